@@ -1,0 +1,50 @@
+"""Linear and Identity: parameters and their initialisation; the mathematics is in scratch/ops/linear.py."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import Module, Parameter, init
+
+from scratch.nn import functional as F
+
+
+class Identity(Module):
+    """y = x, whatever the arguments, as torch.nn.Identity."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input
+
+
+class Linear(Module):
+    """y = x Wᵀ + b with weight (out_features, in_features) and bias (out_features,).
+
+    Initialised uniformly in ±1/√in_features, as torch.nn.Linear, from the same random numbers.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
+        if bias:
+            self.bias = Parameter(torch.empty(out_features, device=device, dtype=dtype))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # ±1/√in_features, in torch's own rounding
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

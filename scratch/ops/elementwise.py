@@ -1,0 +1,49 @@
+"""The base of functions that act on each number alone: y = f(x).
+
+Tangent:    ẏ = f′(x) ẋ       (1)
+Adjoint:    x̄ = ȳ f′(x)       (2)     the Jacobian is diagonal, hence its own transpose
+
+A subclass is its two lines of mathematics, ``value(x, *options)`` and ``derivative(saved, *options)``.
+Saved:      the attribute ``saved`` says of what f′ is a function: "y" where it can be had from the output
+            (tanh: 1 − y²), and then the output is all that is kept; else "x".
+Options:    numbers after x, such as a slope; they get no gradient.
+Fast form:  ``pullback(grad, saved, *options)`` is (2); a subclass overrides it where the product takes fewer
+            passes over memory than derivative and multiplication one after the other.
+"""
+
+from typing import Any
+
+from torch import Tensor
+
+from scratch.ops.function import Function
+
+
+class Elementwise(Function):
+    saved: str = "x"
+    value: Any
+    derivative: Any
+    pullback: Any = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Closures, because torch.compile follows them and refuses attributes of a Function's class.
+        keep_output, value, derivative = cls.saved == "y", cls.value, cls.derivative
+        pullback = cls.pullback or (lambda grad, saved, *options: grad * derivative(saved, *options))
+
+        def forward(x, *options):
+            return value(x, *options)
+
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(output if keep_output else inputs[0])
+            ctx.options = inputs[1:]
+
+        def backward(ctx, grad):
+            (saved,) = ctx.saved_tensors
+            return pullback(grad, saved, *ctx.options), *(None for _ in ctx.options)  # (2)
+
+        cls.forward, cls.setup_context, cls.backward = map(staticmethod, (forward, setup_context, backward))
+        super().__init_subclass__(**kwargs)
+
+
+def inplace_on(x: Tensor, y: Tensor) -> Tensor:
+    """What ``inplace=True`` means: x takes the values of y, and the gradient of y from then on."""
+    return x.copy_(y)

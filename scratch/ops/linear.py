@@ -1,0 +1,52 @@
+"""Linear: y = x Wᵀ + b.
+
+Shapes:     x (…, I)   W (O, I)   b (O,) or None   y (…, O)
+Tangent:    ẏ = ẋ Wᵀ + x Ẇᵀ + ḃ                                          (1)
+Adjoint:    x̄ = ȳ W                                                      (2)
+            W̄ = Σ ȳᵀ x   over all rows, that is, one product (O, N)(N, I)  (3)
+            b̄ = Σ ȳ      over all rows                                     (4)
+Saved:      x, W.   Recomputed: nothing.
+Kinks:      none.
+Errors:     RuntimeError where the last size of x is not I.
+Reference:  torch.nn.functional.linear. Differs: nothing.
+Source:     Rumelhart, Hinton and Williams, Learning representations by back-propagating errors (1986).
+"""
+
+import torch
+from torch import Tensor
+
+from scratch.ops.function import Function
+
+
+def rows(x: Tensor) -> Tensor:
+    """View (…, I) as (N, I), also where N or I is 0."""
+    return x.reshape(x.shape[:-1].numel(), x.shape[-1])
+
+
+class LinearFn(Function):
+    @staticmethod
+    def forward(x, weight, bias):
+        if bias is None:
+            return x @ weight.t()
+        return torch.addmm(bias, rows(x), weight.t()).view(*x.shape[:-1], weight.shape[0])
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, weight, _ = inputs
+        ctx.save_for_backward(x, weight)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight = ctx.saved_tensors
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
+        grad_x = grad @ weight if needs_x else None  # (2)
+        grad_weight = rows(grad).t() @ rows(x) if needs_weight else None  # (3)
+        grad_bias = rows(grad).sum(0) if needs_bias else None  # (4)
+        return grad_x, grad_weight, grad_bias
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y = x Wᵀ + b with x (…, I), W (O, I), b (O,). See the module's page."""
+    if weight.dim() == 1:  # one output unit without its dimension, as torch takes it
+        return linear(input, weight[None], bias).squeeze(-1)
+    return LinearFn.apply(input, weight, bias)
