@@ -1,0 +1,205 @@
+"""What to compare: a call of a layer or function on inputs that are drawn later, from a seed."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
+
+Namespace = (
+    str | ModuleType | Callable[..., Any]
+)  # a package by its importable name, or the very thing to call
+
+
+def written(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
+    """The call as one would type it."""
+    options = [*map(_repr, args), *(f"{key}={_repr(value)}" for key, value in kwargs.items())]
+    return f"{name}({', '.join(options)})"
+
+
+def _repr(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"tensor({value.tolist()})"
+    return value.__name__ if callable(value) and hasattr(value, "__name__") else repr(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A value to be drawn from a generator; prints as it was written."""
+
+    draw: Callable[[Generator], Any]
+    text: str
+
+    def __call__(self, generator: Generator) -> Any:
+        return self.draw(generator)
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def source(function: Callable[..., Any]) -> Callable[..., Source]:
+    """Make of ``f(generator, *args)`` a function ``f(*args)`` that returns a `Source`."""
+
+    @wraps(function)
+    def factory(*args: Any, **kwargs: Any) -> Source:
+        return Source(
+            lambda generator: function(generator, *args, **kwargs), written(function.__name__, args, kwargs)
+        )
+
+    return factory
+
+
+@source
+def normal(generator: Generator, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    """A standard normal tensor."""
+    return torch.randn(shape, generator=generator, dtype=dtype)
+
+
+@source
+def uniform(generator: Generator, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+    """A float64 tensor, uniform in [low, high)."""
+    return low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64)
+
+
+@source
+def distinct(generator: Generator, *shape: int) -> Tensor:
+    """All values different by at least 0.1, in random order: no ties and no kinks within reach of a finite
+    difference, for maxima, ReLU and the like."""
+    count = torch.Size(shape).numel()
+    values = 0.1 * (torch.randperm(count, generator=generator).to(torch.float64) - count / 2 + 0.25)
+    return values.reshape(shape)
+
+
+@source
+def integers(generator: Generator, high: int, *shape: int, low: int = 0) -> Tensor:
+    """An int64 tensor in [low, high): class numbers, tokens."""
+    return torch.randint(low, high, shape, generator=generator)
+
+
+@source
+def booleans(generator: Generator, *shape: int, true: float = 0.5) -> Tensor:
+    """A boolean tensor, True with probability ``true``: masks."""
+    return torch.rand(shape, generator=generator) < true
+
+
+@source
+def probabilities(generator: Generator, *shape: int, dim: int = -1) -> Tensor:
+    """Positive float64 numbers that sum to one along ``dim``."""
+    weights = 0.1 + torch.rand(shape, generator=generator, dtype=torch.float64)
+    return weights / weights.sum(dim, keepdim=True)
+
+
+@source
+def packed(generator: Generator, lengths: Sequence[int], size: int) -> PackedSequence:
+    """Standard normal sequences of the given lengths, in any order, packed."""
+    padded = torch.randn(max(lengths), len(lengths), size, generator=generator, dtype=torch.float64)
+    return pack_padded_sequence(padded, torch.tensor(lengths), enforce_sorted=False)
+
+
+@source
+def given(generator: Generator, values: Any, dtype: torch.dtype | None = None) -> Tensor:
+    """These values; numbers with a point become float64."""
+    tensor = torch.as_tensor(values, dtype=dtype).clone()
+    return tensor.to(torch.float64) if dtype is None and tensor.is_floating_point() else tensor
+
+
+class Missing(AttributeError):  # noqa: N818
+    """A package does not offer a name."""
+
+
+def resolve(package: Namespace, name: str) -> Any:
+    """``package.name``, where both may be dotted. Something callable is its own answer."""
+    if callable(package):
+        return package
+    found: Any = importlib.import_module(package) if isinstance(package, str) else package
+    for part in name.split("."):
+        parent = found
+        found = getattr(parent, part, None)
+        if found is None and isinstance(parent, ModuleType):
+            try:
+                found = importlib.import_module(f"{parent.__name__}.{part}")
+            except ModuleNotFoundError as error:
+                if error.name != f"{parent.__name__}.{part}":
+                    raise
+        if found is None:
+            raise Missing(f"{title(package)} offers no {name}")
+    return found
+
+
+def title(package: Namespace) -> str:
+    return package if isinstance(package, str) else package.__name__
+
+
+def drawn(value: Any, generator: Generator) -> Any:
+    """The value with every `Source` in it replaced by what it draws."""
+    if isinstance(value, Source):
+        return value(generator)
+    if isinstance(value, dict):
+        return {key: drawn(item, generator) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(drawn(item, generator) for item in value)
+    return value
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One call to compare: ``getattr(package, name)(*args, **kwargs)`` applied to ``inputs``.
+
+    A dotted name such as "functional.linear" is a plain function, called as ``f(*inputs, *args, **kwargs)``.
+    An argument may be a `Source` too: a class weight, a mask. Inputs may be any callable of a generator, and
+    what they return may be nested: a pair (h, c), a PackedSequence.
+    """
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    inputs: tuple[Callable[[Generator], Any], ...] = ()
+    call: dict[str, Any] = field(default_factory=dict)  # keyword arguments of a Module's call
+    constant: tuple[int, ...] = ()  # positions of floating inputs for which no gradient is wanted
+    second_order: bool = True  # the second derivative too
+    finite_differences: bool = True  # False where there is a kink at the given point
+    same_random: bool = True  # False where the two draw random numbers in ways that cannot agree
+    reference: Namespace | None = None  # what to compare with, where the reference package has no such name
+    seed: int = 0
+
+    @property
+    def is_function(self) -> bool:
+        return "." in self.name
+
+    def but(self, **changes: Any) -> "Case":
+        return replace(self, **changes)
+
+    def draw_inputs(self) -> tuple[Any, ...]:
+        generator = Generator().manual_seed(self.seed)
+        return tuple(make(generator) for make in self.inputs)
+
+    def draw_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
+        return drawn((self.args, self.kwargs, self.call), Generator().manual_seed(self.seed + 1))
+
+    def __str__(self) -> str:
+        return written(self.name, self.args, self.kwargs)
+
+    def __repr__(self) -> str:
+        """The code that makes this case."""
+        inputs = ", ".join(map(_repr, self.inputs))
+        code = written("case", (self.name, *self.args), self.kwargs)[:-1] + f", inputs=[{inputs}])"
+        extra = {
+            key: getattr(self, key)
+            for key, spec in self.__dataclass_fields__.items()
+            if key not in ("name", "args", "kwargs", "inputs", "call") and getattr(self, key) != spec.default
+        }
+        if self.call:
+            extra["call"] = self.call
+        return code + (written(".but", (), extra) if extra else "")
+
+
+def case(name: str, *args: Any, inputs: Sequence[Callable[[Generator], Any]], **kwargs: Any) -> Case:
+    return Case(name, args, kwargs, tuple(inputs))
+
+
+bad = case  # a call that the reference refuses; the candidate must refuse it with the same type of exception

@@ -1,0 +1,157 @@
+"""When two results count as equal, and what is said when they do not."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from inspect import Parameter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Mismatch(AssertionError):  # noqa: N818
+    """Two implementations differ, or one breaks a rule. ``check`` names the check that found it."""
+
+    check = ""
+
+
+def errors(actual: Tensor, expected: Tensor, floor: float = 1e-3) -> Tensor:
+    """|actual − expected| / max(max |expected|, floor), for each element.
+
+    The scale is one number for the whole tensor, so that an element that is zero but for rounding does not
+    count as wrong; the floor does the same for a tensor that is zero throughout. Equal infinities and NaN in
+    the same place are no error; any other infinity or NaN is an infinite one.
+    """
+    wide = torch.promote_types(expected.dtype, torch.float64)
+    actual, expected = actual.detach().to(wide), expected.detach().to(wide)
+    same = (actual == expected) | (actual.isnan() & expected.isnan())
+    difference = (actual - expected).abs().masked_fill(same, 0.0).nan_to_num(nan=torch.inf)
+    size = expected.abs()
+    size = size[size.isfinite()]
+    scale = max(size.max().item() if size.numel() else 0.0, floor)
+    return difference / scale
+
+
+def relative_error(actual: Tensor, expected: Tensor, floor: float = 1e-3) -> float:
+    """The largest of `errors`."""
+    if actual.numel() == 0 or torch.equal(actual, expected):
+        return 0.0
+    return errors(actual, expected, floor).max().item()
+
+
+def worst(actual: Tensor, expected: Tensor, floor: float = 1e-3) -> str:
+    """Where two tensors differ most, with both values."""
+    place = errors(actual, expected, floor).argmax()
+    index = [int(i) for i in torch.unravel_index(place, expected.shape)]
+    return (
+        f"worst at {index}: {actual.flatten()[place].item()!r}, expected {expected.flatten()[place].item()!r}"
+    )
+
+
+def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every leaf of nested tuples, lists and dicts with its path; a PackedSequence is a named tuple."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, f"{path}[{key!r}]")
+    elif isinstance(value, (tuple, list)):
+        for place, item in enumerate(value):
+            yield from leaves(item, f"{path}[{place}]")
+    else:
+        yield path, value
+
+
+def mapped(function: Callable[[Tensor], Any], value: Any) -> Any:
+    """The nested value with every tensor in it replaced."""
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, dict):
+        return {key: mapped(function, item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(mapped(function, item) for item in value))
+    if isinstance(value, (tuple, list)):
+        return type(value)(mapped(function, item) for item in value)
+    return value
+
+
+def require_equal(actual: Any, expected: Any, path: str, tolerance: float, floor: float = 1e-3) -> float:
+    """Raise a `Mismatch` unless two nested values agree in structure, dtypes, shapes and, within a relative
+    tolerance, in numbers. Returns the largest relative error."""
+    ours, theirs = dict(leaves(actual, path)), dict(leaves(expected, path))
+    if ours.keys() != theirs.keys():
+        only = ", ".join(sorted(ours.keys() ^ theirs.keys()))
+        raise Mismatch(f"{path} is built otherwise: {only} is on one side only")
+    return max(
+        (_require_leaf(ours[place], theirs[place], place, tolerance, floor) for place in ours), default=0.0
+    )
+
+
+def _require_leaf(actual: Any, expected: Any, path: str, tolerance: float, floor: float) -> float:
+    if not (isinstance(actual, Tensor) and isinstance(expected, Tensor)):
+        if isinstance(actual, float) and isinstance(expected, float):
+            return _require_leaf(torch.tensor(actual), torch.tensor(expected), path, tolerance, floor)
+        if type(actual) is not type(expected) or actual != expected:
+            raise Mismatch(f"{path}: {_brief(actual)}, expected {_brief(expected)}")
+        return 0.0
+    for what in ("dtype", "shape", "layout"):
+        ours, theirs = getattr(actual, what), getattr(expected, what)
+        if ours != theirs:
+            raise Mismatch(f"{path}: {what} {_brief(ours)}, expected {_brief(theirs)}")
+    if actual.layout is not torch.strided:
+        actual, expected = actual.to_dense(), expected.to_dense()
+    error = relative_error(actual, expected, floor)
+    if not error <= tolerance:
+        raise Mismatch(
+            f"{path}: relative error {error:.2g} > {tolerance:.2g}, {worst(actual, expected, floor)}"
+        )
+    return error
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, torch.Size):
+        return str(tuple(value))
+    return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+
+
+def require_signature(actual: Callable[..., Any], expected: Callable[..., Any], what: str) -> None:
+    """The same parameters in the same order with the same defaults. The candidate may add keyword-only ones;
+    a leading underscore, *args and **kwargs in the reference, or no signature at all, ask for nothing."""
+    try:
+        theirs = [p for p in inspect.signature(expected).parameters.values() if not p.name.startswith("_")]
+    except ValueError:  # built in
+        return
+    if any(p.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD) for p in theirs):
+        return
+    names = {p.name for p in theirs}
+    ours = [
+        p
+        for p in inspect.signature(actual).parameters.values()
+        if not p.name.startswith("_") and (p.name in names or p.kind is not Parameter.KEYWORD_ONLY)
+    ]
+    shown = [", ".join(_declared(p) for p in side) for side in (ours, theirs)]
+    if shown[0] != shown[1]:
+        raise Mismatch(f"{what} takes ({shown[0]}), expected ({shown[1]})")
+
+
+def _declared(parameter: Parameter) -> str:
+    return (
+        parameter.name if parameter.default is Parameter.empty else f"{parameter.name}={parameter.default!r}"
+    )
+
+
+def require_same_error(actual: Callable[[], Any], expected: Callable[[], Any]) -> None:
+    """Both raise, and the candidate's exception can be caught as the reference's."""
+    theirs, ours = _raised(expected), _raised(actual)
+    if theirs is None:
+        raise Mismatch("the reference accepts this; it is no example of a bad argument")
+    if ours is None:
+        raise Mismatch(f"accepted, expected {type(theirs).__name__}: {theirs}")
+    if not isinstance(ours, type(theirs)):
+        raise Mismatch(f"{type(ours).__name__}: {ours}, expected {type(theirs).__name__}: {theirs}") from ours
+
+
+def _raised(call: Callable[[], Any]) -> Exception | None:
+    try:
+        call()
+    except Exception as error:
+        return error
+    return None

@@ -1,0 +1,224 @@
+"""Compare an optimizer with its reference: parameters and state after every step."""
+
+import copy
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from scratch.testing.cases import Namespace, normal, resolve, title, written
+from scratch.testing.compare import require_equal, require_same_error, require_signature
+
+TOLERANCE = 1e-9
+Gradients = Callable[[Sequence[Tensor], int, Generator], Sequence[Tensor | None]]
+
+
+def random_gradients(parameters: Sequence[Tensor], step: int, generator: Generator) -> list[Tensor | None]:
+    """Standard normal gradients, new ones at every step."""
+    return [torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in parameters]
+
+
+def huge_gradients(parameters: Sequence[Tensor], step: int, generator: Generator) -> list[Tensor | None]:
+    """Gradients of very different sizes, from 1e-12 to 1e+12."""
+    return [
+        torch.randn(p.shape, generator=generator, dtype=p.dtype)
+        * 10 ** (24 * torch.rand(p.shape, generator=generator, dtype=torch.float64) - 12)
+        for p in parameters
+    ]
+
+
+def missing_gradients(parameters: Sequence[Tensor], step: int, generator: Generator) -> list[Tensor | None]:
+    """None for the first parameter always, for the others now and then: each keeps its own step count."""
+    drawn = random_gradients(parameters, step, generator)
+    return [None if i == 0 or (i + step) % 3 == 0 else gradient for i, gradient in enumerate(drawn)]
+
+
+def sparse_gradients(parameters: Sequence[Tensor], step: int, generator: Generator) -> list[Tensor | None]:
+    """Sparse COO gradients over the first dimension, not coalesced: two of the rows named are the same."""
+    gradients: list[Tensor | None] = []
+    for p in parameters:
+        rows = torch.randint(len(p), (1, 3), generator=generator)
+        rows[0, 2] = rows[0, 0]
+        values = torch.randn(3, *p.shape[1:], generator=generator, dtype=p.dtype)
+        gradients.append(torch.sparse_coo_tensor(rows, values, p.shape, check_invariants=True))
+    return gradients
+
+
+def gradients_of(objective: Callable[[Sequence[Tensor]], Tensor]) -> Gradients:
+    """The gradients of a function of the parameters."""
+
+    def gradients(parameters: Sequence[Tensor], step: int, generator: Generator) -> Sequence[Tensor | None]:
+        with torch.enable_grad():
+            copies = [p.detach().requires_grad_() for p in parameters]
+            return torch.autograd.grad(objective(copies), copies)
+
+    return gradients
+
+
+def quadratic(parameters: Sequence[Tensor]) -> Tensor:
+    """Σ k p² / 2 with curvatures k from 1 to 10: an objective for the optimizers that need a closure."""
+    total = torch.zeros((), dtype=torch.float64)
+    for p in parameters:
+        curvature = torch.linspace(1, 10, p.numel(), dtype=torch.float64).view(p.shape)
+        total = total + 0.5 * (curvature * p * p).sum()
+    return total
+
+
+@dataclass(frozen=True, eq=False)
+class OptimizerCase:
+    """``getattr(package, name)(parameters, **kwargs)`` and so many steps.
+
+    ``groups`` gives several param groups: the parameters are dealt out to them in turn, and each dict holds
+    the options of one group. ``objective`` is for the rules that evaluate the loss themselves: step(closure).
+    """
+
+    name: str
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    parameters: Sequence[Callable[[Generator], Tensor]] = (normal(3, 4), normal(5), normal())
+    groups: Sequence[dict[str, Any]] = ()
+    gradients: Gradients = random_gradients
+    objective: Callable[[Sequence[Tensor]], Tensor] | None = None
+    steps: int = 25
+    reference: Any = None  # what to compare with, where the reference package has no such name
+    seed: int = 0
+
+    def but(self, **changes: Any) -> "OptimizerCase":
+        return replace(self, **changes)
+
+    def __str__(self) -> str:
+        what = [f"groups={list(self.groups)}"] if self.groups else []
+        if self.gradients is not random_gradients:
+            what.append(self.gradients.__name__)
+        if self.objective is not None:
+            what.append("closure")
+        return " ".join([written(self.name, (), self.kwargs), *what])
+
+
+def optimizer_case(name: str, **kwargs: Any) -> OptimizerCase:
+    """``OptimizerCase`` with hyper-parameters as keywords; anything else through ``.but(...)``."""
+    return OptimizerCase(name, kwargs)
+
+
+class Run:
+    """One package's optimizer on the parameters of a case, and the gradients it is fed."""
+
+    def __init__(self, case: OptimizerCase, package: Namespace) -> None:
+        self.case, self.package = case, package
+        generator = Generator().manual_seed(case.seed)
+        self.parameters = [Parameter(draw(generator)) for draw in case.parameters]
+        count = len(case.groups)
+        groups = [{"params": self.parameters[i::count], **g} for i, g in enumerate(case.groups)]
+        self.optimizer: Optimizer = resolve(package, case.name)(groups or self.parameters, **case.kwargs)
+
+    def step(self, number: int) -> None:
+        torch.manual_seed(number)
+        if self.case.objective is not None:
+            self.optimizer.step(self.closure)
+            return
+        generator = Generator().manual_seed(1000 * self.case.seed + number)
+        gradients = self.case.gradients([p.detach() for p in self.parameters], number, generator)
+        for p, gradient in zip(self.parameters, gradients, strict=True):
+            p.grad = None if gradient is None else gradient.clone()
+        self.optimizer.step()
+        left = [p.grad for p in self.parameters]
+        require_equal(left, list(gradients), f"gradient after {title(self.package)}'s step {number}", 0.0)
+
+    def closure(self) -> Any:
+        assert self.case.objective is not None
+        self.optimizer.zero_grad()
+        loss = self.case.objective(self.parameters)
+        loss.backward()
+        return loss
+
+    def snapshot(self, like: "Run | None" = None) -> dict[str, Any]:
+        """Everything that must agree, with the options that ``like`` has too. How the work is done (foreach,
+        fused) is left out."""
+        saved = self.optimizer.state_dict()
+        known = (like or self).optimizer.state_dict()["param_groups"]
+        groups = [
+            {key: mine[key] for key in theirs if key in mine and key not in ("foreach", "fused")}
+            for mine, theirs in zip(saved["param_groups"], known, strict=True)
+        ]
+        parameters = [p.detach() for p in self.parameters]
+        return {"parameters": parameters, "state": saved["state"], "param_groups": groups}
+
+    def require_like(self, other: "Run", when: str) -> float:
+        """Equal parameters, options and state."""
+        return require_equal(self.snapshot(other), other.snapshot(), when, TOLERANCE)
+
+
+def pair(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> tuple[Run, Run]:
+    return Run(case, candidate), Run(case, case.reference or reference)
+
+
+def check_steps(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
+    """Parameters and state agree after every step, and the gradients are left as they were."""
+    ours, theirs = pair(case, candidate, reference)
+    error = ours.require_like(theirs, "before the first step")
+    for number in range(case.steps):
+        ours.step(number)
+        theirs.step(number)
+        error = max(error, ours.require_like(theirs, f"after step {number}"))
+    return error
+
+
+def check_state_dict(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
+    """A state saved half-way by either loads into the other, and training goes on as if nothing had been."""
+    error, half = 0.0, case.steps // 2
+    for turn in (1, -1):
+        first, second = pair(case, candidate, reference)[::turn]
+        way = f"{title(first.package)} to {title(second.package)}"
+        for number in range(half):
+            first.step(number)
+        with torch.no_grad():
+            for p, trained in zip(second.parameters, first.parameters, strict=True):
+                p.copy_(trained)
+        second.optimizer.load_state_dict(copy.deepcopy(first.optimizer.state_dict()))
+        for number in range(half, case.steps):
+            first.step(number)
+            second.step(number)
+            ours, theirs = (first, second)[::turn]
+            error = max(error, ours.require_like(theirs, f"{way}: after step {number}"))
+    return error
+
+
+def check_copies(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
+    """deepcopy and pickling keep the state."""
+    ours, _ = pair(case, candidate, reference)
+    for number in range(3):
+        ours.step(number)
+    saved = ours.optimizer.state_dict()
+    require_equal(copy.deepcopy(ours.optimizer).state_dict(), saved, "deepcopy", 0.0)
+    require_equal(pickle.loads(pickle.dumps(ours.optimizer)).state_dict(), saved, "pickle", 0.0)
+    return 0.0
+
+
+def check_contract(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
+    """Signature, defaults and repr."""
+    ours, theirs = pair(case, candidate, reference)
+    require_signature(type(ours.optimizer), type(theirs.optimizer), case.name)
+    known = theirs.optimizer.defaults
+    require_equal({k: v for k, v in ours.optimizer.defaults.items() if k in known}, known, "defaults", 0.0)
+    require_equal(repr(ours.optimizer), repr(theirs.optimizer), "repr", 0.0)
+    return 0.0
+
+
+def check_errors(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
+    """The same type of exception as the reference, at construction or at the first step."""
+    require_same_error(
+        lambda: Run(case, candidate).step(0), lambda: Run(case, case.reference or reference).step(0)
+    )
+    return 0.0
+
+
+OPTIMIZER_CHECKS = {
+    "steps": check_steps,
+    "state_dict": check_state_dict,
+    "copies": check_copies,
+    "contract": check_contract,
+}
