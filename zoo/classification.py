@@ -1,0 +1,85 @@
+"""What every classifier shares: the loss, the metrics, the optimizer, and the order of a training step."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule
+from torch import Tensor
+from torch.nn import Module, Parameter
+from torch.optim import Optimizer
+from torchmetrics.classification import MulticlassAccuracy
+
+from zoo.errors import at_least
+from zoo.namespace import Namespace
+from zoo.pictures import ClassifierPictures
+
+
+class Classifier(LightningModule):
+    """Trains ``self.network``, (N, …) -> logits (N, C), by cross-entropy on pairs (input, class number).
+
+    Args:
+        layers: the package that every layer and the loss come from. A string, so that it survives checkpoints.
+        num_classes: C.
+        optimizer: called with the parameters, gives the optimizer; not kept in the checkpoint's hyper-parameters.
+        scheduler: called with the optimizer, gives a learning-rate schedule, stepped after every epoch.
+
+    A subclass builds the network in its constructor, from ``Namespace(layers)`` alone.
+    Logs val/loss, val/accuracy, test/loss, test/accuracy, and train/loss and train/accuracy with the endings
+    _step (a batch) and _epoch (the mean).
+    """
+
+    network: Module
+
+    def __init__(
+        self,
+        layers: str,
+        num_classes: int,
+        optimizer: Callable[[Iterable[Parameter]], Optimizer] | None = None,
+        scheduler: Callable[[Optimizer], Any] | None = None,
+    ) -> None:
+        super().__init__()
+        at_least("num_classes", num_classes, 2)
+        self.loss = Namespace(layers).CrossEntropyLoss()
+        self.accuracy = torch.nn.ModuleDict(
+            {stage: MulticlassAccuracy(num_classes, average="micro") for stage in ("val", "test")}
+        )
+        self._optimizer, self._scheduler = optimizer, scheduler
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.network(input)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        input, target = batch
+        logits = self(input)
+        loss = self.loss(logits, target)
+        accuracy = (logits.detach().argmax(1) == target).float().mean()
+        shown = {"train/loss": loss.detach(), "train/accuracy": accuracy}
+        self.log_dict(shown, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(target))
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return self._evaluate("val", batch)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return self._evaluate("test", batch)
+
+    def _evaluate(self, stage: str, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """Log loss and accuracy of a batch; return its logits, for pictures."""
+        input, target = batch
+        logits = self(input)
+        self.accuracy[stage].update(logits, target)
+        shown = {f"{stage}/loss": self.loss(logits, target), f"{stage}/accuracy": self.accuracy[stage]}
+        self.log_dict(shown, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(target))
+        return logits
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [ClassifierPictures()]
+
+    def configure_optimizers(self) -> Any:
+        if self._optimizer is None:
+            raise RuntimeError("this model was built without an optimizer, to predict and not to train")
+        optimizer = self._optimizer(self.parameters())
+        if self._scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._scheduler(optimizer)}}

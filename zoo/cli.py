@@ -1,0 +1,86 @@
+"""The frame of every script: Hydra's command line, with mistakes told in one line.
+
+Imports nothing heavy, so that ``--help`` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException, InstantiationException, MissingConfigException
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from zoo.errors import UsageError, did_you_mean, listing
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def command(task: Callable[[DictConfig], Any], config: str) -> None:
+    """Compose conf/<config>.yaml with the words of the command line and call `task` with it.
+
+    A mistake of the user's ends in one line on standard error and exit status 2; the environment variable
+    HYDRA_FULL_ERROR=1 asks for the traceback instead.
+    """
+    traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then passes exceptions on as they are, and their form is ours
+    sys.path.insert(0, os.getcwd())  # where a user's own package may lie
+    try:
+        offer_packages(sys.argv[1:])
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(task)()
+    except (UsageError, HydraException, OmegaConfBaseException) as error:
+        if traceback_wanted:
+            raise
+        print(f"error: {explain(error)}", file=sys.stderr)
+        sys.exit(2)
+
+
+def offer_packages(words: list[str]) -> None:
+    """Make ``impl=their.package`` a choice of the group impl, for any package that can be imported.
+
+    Layers come from their.package.nn and optimizers from their.package.optim, as in scratch; a package without
+    these parts is itself the namespace of layers, and the optimizers are torch's.
+    """
+    for word in words:
+        group, _, package = word.partition("=")
+        if group not in ("impl", "reference") or (CONF / "impl" / f"{package}.yaml").exists():
+            continue
+        if importable(package):
+            layers = f"{package}.nn" if importable(f"{package}.nn") else package
+            optim = f"{package}.optim" if importable(f"{package}.optim") else "torch.optim"
+            ConfigStore.instance().store(group=group, name=package, node={"layers": layers, "optim": optim})
+
+
+def importable(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def explain(error: BaseException) -> str:
+    """One line that names the wrong value and the legal ones."""
+    cause = error.__cause__
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        options = list(error.options or ())
+        also = ", or any importable package" if group == "impl" else ""
+        return f"{group}={choice}: unknown{did_you_mean(choice, options)}; legal are {listing(options)}{also}"
+    if isinstance(cause, ConfigKeyError) and cause.full_key:
+        parent, _, key = cause.full_key.rpartition(".")
+        legal = [str(name) for name in cause.parent_node or ()]
+        where = f" of {parent}" if parent else ""
+        return f"{cause.full_key}: unknown key{did_you_mean(key, legal)}; the keys{where} are {listing(legal)}"
+    if isinstance(error, InstantiationException) and cause is not None:
+        place = str(error).rpartition("full_key: ")[2] if "full_key: " in str(error) else ""
+        return (f"{place}: " if place and not isinstance(cause, UsageError) else "") + one_line(cause)
+    return one_line(error)
+
+
+def one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

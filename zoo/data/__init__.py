@@ -1,0 +1,1 @@
+"""Data modules, one source a file; loader.py and images.py are what they share."""

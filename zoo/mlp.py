@@ -1,0 +1,49 @@
+"""The multi-layer perceptron: linear maps with an activation between, the model in which backpropagation was found.
+
+h₀ = x flattened,  hₖ = f(Wₖ hₖ₋₁ + bₖ) for k = 1 … depth,  logits = W h + b.
+Source: Rumelhart, Hinton and Williams, Learning representations by back-propagating errors (1986).
+"""
+
+from math import prod
+from typing import Any
+
+from zoo.classification import Classifier
+from zoo.errors import at_least, between, one_of
+from zoo.namespace import Namespace
+
+ACTIVATIONS = ("Sigmoid", "Tanh", "ReLU", "LeakyReLU", "GELU", "Identity")
+
+
+class MLP(Classifier):
+    """A perceptron with `depth` hidden layers of `width` units; depth 0 is softmax regression.
+
+    Input (N, channels, image_size, image_size), output logits (N, num_classes). `dropout` follows every activation.
+    Raises UsageError on an activation that is not in ACTIVATIONS, or a size out of range.
+    """
+
+    def __init__(
+        self,
+        layers: str = "zoo.layers",
+        activation: str = "ReLU",
+        width: int = 256,
+        depth: int = 2,
+        dropout: float = 0.0,
+        image_size: int = 32,
+        channels: int = 1,
+        num_classes: int = 10,
+        **training: Any,
+    ) -> None:
+        super().__init__(layers, num_classes, **training)
+        self.save_hyperparameters(ignore=list(training))
+        one_of("model.activation", activation, ACTIVATIONS)
+        at_least("model.width", width, 1)
+        at_least("model.depth", depth, 0)
+        between("model.dropout", dropout, 0, 1)
+        nn = Namespace(layers)
+        sizes = [prod((channels, image_size, image_size)), *[width] * depth]
+        blocks = [nn.Flatten()]
+        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+            blocks += [nn.Linear(inputs, outputs), getattr(nn, activation)()]
+            if dropout:
+                blocks.append(nn.Dropout(dropout))
+        self.network = nn.Sequential(*blocks, nn.Linear(sizes[-1], num_classes))

@@ -1,0 +1,147 @@
+"""A run, from its configuration to its folder: build, check, train, test, and say where everything is."""
+
+import os
+import shlex
+import sys
+import time
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import get_class, instantiate
+from lightning import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from zoo.callbacks import Interrupted
+from zoo.errors import UsageError, at_least, between, listing
+
+INTERRUPTED = 130  # the exit status of a program ended by Ctrl-C
+
+
+def build_data(config: DictConfig) -> LightningDataModule:
+    """The data module, with its data on disk and in memory, checked."""
+    data = instantiate(config.data)
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def build_model(config: DictConfig, data: LightningDataModule) -> LightningModule:
+    """The model of the configuration, made to the measure of the data (``data.facts``), with its optimizer."""
+    target = get_class(config.model._target_)
+    facts: dict[str, Any] = data.facts
+    asked = signature(target).parameters
+    needed = [name for name, parameter in asked.items() if parameter.default is parameter.empty and name != "training"]
+    if not set(facts) <= set(asked) or not {*needed} <= {*facts, *config.model}:
+        raise UsageError(
+            f"model {target.__name__} and data {type(data).__name__} do not go together: "
+            f"the data give {listing(facts)}; the model takes {listing(name for name in asked if name != 'training')}"
+        )
+    optimizer, scheduler = instantiate(config.optimizer), instantiate(config.scheduler) or None
+    model = instantiate(config.model, **facts, optimizer=optimizer, scheduler=scheduler)
+    try:
+        model.configure_optimizers()  # so that a wrong hyper-parameter is told before the run begins
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UsageError(f"optimizer or scheduler: {error}") from error
+    return model
+
+
+def check_checkpoint(path: str, model: LightningModule) -> None:
+    """Refuse a file that is no checkpoint, or one of another model."""
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        kind, trained = checkpoint["config"]["model"]["_target_"], checkpoint["hyper_parameters"]
+    except FileNotFoundError:
+        raise UsageError(f"ckpt_path={path}: no such file") from None
+    except Exception as error:
+        raise UsageError(f"ckpt_path={path}: not a checkpoint of this program, or damaged") from error
+    here = f"{type(model).__module__}.{type(model).__name__}"
+    if kind != here:
+        raise UsageError(f"ckpt_path={path}: holds a {kind}, but the model asked for is a {here}")
+    for name, value in trained.items():
+        if name != "layers" and model.hparams.get(name) != value:
+            raise UsageError(
+                f"ckpt_path={path}: was trained with {name}={value}, but {name}={model.hparams.get(name)} was asked for"
+            )
+
+
+class KeepConfig(Callback):
+    """Put the whole configuration into every checkpoint, as plain values, so that the file explains itself."""
+
+    def __init__(self, config: DictConfig) -> None:
+        self.config = OmegaConf.to_container(config, resolve=True)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["config"] = self.config
+
+
+def new_folder(config: DictConfig) -> Path:
+    """A name for the run's folder that no other run has; the folder itself is made when the run begins."""
+    if not OmegaConf.is_missing(config.paths, "run"):
+        return Path(config.paths.run)
+    parent, now = Path(config.paths.runs) / config.name, time.strftime("%Y-%m-%d_%H-%M-%S")
+    names = (now, *(f"{now}_{count}" for count in range(2, 1000)))
+    return next(parent / name for name in names if not (parent / name).exists())
+
+
+def train(config: DictConfig) -> dict[str, float]:
+    """Train and test as the configuration says; return the test metrics.
+
+    Raises UsageError, before anything is written, for a wrong value in the configuration or in the data.
+    """
+    between("seed", config.seed, 0, 2**32)
+    at_least("trainer.max_epochs", config.trainer.max_epochs, 1)
+    seed_everything(config.seed, verbose=False)
+    data = build_data(config)
+    model = build_model(config, data)
+    if config.ckpt_path:
+        check_checkpoint(config.ckpt_path, model)
+    folder = new_folder(config)
+    config.paths.run = str(folder)
+    callbacks = [*instantiate(config.callbacks).values(), KeepConfig(config)]
+    try:
+        loggers = list(instantiate(config.logger).values())
+        trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise UsageError(f"trainer: {error}") from error
+
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    (folder / "command.txt").write_text(shlex.join([os.path.basename(sys.executable), *sys.argv]) + "\n")
+    console = Console()
+    started = time.perf_counter()
+    try:
+        trainer.fit(model, data, ckpt_path=config.ckpt_path, weights_only=True)
+    except Interrupted as interrupted:
+        again = [word for word in sys.argv if not word.startswith("ckpt_path=")]
+        console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {shlex.join(['python', *again])} ", end="")
+        console.print(f"ckpt_path={shlex.quote(interrupted.path)}", soft_wrap=True)
+        sys.exit(INTERRUPTED)
+    seconds = time.perf_counter() - started
+    best = trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
+    (metrics,) = trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True)
+    if trainer.is_global_zero:
+        report(console, config.name, metrics, seconds, folder)
+    return dict(metrics)
+
+
+def report(console: Console, name: str, metrics: Any, seconds: float, folder: Path) -> None:
+    """The table at the end of a run, and what lies where in its folder."""
+    table = Table(title=f"{name}: test after {seconds:.0f} s of training")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    for metric, value in metrics.items():
+        table.add_row(metric, f"{value:.2%}" if metric.endswith("accuracy") else f"{value:.4g}")
+    console.print(table)
+    console.print(f"Everything of this run is in {folder}:", soft_wrap=True)
+    for part, what in {
+        "checkpoints": "best.ckpt and last.ckpt",
+        "csv/metrics.csv": "every measured number",
+        "tensorboard": f"the same; look with: tensorboard --logdir {folder}",
+        "config.yaml": "the resolved configuration, and command.txt, the command",
+        "pictures": listing(sorted(path.name for path in (folder / "pictures").glob("*.png"))),
+    }.items():
+        console.print(f"  {part:16} {what}", soft_wrap=True, highlight=False)
