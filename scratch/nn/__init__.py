@@ -5,6 +5,21 @@ weights move either way. A file here holds parameters and argument checks; its t
 """
 
 from scratch.nn import functional
+from scratch.nn.conv import Conv2d
+from scratch.nn.flatten import Flatten
+from scratch.nn.graph import GCNConv, Readout, RGCNConv
 from scratch.nn.linear import Identity, Linear
+from scratch.nn.pool import AvgPool2d, MaxPool2d
 
-__all__ = ["Identity", "Linear", "functional"]
+__all__ = [
+    "AvgPool2d",
+    "Conv2d",
+    "Flatten",
+    "GCNConv",
+    "Identity",
+    "Linear",
+    "MaxPool2d",
+    "RGCNConv",
+    "Readout",
+    "functional",
+]

@@ -1,0 +1,125 @@
+"""Graph convolutions and readouts: parameters and arguments; the mathematics is in scratch/ops/graph.py."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import Module, Parameter, init
+
+from scratch.nn import functional as F
+from scratch.ops.graph import SparseMatrix
+
+
+class GCNConv(Module):
+    """Y = D^(-1/2) (A + I) D^(-1/2) X Wᵀ + b, weight (out_features, in_features), bias (out_features,).
+
+    Called with the nodes' features (n, in_features) and either edge_index (2, E), from sources to targets,
+    and perhaps weights (E,), or the matrix that ``GCNConv.adjacency`` makes of them, once for all layers and
+    epochs. Initial weights uniform as Glorot and Bengio have them, bias 0.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
+        self.bias = Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        init.xavier_uniform_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    adjacency = staticmethod(F.gcn_adjacency)
+
+    def forward(
+        self, input: Tensor, graph: Tensor | SparseMatrix, edge_weight: Tensor | None = None
+    ) -> Tensor:
+        if isinstance(graph, Tensor):
+            graph = self.adjacency(graph, input.shape[0], edge_weight, input.dtype)
+        return F.gcn_conv(input, graph, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        )
+
+
+class RGCNConv(Module):
+    """y_i = W_0 x_i + Σ_r mean_{j in N_r(i)} W_r x_j + b for edges of num_relations kinds.
+
+    weight (num_relations, out_features, in_features), root W_0 (out_features, in_features), bias
+    (out_features,); with num_bases, W_r = Σ_b comp_rb weight_b, comp (num_relations, num_bases).
+    Called with features (n, in_features) and either edge_index (2, E) and edge_type (E,), or the matrix that
+    ``RGCNConv.adjacency`` made of them.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        num_relations: int,
+        num_bases: int | None = None,
+        root_weight: bool = True,
+        bias: bool = True,
+        device=None,
+        dtype=None,
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.num_relations, self.num_bases = num_relations, num_bases
+
+        def parameter(*shape: int) -> Parameter:
+            return Parameter(torch.empty(shape, device=device, dtype=dtype))
+
+        self.weight = parameter(num_bases or num_relations, out_features, in_features)
+        self.comp = parameter(num_relations, num_bases) if num_bases else None
+        self.root = parameter(out_features, in_features) if root_weight else None
+        self.bias = parameter(out_features) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        for weight in (self.weight, self.comp, self.root):
+            if weight is not None:
+                bound = math.sqrt(6 / (weight.shape[-2] + weight.shape[-1]))  # Glorot's, for each matrix
+                init.uniform_(weight, -bound, bound)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    adjacency = staticmethod(F.rgcn_adjacency)
+
+    def forward(self, input: Tensor, graph: Tensor | SparseMatrix, edge_type: Tensor | None = None) -> Tensor:
+        if isinstance(graph, Tensor):
+            if edge_type is None:
+                raise ValueError("RGCNConv needs edge_type next to edge_index")
+            graph = self.adjacency(graph, edge_type, input.shape[0], self.num_relations, input.dtype)
+        weight = self.weight
+        if self.comp is not None:
+            weight = F.linear(self.comp, weight.flatten(1).t()).unflatten(1, weight.shape[1:])
+        return F.rgcn_conv(input, graph, weight, self.root, self.bias)
+
+    def extra_repr(self) -> str:
+        bases = "" if self.num_bases is None else f", num_bases={self.num_bases}"
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"num_relations={self.num_relations}{bases}, "
+            f"root_weight={self.root is not None}, bias={self.bias is not None}"
+        )
+
+
+class Readout(Module):
+    """The mean, sum or maximum of the nodes of each graph: (N, F) and batch (N,) give (num_graphs, F)."""
+
+    def __init__(self, reduce: str = "mean") -> None:
+        super().__init__()
+        if reduce not in ("mean", "sum", "max"):
+            raise ValueError(f"reduce must be 'mean', 'sum' or 'max', got {reduce!r}")
+        self.reduce = reduce
+
+    def forward(self, input: Tensor, batch: Tensor, num_graphs: int | None = None) -> Tensor:
+        return F.readout(input, batch, num_graphs, self.reduce)
+
+    def extra_repr(self) -> str:
+        return f"{self.reduce!r}"
