@@ -109,7 +109,7 @@ class GCNConv(Module):
             graph = self.adjacency(graph, input.shape[0], edge_weight, input.dtype)
         if self.out_features < self.in_features:
             output = propagate(linear(input, self.weight), graph)
-            return output if self.bias is None else output + self.bias
+            return output if self.bias is None else output + self.bias.to(output.dtype)
         return linear(propagate(input, graph), self.weight, self.bias)
 
     def extra_repr(self) -> str:
@@ -177,14 +177,14 @@ class RGCNConv(Module):
             if edge_type is None:
                 raise ValueError("RGCNConv needs edge_type next to edge_index")
             graph = self.adjacency(graph, edge_type, input.shape[0], self.num_relations, input.dtype)
-        weight = self.weight
+        weight: Tensor = self.weight
         if self.comp is not None:
             weight = torch.einsum("rb,boi->roi", self.comp, weight)
         seen = linear(input, weight.flatten(0, 1)).view(-1, self.out_features)  # row j R + r is W_r x_j
         output = propagate(seen, graph)
         if self.root is not None:
             output = output + linear(input, self.root)
-        return output if self.bias is None else output + self.bias
+        return output if self.bias is None else output + self.bias.to(output.dtype)
 
     def extra_repr(self) -> str:
         bases = "" if self.num_bases is None else f", num_bases={self.num_bases}"
@@ -209,10 +209,15 @@ class Readout(Module):
             raise ValueError(f"{input.shape[0]} nodes, but batch has the shape {tuple(batch.shape)}")
         if num_graphs is None:
             num_graphs = int(batch.max()) + 1 if batch.numel() else 0
-        output = input.new_zeros(num_graphs, input.shape[1])
-        reduce = {"mean": "mean", "sum": "sum", "max": "amax"}[self.reduce]
         index = batch.unsqueeze(1).expand_as(input)
-        return output.scatter_reduce(0, index, input, reduce, include_self=False)
+        if self.reduce != "max":
+            return input.new_zeros(num_graphs, input.shape[1]).scatter_reduce(
+                0, index, input, self.reduce, include_self=False
+            )
+        # from -inf, because autograd counts an equal initial value among the tied maxima
+        lowest = input.new_full((num_graphs, input.shape[1]), -math.inf)
+        output = lowest.scatter_reduce(0, index, input, "amax")
+        return output.masked_fill(output == -math.inf, 0)
 
     def extra_repr(self) -> str:
         return f"{self.reduce!r}"

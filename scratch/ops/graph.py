@@ -1,9 +1,9 @@
 """Graph convolution: Y = Â X Wᵀ + b,  Â = D^(-1/2) (A + I) D^(-1/2),  in O(edges), never a dense matrix.
 
-A graph of n nodes is a list of E edges, edge_index (2, E), each from a source j to a target i, of weight w_e,
-1 where none is given. A_ij sums the weights of the edges j -> i. Â is kept as its non-zeros, one for each edge
-and for each node's loop: sorted by rows (CSR), and once more by columns, which is its transpose. It is made once
-for a graph by ``gcn_adjacency`` and passed to every layer and in every epoch.
+A graph of n nodes is a list of E edges, edge_index (2, E), each from a source j to a target i, of weight
+w_e, 1 where none is given. A_ij sums the weights of the edges j -> i. Â is kept as its non-zeros, one for
+each edge and for each node's loop: sorted by rows (CSR), and once more by columns, which is its transpose.
+It is made once for a graph by ``gcn_adjacency`` and passed to every layer and in every epoch.
 
 What becomes of which edge, as in torch_geometric's GCNConv:
     duplicates   add up, like one edge of the summed weight
@@ -40,14 +40,15 @@ What becomes of which edge, as in torch_geometric's GCNConv:
              x̄_i = [x_i = y_g] ȳ_g / number of these nodes                                              (12)
    Kinks:    tied maxima share the gradient evenly, as torch.amax and scatter_reduce have it.
 
-Relations: R kinds of edges, each with a weight of its own: y_i = Σ_r mean_{j in N_r(i)} W_r x_j. This is (5)
-on an (n, n R) matrix, in which column j R + r is node j seen through relation r, applied to the n R rows W_r x_j.
+Relations: R kinds of edges, each with a weight of its own: y_i = Σ_r mean_{j in N_r(i)} W_r x_j. This
+is (5) on an (n, n R) matrix, in which column j R + r is node j seen through relation r, applied to the
+n R rows W_r x_j.
 
-Cost:       O(E F) time; memory for the non-zeros and n rows (n R for relations). No row is copied for each edge,
-            except where torch.compile or torch.func trace, which know no sparse matrices.
+Cost:       O(E F) time; memory for the non-zeros and n rows (n R for relations). Rows are not copied for
+            every edge, except where torch.compile or torch.func trace, which know no sparse matrices.
 Errors:     ValueError for an edge that names a missing node, and for lists of the wrong shape.
-Reference:  GCNConv and RGCNConv of zoo.layers and of torch_geometric. Differs from the latter: there the
-            gradient at d = 0 is NaN, and each of several loops at a node gets one, though only the last counts.
+Reference:  GCNConv and RGCNConv of zoo.layers and of torch_geometric. Differs: the latter's gradient
+            at d = 0 is NaN, and each of several loops at a node gets one, though only the last counts.
 Source:     Kipf and Welling, Semi-supervised classification with graph convolutional networks (2017);
             Schlichtkrull et al., Modeling relational data with graph convolutional networks (2018).
 """
