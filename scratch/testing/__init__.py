@@ -1,8 +1,23 @@
-"""The equivalence harness: does a layer compute what its reference computes, and are its gradients exact?"""
+"""The equivalence harness: does a layer compute what its reference computes, and are its gradients exact?
+
+    from scratch.testing import case, check, normal
+    check(case("Linear", 5, 3, inputs=[normal(4, 5)]), "their.package", "torch.nn")
+
+Packages are given by their importable names. A check compares a candidate with a reference on one case, returns
+the largest relative error it saw (None where it does not apply), and raises `Mismatch` with what differs, where,
+and how to rerun it. The checks stand in tables by name, for tests and reports:
+
+    cases.py       what to compare: Case, and the sources of its inputs
+    compare.py     when two results count as equal; Mismatch
+    layers.py      CHECKS: outputs and derivatives of a layer, loss or function
+    contract.py    CONTRACT_CHECKS: signature, initial weights, state_dict, copies, repr
+    optimizers.py  OPTIMIZER_CHECKS: parameters and state after every step
+"""
 
 from scratch.testing.cases import (
     Case,
     Missing,
+    Namespace,
     Source,
     bad,
     booleans,
@@ -17,8 +32,11 @@ from scratch.testing.cases import (
     source,
     uniform,
 )
-from scratch.testing.compare import Mismatch, relative_error
+from scratch.testing.compare import Check, Mismatch, relative_error
+from scratch.testing.contract import CONTRACT_CHECKS
+from scratch.testing.layers import BAD_ARGUMENT_CHECKS, CHECKS
 from scratch.testing.optimizers import (
+    BAD_OPTIMIZER_CHECKS,
     OPTIMIZER_CHECKS,
     OptimizerCase,
     gradients_of,
@@ -31,8 +49,13 @@ from scratch.testing.optimizers import (
 )
 
 __all__ = [
+    "BAD_ARGUMENT_CHECKS",
+    "BAD_OPTIMIZER_CHECKS",
+    "CHECKS",
+    "CONTRACT_CHECKS",
     "OPTIMIZER_CHECKS",
     "Case",
+    "Check",
     "Mismatch",
     "Missing",
     "OptimizerCase",
@@ -40,6 +63,7 @@ __all__ = [
     "bad",
     "booleans",
     "case",
+    "check",
     "distinct",
     "given",
     "gradients_of",
@@ -58,3 +82,10 @@ __all__ = [
     "sparse_gradients",
     "uniform",
 ]
+
+
+def check(
+    case: Case, candidate: Namespace = "scratch.nn", reference: Namespace = "torch.nn"
+) -> dict[str, float | None]:
+    """Run every check of a layer case; the largest relative error that each saw."""
+    return {name: run(case, candidate, reference) for name, run in (CHECKS | CONTRACT_CHECKS).items()}

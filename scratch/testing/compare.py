@@ -2,17 +2,46 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from functools import wraps
 from inspect import Parameter
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from scratch.testing.cases import Missing, Namespace, title
+
 
 class Mismatch(AssertionError):  # noqa: N818
-    """Two implementations differ, or one breaks a rule. ``check`` names the check that found it."""
+    """Two implementations differ, or one breaks a rule."""
 
-    check = ""
+
+Check = Callable[[Any, Namespace, Namespace], float | None]
+
+
+def named(checks: dict[str, Check]) -> Callable[[Check], Check]:
+    """Enter a check into a table under its name, and let its failure say which case failed and how to rerun it.
+
+    The random state is the caller's again afterwards."""
+
+    def enter(function: Any) -> Check:
+        @wraps(function)
+        def check(case: Any, candidate: Namespace, reference: Namespace) -> float | None:
+            with torch.random.fork_rng(devices=[]):
+                try:
+                    return function(case, candidate, reference)
+                except Missing:
+                    raise
+                except Exception as error:
+                    found = str(error) if isinstance(error, Mismatch) else f"{type(error).__name__}: {error}"
+                    where, names = f"{title(candidate)}.{case}", f"{title(candidate)!r}, {title(reference)!r}"
+                    rerun = f"{function.__module__}.{function.__name__}({case!r}, {names})"
+                    raise Mismatch(f"{where}: {function.__name__}: {found}\nRerun: {rerun}") from error
+
+        checks[function.__name__] = check
+        return check
+
+    return enter
 
 
 def errors(actual: Tensor, expected: Tensor, floor: float = 1e-3) -> Tensor:

@@ -12,9 +12,12 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from scratch.testing.cases import Namespace, normal, resolve, title, written
-from scratch.testing.compare import require_equal, require_same_error, require_signature
+from scratch.testing.compare import Check, named, require_equal, require_same_error, require_signature
 
 TOLERANCE = 1e-9
+OPTIMIZER_CHECKS: dict[str, Check] = {}  # for cases
+BAD_OPTIMIZER_CHECKS: dict[str, Check] = {}  # for cases that are wrong on purpose
+
 Gradients = Callable[[Sequence[Tensor], int, Generator], Sequence[Tensor | None]]
 
 
@@ -156,7 +159,8 @@ def pair(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> tup
     return Run(case, candidate), Run(case, case.reference or reference)
 
 
-def check_steps(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
+@named(OPTIMIZER_CHECKS)
+def steps(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
     """Parameters and state agree after every step, and the gradients are left as they were."""
     ours, theirs = pair(case, candidate, reference)
     error = ours.require_like(theirs, "before the first step")
@@ -167,7 +171,8 @@ def check_steps(case: OptimizerCase, candidate: Namespace, reference: Namespace)
     return error
 
 
-def check_state_dict(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
+@named(OPTIMIZER_CHECKS)
+def state_dict(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
     """A state saved half-way by either loads into the other, and training goes on as if nothing had been."""
     error, half = 0.0, case.steps // 2
     for turn in (1, -1):
@@ -187,7 +192,8 @@ def check_state_dict(case: OptimizerCase, candidate: Namespace, reference: Names
     return error
 
 
-def check_copies(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
+@named(OPTIMIZER_CHECKS)
+def copies(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
     """deepcopy and pickling keep the state."""
     ours, _ = pair(case, candidate, reference)
     for number in range(3):
@@ -198,7 +204,8 @@ def check_copies(case: OptimizerCase, candidate: Namespace, reference: Namespace
     return 0.0
 
 
-def check_contract(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
+@named(OPTIMIZER_CHECKS)
+def contract(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
     """Signature, defaults and repr."""
     ours, theirs = pair(case, candidate, reference)
     require_signature(type(ours.optimizer), type(theirs.optimizer), case.name)
@@ -208,17 +215,10 @@ def check_contract(case: OptimizerCase, candidate: Namespace, reference: Namespa
     return 0.0
 
 
-def check_errors(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
+@named(BAD_OPTIMIZER_CHECKS)
+def same_error(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
     """The same type of exception as the reference, at construction or at the first step."""
     require_same_error(
         lambda: Run(case, candidate).step(0), lambda: Run(case, case.reference or reference).step(0)
     )
     return 0.0
-
-
-OPTIMIZER_CHECKS = {
-    "steps": check_steps,
-    "state_dict": check_state_dict,
-    "copies": check_copies,
-    "contract": check_contract,
-}
