@@ -1,0 +1,110 @@
+"""Adam: a step size for each number, from running averages of the gradient and of its square.
+
+    g ← g + λ θ            or, decoupled (AdamW),  θ ← θ − γ λ θ         (1)
+    m ← β₁ m + (1 − β₁) g                                                (2)
+    v ← β₂ v + (1 − β₂) g²                                               (3)
+    v̂ ← v;  AMSGrad: v̂ ← max(v̂, v)                                      (4)
+    θ ← θ − γ (m / (1 − β₁ᵗ)) / (√(v̂ / (1 − β₂ᵗ)) + ε)                   (5)
+
+The corrections c₁ = 1 − β₁ᵗ and c₂ = √(1 − β₂ᵗ) are numbers; drawn out of the fraction, they cost no pass:
+
+    θ ← θ − (γ c₂ / c₁) m / (√v̂ + ε c₂)                                  (5′)
+
+Symbols:    γ lr (1e-3)   β₁, β₂ betas (0.9, 0.999)   ε eps (1e-8)   λ weight_decay (0; AdamW 1e-2)
+            m exp_avg   v exp_avg_sq   v̂ max_exp_avg_sq   t step
+            maximize turns the sign of g before (1).
+Memory:     two copies of the parameters, three with amsgrad.
+Errors:     ValueError for a negative γ, ε or λ and for a β outside [0, 1); RuntimeError for sparse gradients.
+Reference:  torch.optim.Adam, torch.optim.AdamW. Differs: see the switches in optimizer.py.
+Source:     Kingma and Ba, Adam: a method for stochastic optimization (2014); Reddi, Kale and Kumar, On the
+            convergence of Adam and beyond (2018); Loshchilov and Hutter, Decoupled weight decay
+            regularization (2017).
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options
+
+
+def adam(
+    params, grads, exp_avg, exp_avg_sq, max_exp_avg_sq=None,
+    *, t, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay,
+):  # fmt: skip
+    beta1, beta2 = betas
+    if weight_decay != 0 and decoupled_weight_decay:
+        torch._foreach_mul_(params, 1 - lr * weight_decay)  # (1)
+    elif weight_decay != 0:
+        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
+    torch._foreach_lerp_(exp_avg, grads, 1 - beta1)  # (2)
+    torch._foreach_mul_(exp_avg_sq, beta2)
+    torch._foreach_addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
+    if amsgrad:
+        torch._foreach_maximum_(max_exp_avg_sq, exp_avg_sq)  # (4)
+    c1, c2 = 1 - beta1**t, math.sqrt(1 - beta2**t)
+    denominator = torch._foreach_sqrt(max_exp_avg_sq if amsgrad else exp_avg_sq)
+    torch._foreach_add_(denominator, eps * c2)
+    torch._foreach_addcdiv_(params, exp_avg, denominator, -lr * c2 / c1)  # (5′)
+
+
+class Adam(Optimizer):
+    rule = staticmethod(adam)
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        check_lr(lr)
+        check(eps >= 0.0, f"Invalid epsilon value: {eps}")
+        check_betas(betas)
+        check(
+            all(isinstance(beta, float) for beta in betas) or all(isinstance(beta, Tensor) for beta in betas),
+            "betas must be either both floats or both Tensors",
+        )
+        check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
+        super().__init__(params, options(locals()))
+
+    def init_state(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+        state = super().init_state(param, group)
+        if not group["amsgrad"]:
+            del state["max_exp_avg_sq"]
+        return state
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay."""
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, foreach=foreach,
+            capturable=capturable, differentiable=differentiable, fused=fused, decoupled_weight_decay=True,
+        )  # fmt: skip

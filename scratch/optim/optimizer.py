@@ -1,0 +1,173 @@
+"""The loop around every update rule: gather, count, cut, call.
+
+A rule is a function of parameters, gradients, state and hyper-parameters, and of nothing else. It takes lists
+of tensors and writes the new values into the parameters and the state. Its signature says what it depends on:
+
+    def adam(params, grads, exp_avg, exp_avg_sq, max_exp_avg_sq, *, t, lr, betas, eps, …)
+             what moves     the state, by its keys in state_dict     t, and keys of the parameter group
+
+The class below it, a subclass of ``Optimizer``, checks the arguments, makes the state and names the rule.
+A step then is, for each parameter group:
+
+    leave out the parameters without a gradient, make the state of new ones, count t ← t + 1;
+    put together what shares device, dtype and t; read complex numbers as pairs of real ones;
+    cut that into pieces that fit the cache, turn the gradient's sign if ``maximize``, and call the rule.
+
+Why pieces: a rule is some six passes over its tensors, and memory is what it waits for. Where a rule treats
+each number alone (``elementwise``), the first MiB of every tensor goes through all the passes before the
+second MiB is touched, so that all passes but the first find it in the cache.
+
+What torch's switches mean here; all are kept in ``param_groups``, so that a ``state_dict`` moves either way:
+    foreach         no effect: every rule runs on lists.
+    fused           no effect: a fused kernel would not be from scratch; the numbers are the same.
+    capturable      RuntimeError: t is read by the host, which a CUDA graph would freeze.
+    differentiable  RuntimeError: the update writes in place, which autograd cannot follow.
+"""
+
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
+PIECE = 1 << 20  # bytes of each tensor that go through the rule together
+ONE = torch.tensor(1.0)  # a number added to a tensor is made a tensor first, at twice the cost
+
+
+class Optimizer(torch.optim.Optimizer):
+    rule: Callable[..., None]
+    elementwise = True  # the rule treats each number alone, so tensors may be cut
+    takes_sparse = False
+    state_names: list[str]
+    hyper_names: list[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "rule" in cls.__dict__:
+            parameters = inspect.signature(cls.rule).parameters.values()
+            cls.state_names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][2:]
+            cls.hyper_names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "t"]
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        for switch in ("capturable", "differentiable"):
+            if defaults.get(switch):
+                raise RuntimeError(f"{switch}=True is not possible in scratch.optim.{type(self).__name__}")
+        if defaults.get("fused") and defaults.get("foreach"):
+            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+        super().__init__(params, defaults)
+
+    def init_state(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+        """The state of a parameter before its first update, under the keys of torch's own optimizer."""
+        return {"step": zero_step(), **{name: torch.zeros_like(param) for name in self.state_names}}
+
+    def step(self, closure=None):
+        """Update every parameter that has a gradient. Returns the loss, where a closure computes one."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        with torch.no_grad():
+            for group in self.param_groups:
+                hyper = {name: number(group[name]) for name in self.hyper_names}
+                maximize = group.get("maximize", False)
+                for t, params, grads, state in self.batches(group):
+                    self.rule(params, torch._foreach_neg(grads) if maximize else grads, **state, t=t, **hyper)
+        return loss
+
+    def batches(self, group: dict[str, Any]) -> Iterator[tuple[float, Tensors, Tensors, dict[str, Tensors]]]:
+        """Yield t, params, grads and the state by name: lists that the rule can update together."""
+        together: defaultdict[tuple, list[Tensors]] = defaultdict(list)
+        for param in group["params"]:
+            grad = param.grad
+            if grad is None:
+                continue
+            if grad.is_sparse and not self.takes_sparse:
+                raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+            state = self.state.get(param)  # self.state[param] would make an entry, which torch's SGD has not
+            new = not state
+            if not state:
+                state = self.init_state(param, group)
+                if state:
+                    self.state[param] = state
+            if "step" in state:
+                t = state["step"].add_(ONE).item()
+            else:
+                t = 1 if new else 2  # no count is kept: the first update, or a later one
+            names = tuple(name for name in self.state_names if name in state)
+            row = [param, grad, *(state[name] for name in names)]
+            if param.is_complex():
+                row = [torch.view_as_real(tensor) for tensor in row]
+            together[param.device, param.dtype, grad.is_sparse, t, names].append(row)
+        for (device, _, is_sparse, t, names), rows in together.items():
+            cut = self.elementwise and device.type == "cpu" and not is_sparse
+            for params, grads, *states in pieces(rows) if cut else [list(zip(*rows, strict=True))]:
+                yield t, params, grads, dict(zip(names, states, strict=True))
+
+
+def pieces(rows: list[Tensors]) -> Iterator[list[Tensors]]:
+    """Turn rows of equally large tensors into columns of at most PIECE bytes each: small tensors together,
+    large ones in parts."""
+    size = PIECE // rows[0][0].element_size()
+    small: list[Tensors] = []
+    total = 0
+    for row in rows:
+        count = row[0].numel()
+        if count > size and all(tensor.is_contiguous() for tensor in row):
+            for parts in zip(*(tensor.view(-1).split(size) for tensor in row), strict=True):
+                yield [[part] for part in parts]
+            continue
+        if small and total + count > size:
+            yield list(zip(*small, strict=True))
+            small, total = [], 0
+        small.append(row)
+        total += count
+    if small:
+        yield list(zip(*small, strict=True))
+
+
+def decay_and_add_(ys: Tensors, xs: Tensors, decay: float) -> None:
+    """y ← decay · y + x; on the host in one pass over memory instead of two."""
+    if ys[0].is_cpu and not ys[0].is_sparse:
+        for y, x in zip(ys, xs, strict=True):
+            torch.add(x, y, alpha=decay, out=y)
+    else:
+        torch._foreach_mul_(ys, decay)
+        torch._foreach_add_(ys, xs)
+
+
+def number(value: Any) -> Any:
+    """A hyper-parameter given as a tensor, such as a learning rate, as the number it holds."""
+    if isinstance(value, tuple):
+        return tuple(map(number, value))
+    return value.item() if isinstance(value, Tensor) else value
+
+
+def zero_step() -> Tensor:
+    """t = 0 as torch stores it: on the host, and exact up to 2²⁴ steps in float32."""
+    return torch.tensor(0.0, dtype=torch.promote_types(torch.get_default_dtype(), torch.float32))
+
+
+def options(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The ``locals()`` of a constructor as the defaults of its parameter groups."""
+    return {name: value for name, value in arguments.items() if name not in ("self", "params", "__class__")}
+
+
+def check(condition: Any, message: str) -> None:
+    """ValueError, in torch's own words, unless the condition holds."""
+    if not condition:
+        raise ValueError(message)
+
+
+def check_lr(lr: float | Tensor) -> None:
+    check(not isinstance(lr, Tensor) or lr.numel() == 1, "Tensor lr must be 1-element")
+    check(lr >= 0.0, f"Invalid learning rate: {lr}")
+
+
+def check_betas(betas: tuple[Any, Any]) -> None:
+    for index, beta in enumerate(betas):
+        check(0.0 <= beta < 1.0, f"Invalid beta parameter at index {index}: {beta}")

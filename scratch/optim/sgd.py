@@ -1,0 +1,68 @@
+"""SGD: stochastic gradient descent, with momentum.
+
+    g ← g + λ θ                                (1)    L2 penalty
+    b ← μ b + (1 − τ) g,  b₁ = g₁              (2)    momentum
+    g ← g + μ b  (Nesterov)  or  b             (3)
+    θ ← θ − γ g                                (4)
+
+Symbols:    γ lr (1e-3)   μ momentum (0)   τ dampening (0)   λ weight_decay (0)   b momentum_buffer
+            maximize turns the sign of g before (1).
+Memory:     one copy of the parameters with momentum, none without.
+Sparse:     taken; b is then sparse too.
+Errors:     ValueError for a negative γ, μ or λ, and for Nesterov without momentum or with dampening.
+Reference:  torch.optim.SGD. Differs: see the switches in optimizer.py.
+Source:     Robbins and Monro, A stochastic approximation method (1951); Polyak, Some methods of speeding up
+            the convergence of iteration methods (1964); Sutskever, Martens, Dahl and Hinton, On the
+            importance of initialization and momentum in deep learning (2013).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scratch.optim.optimizer import Optimizer, Params, check, check_lr, decay_and_add_, options
+
+
+def sgd(params, grads, momentum_buffer=None, *, t, lr, momentum, dampening, weight_decay, nesterov):
+    if weight_decay != 0:
+        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
+    if momentum == 0:
+        return torch._foreach_add_(params, grads, alpha=-lr)  # (4)
+    new = grads if t == 1 or dampening == 0 else torch._foreach_mul(grads, 1 - dampening)
+    decay_and_add_(momentum_buffer, new, momentum)  # (2), from b₀ = 0
+    if nesterov:
+        torch._foreach_add_(params, grads, alpha=-lr)
+        lr *= momentum
+    torch._foreach_add_(params, momentum_buffer, alpha=-lr)  # (3) and (4)
+
+
+class SGD(Optimizer):
+    rule = staticmethod(sgd)
+    takes_sparse = True
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float | Tensor = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float | Tensor = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        check_lr(lr)
+        check(momentum >= 0.0, f"Invalid momentum value: {momentum}")
+        check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
+        check(
+            not nesterov or (momentum > 0 and dampening == 0),
+            "Nesterov momentum requires a momentum and zero dampening",
+        )
+        super().__init__(params, options(locals()))
+
+    def init_state(self, param: Any, group: dict[str, Any]) -> dict[str, Any]:
+        return {"momentum_buffer": torch.zeros_like(param.grad)} if group["momentum"] != 0 else {}
