@@ -5,21 +5,46 @@ weights move either way. A file here holds parameters and argument checks; its t
 """
 
 from scratch.nn import functional
+from scratch.nn.activation import GELU, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from scratch.nn.conv import Conv2d
+from scratch.nn.dropout import Dropout
+from scratch.nn.embedding import Embedding
 from scratch.nn.flatten import Flatten
 from scratch.nn.graph import GCNConv, Readout, RGCNConv
 from scratch.nn.linear import Identity, Linear
+from scratch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
 from scratch.nn.pool import AvgPool2d, MaxPool2d
+from scratch.nn.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 
 __all__ = [
+    "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "AvgPool2d",
+    "BCEWithLogitsLoss",
     "Conv2d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Embedding",
     "Flatten",
     "GCNConv",
+    "GRUCell",
     "Identity",
+    "LSTMCell",
+    "LeakyReLU",
     "Linear",
+    "LogSigmoid",
+    "LogSoftmax",
+    "MSELoss",
     "MaxPool2d",
+    "NLLLoss",
     "RGCNConv",
+    "RNNCell",
+    "ReLU",
     "Readout",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
     "functional",
 ]

@@ -1,23 +1,42 @@
 """The ops under torch.nn.functional's names and signatures."""
 
-from scratch.ops.activation import tanh
+from scratch.ops.activation import gelu, leaky_relu, logsigmoid, relu, sigmoid, tanh
+from scratch.ops.binary_cross_entropy import binary_cross_entropy_with_logits
 from scratch.ops.conv import conv2d
+from scratch.ops.cross_entropy import cross_entropy, nll_loss
+from scratch.ops.dropout import dropout
+from scratch.ops.embedding import embedding
 from scratch.ops.graph import gcn_adjacency, gcn_conv, propagate, readout, rgcn_adjacency, rgcn_conv
 from scratch.ops.linear import linear
 from scratch.ops.pad import pad
 from scratch.ops.pool import avg_pool2d, max_pool2d
+from scratch.ops.regression_loss import mse_loss
+from scratch.ops.softmax import log_softmax, softmax
 
 __all__ = [
     "avg_pool2d",
+    "binary_cross_entropy_with_logits",
     "conv2d",
+    "cross_entropy",
+    "dropout",
+    "embedding",
     "gcn_adjacency",
     "gcn_conv",
+    "gelu",
+    "leaky_relu",
     "linear",
+    "log_softmax",
+    "logsigmoid",
     "max_pool2d",
+    "mse_loss",
+    "nll_loss",
     "pad",
     "propagate",
     "readout",
+    "relu",
     "rgcn_adjacency",
     "rgcn_conv",
+    "sigmoid",
+    "softmax",
     "tanh",
 ]

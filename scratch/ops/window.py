@@ -1,0 +1,60 @@
+"""Sliding windows: what every convolution and pooling reads, as a view, and the adjoint of that view.
+
+Shapes:     x (N, C, *S)   →   windows (N, C, *O, *K),   for any number of dimensions S
+            O = ⌊(S − dilation (K − 1) − 1) / stride⌋ + 1
+Formula:    windows[n, c, o, k] = x[n, c, stride·o + dilation·k]                          (1)
+Tangent:    (1) itself: it copies numbers, hence is linear.
+Adjoint:    x̄[n, c, s] = Σ windows̄[n, c, o, k]  over all o, k with stride·o + dilation·k = s   (2)
+            `overlap_add` runs over the few kernel offsets k, and for each adds a whole strided slice at once.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+from torch import Tensor
+
+Sizes = Sequence[int]
+
+
+def pair(value: int | Sizes, dims: int = 2) -> tuple[int, ...]:
+    """One number for all dimensions, or a number for each."""
+    values = tuple(value) if isinstance(value, Sequence) else (value,)
+    return values * dims if len(values) == 1 else values
+
+
+def offsets(kernel: Sizes) -> Iterator[tuple[int, ...]]:
+    """All positions inside a kernel, in row-major order."""
+    return product(*map(range, kernel))
+
+
+def output_sizes(size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> tuple[int, ...]:
+    return tuple(
+        (n - r * (k - 1) - 1) // s + 1 for n, k, s, r in zip(size, kernel, stride, dilation, strict=True)
+    )
+
+
+def windows(x: Tensor, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
+    """(1): (N, C, *S) -> (N, C, *O, *K), a view."""
+    for axis, (k, s, r) in enumerate(zip(kernel, stride, dilation, strict=True), start=2):
+        x = x.unfold(axis, r * (k - 1) + 1, s)[..., ::r]
+    return x
+
+
+def at_offset(offset: Sizes, output: Sizes, stride: Sizes, dilation: Sizes) -> Any:
+    """The index of all x that offset k of the kernel visits while the window moves over O."""
+    slices = (
+        slice(r * k, r * k + s * (o - 1) + 1, s)
+        for k, o, s, r in zip(offset, output, stride, dilation, strict=True)
+    )
+    return (..., *slices)
+
+
+def overlap_add(columns: Tensor, size: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
+    """(2): (N, C, *K, *O) -> (N, C, *S)."""
+    dims = len(size)
+    kernel, output = columns.shape[2 : 2 + dims], columns.shape[2 + dims :]
+    x = columns.new_zeros(*columns.shape[:2], *size)
+    for offset in offsets(kernel):
+        x[at_offset(offset, output, stride, dilation)] += columns[:, :, *offset]
+    return x
