@@ -1,0 +1,24 @@
+"""Dropout as a module; the mathematics is in scratch/ops/dropout.py."""
+
+from torch import Tensor
+from torch.nn import Module
+
+from scratch.nn import functional as F
+
+
+class _Dropout(Module):
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        super().__init__()
+        if p < 0 or p > 1:
+            raise ValueError(f"dropout probability has to be between 0 and 1, but is {p}")
+        self.p, self.inplace = p, inplace
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"
+
+
+class Dropout(_Dropout):
+    """In training each number is zeroed with probability p and the others are divided by 1 − p."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.dropout(input, self.p, self.training, self.inplace)

@@ -1,0 +1,90 @@
+"""Binary cross-entropy of a logit x with a target t in [0, 1].
+
+    ℓ = −w (v t log σ(x) + (1 − t) log(1 − σ(x)))
+      = w ((1 − t) x − g log σ(x)),   g = 1 + (v − 1) t                          (1)
+
+w is the weight of an element and v = pos_weight that of the positive class, both 1 by default. log σ(x) is
+computed as in scratch/ops/activation.py, without overflow or cancellation; log(1 − σ(x)) = log σ(x) − x.
+
+Shapes:     x, t (…);   w, v broadcast to them
+Tangent:    ℓ̇ = w ((1 − t) − g (1 − σ)) ẋ − w ((v − 1) log σ + x) ṫ,   σ = σ(x)      (2)
+Adjoint:    x̄ = ℓ̄ w (g σ − v t)   (3)      t̄ = −ℓ̄ w ((v − 1) log σ + x)   (4)
+            (3) by (1 − t) − g = −v t.
+Saved:      x, t, w, v.   Recomputed: σ.
+Kinks:      none.
+Errors:     ValueError where x and t differ in shape or for an unknown reduction; RuntimeError where w or v do
+            not broadcast to x or require a gradient.
+Reference:  torch.nn.functional.binary_cross_entropy_with_logits. Differs: nothing; the result has t's type.
+Source:     Bishop, Neural Networks for Pattern Recognition (1995), section 6.7.
+"""
+
+import torch
+from torch import Tensor
+
+from scratch.ops.activation import log_sigmoid, logsigmoid
+from scratch.ops.dtype import widen
+from scratch.ops.function import Function
+from scratch.ops.reduction import reduce, reduce_adjoint, reduction_name
+
+
+class BCEWithLogitsFn(Function):
+    @staticmethod
+    def forward(x, t, weight, pos_weight, reduction):
+        wide = widen(x)
+        log_sigma = log_sigmoid(wide)
+        if pos_weight is not None:
+            log_sigma = log_sigma * ((pos_weight - 1) * t + 1)
+        loss = (1 - t) * wide - log_sigma  # (1)
+        if weight is not None:
+            loss = loss * weight
+        return reduce(loss, reduction).to(t.dtype)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        *tensors, ctx.reduction = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, t, weight, pos_weight = ctx.saved_tensors
+        wide = widen(x)
+        grad = reduce_adjoint(widen(grad), ctx.reduction, x.numel())
+        if weight is not None:
+            grad = grad * weight
+        grad_x = grad_t = None
+        if ctx.needs_input_grad[0]:
+            sigma = wide.sigmoid()
+            if pos_weight is None:
+                grad_x = sigma - t
+            else:
+                grad_x = ((pos_weight - 1) * t + 1) * sigma - pos_weight * t
+            grad_x = (grad_x * grad).to(x.dtype)  # (3)
+        if ctx.needs_input_grad[1]:
+            slope = -wide
+            if pos_weight is not None:
+                slope = (1 - pos_weight) * logsigmoid(wide) - wide
+            grad_t = (slope * grad).to(t.dtype)  # (4)
+        return grad_x, grad_t, None, None, None
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """The binary cross-entropy of logits, by default its mean. See the module's page."""
+    reduction = reduction_name(reduction, size_average, reduce)
+    if target.shape != input.shape:
+        raise ValueError(f"target has shape {list(target.shape)}, but input {list(input.shape)}")
+    for name, factor in (("weight", weight), ("pos_weight", pos_weight)):
+        if factor is None:
+            continue
+        if factor.requires_grad:
+            raise RuntimeError(f"the loss is not differentiable by {name}")
+        if torch.broadcast_shapes(factor.shape, input.shape) != input.shape:
+            raise RuntimeError(f"{name} {list(factor.shape)} does not broadcast to {list(input.shape)}")
+    return BCEWithLogitsFn.apply(input, target, weight, pos_weight, reduction)

@@ -1,0 +1,91 @@
+"""Softmax and its logarithm along one dimension.
+
+Shapes:     x (…, C, …)   y (…, C, …), with Σ over C; m = max x, constant as far as y is concerned
+
+softmax     yᵢ = exp(xᵢ − m) / Σⱼ exp(xⱼ − m)
+Tangent:    ẏ = y (ẋ − Σ y ẋ)                                             (1)
+Adjoint:    x̄ = y (ȳ − Σ y ȳ)          the Jacobian diag(y) − y yᵀ is symmetric   (2)
+
+log_softmax yᵢ = xᵢ − m − log Σⱼ exp(xⱼ − m)
+Tangent:    ẏ = ẋ − Σ eʸ ẋ                                                (3)
+Adjoint:    x̄ = ȳ − eʸ Σ ȳ                                                (4)
+
+Subtracting m changes nothing in exact arithmetic and keeps exp from overflowing.
+Saved:      y.   Recomputed: eʸ in (4).
+Kinks:      none. An entry of −inf has probability 0 and gradient 0; a row of nothing but −inf is NaN.
+Errors:     IndexError for a dimension out of range, NotImplementedError for integers.
+Reference:  torch.nn.functional.softmax, log_softmax. Differs: nothing.
+Source:     Bridle, Probabilistic interpretation of feedforward classification network outputs (1990).
+"""
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from scratch.ops.dtype import need_floating, widen
+from scratch.ops.function import Function
+
+
+class SoftmaxFn(Function):
+    @staticmethod
+    def forward(x, dim):
+        wide = widen(x)
+        y = (wide - wide.amax(dim, keepdim=True)).exp_()
+        return y.div_(y.sum(dim, keepdim=True)).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.dim = inputs[1]
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = map(widen, ctx.saved_tensors)
+        scaled = y * widen(grad)
+        grad_x = torch.addcmul(scaled, y, scaled.sum(ctx.dim, keepdim=True), value=-1)  # (2)
+        return grad_x.to(grad.dtype), None
+
+
+class LogSoftmaxFn(Function):
+    @staticmethod
+    def forward(x, dim):
+        wide = widen(x)
+        shifted = wide - wide.amax(dim, keepdim=True)
+        return shifted.sub_(shifted.exp().sum(dim, keepdim=True).log_()).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.dim = inputs[1]
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = map(widen, ctx.saved_tensors)
+        wide = widen(grad)
+        grad_x = torch.addcmul(wide, y.exp(), wide.sum(ctx.dim, keepdim=True), value=-1)  # (4)
+        return grad_x.to(grad.dtype), None
+
+
+def softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
+) -> Tensor:
+    """exp(x) / Σ exp(x) along ``dim``, computed in ``dtype`` where given."""
+    return along(SoftmaxFn, "softmax", input, dim, _stacklevel, dtype)
+
+
+def log_softmax(
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
+) -> Tensor:
+    """x − log Σ exp(x) along ``dim``, computed in ``dtype`` where given."""
+    return along(LogSoftmaxFn, "log_softmax", input, dim, _stacklevel, dtype)
+
+
+def along(fn, name: str, x: Tensor, dim: int | None, stacklevel: int, dtype: torch.dtype | None) -> Tensor:
+    if dim is None:
+        message = f"{name} without dim is deprecated: say along which dimension"
+        warnings.warn(message, stacklevel=stacklevel + 1)
+        dim = 0 if x.dim() in (0, 1, 3) else 1  # as PyTorch guesses
+    x = x if dtype is None else x.to(dtype)
+    need_floating(x.dtype, name)
+    return fn.apply(x, dim) if x.numel() else x.clone()
