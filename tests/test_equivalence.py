@@ -8,11 +8,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import pytest
+import torch
 
 from scratch.testing import BAD_ARGUMENT_CHECKS, CHECKS, CONTRACT_CHECKS, Case, Check, Missing, resolve
 from tests.cases import BAD_ARGUMENTS, CASES
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the reference's own; which there are is one of the checks
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Tensors this small are computed fastest by one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def offers(package: str, name: str) -> bool:

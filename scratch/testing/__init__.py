@@ -3,12 +3,13 @@
     from scratch.testing import case, check, normal
     check(case("Linear", 5, 3, inputs=[normal(4, 5)]), "their.package", "torch.nn")
 
-Packages are given by their importable names. A check compares a candidate with a reference on one case, returns
-the largest relative error it saw (None where it does not apply), and raises `Mismatch` with what differs, where,
-and how to rerun it. The checks stand in tables by name, for tests and reports:
+Packages are given by their importable names. A check compares a candidate with a reference on one case,
+returns the largest relative error it saw (None where it does not apply), and raises `Mismatch` with what
+differs, where, and how to rerun it. The checks stand in tables by name, for tests and reports:
 
     cases.py       what to compare: Case, and the sources of its inputs
     compare.py     when two results count as equal; Mismatch
+    running.py     one side of a case, built, called and differentiated
     layers.py      CHECKS: outputs and derivatives of a layer, loss or function
     contract.py    CONTRACT_CHECKS: signature, initial weights, state_dict, copies, repr
     optimizers.py  OPTIMIZER_CHECKS: parameters and state after every step

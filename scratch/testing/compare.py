@@ -20,7 +20,7 @@ Check = Callable[[Any, Namespace, Namespace], float | None]
 
 
 def named(checks: dict[str, Check]) -> Callable[[Check], Check]:
-    """Enter a check into a table under its name, and let its failure say which case failed and how to rerun it.
+    """Enter a check into a table under its name, and let a failure say which case it was and how to rerun it.
 
     The random state is the caller's again afterwards."""
 

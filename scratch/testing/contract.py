@@ -31,7 +31,7 @@ def signature(case: Case, candidate: Namespace, reference: Namespace) -> float:
 
 @named(CONTRACT_CHECKS)
 def initialisation(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
-    """Under an equal seed the same initial parameters and buffers, bit for bit, and as many random numbers used."""
+    """Equal initial parameters and buffers under an equal seed, bit for bit, from as many random numbers."""
     if case.is_function:
         return None
     found = []
@@ -55,8 +55,7 @@ def state_dict(case: Case, candidate: Namespace, reference: Namespace) -> float 
     if case.is_function:
         return None
     ours, theirs = built(case, candidate), built(case, case.reference or reference)
-    keys = [list(module.state_dict()) for module in (ours, theirs)]
-    require_equal(*keys, "state_dict keys", 0.0)
+    require_equal(list(ours.state_dict()), list(theirs.state_dict()), "state_dict keys", 0.0)
     for source, target in ((ours, theirs), (theirs, ours)):
         target.load_state_dict(source.state_dict(), strict=True)
         require_equal(dict(target.state_dict()), dict(source.state_dict()), "state_dict", 0.0)
@@ -78,7 +77,7 @@ def copies(case: Case, candidate: Namespace, reference: Namespace) -> float | No
         ours.module = twin
         actual = run(ours)
         for part in ("output", "gradient", "state"):
-            require_equal(actual[part], expected[part], f"{what}: {part}", 0.0)
+            require_equal(getattr(actual, part), getattr(expected, part), f"{what}: {part}", 0.0)
     return 0.0
 
 

@@ -1,0 +1,212 @@
+"""Run one side of a case: build the layer, call it on the case's inputs, differentiate."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.parameter import is_lazy
+
+from scratch.testing.cases import Case, Namespace, resolve
+from scratch.testing.compare import leaves, mapped
+
+Cast = Callable[[Tensor], Tensor]
+Layout = Callable[[Tensor], Tensor]
+
+
+def in_dtype(dtype: torch.dtype, rounded_to: torch.dtype | None = None) -> Cast:
+    """Floating tensors in this dtype, rounded to another one first; all others as they are."""
+
+    def cast(tensor: Tensor) -> Tensor:
+        return tensor.to(rounded_to or dtype).to(dtype) if tensor.is_floating_point() else tensor
+
+    return cast
+
+
+DOUBLE = in_dtype(torch.float64)
+
+# How a tensor may lie in memory. Each keeps the values, makes a copy, and lets gradients through.
+LAYOUTS: dict[str, Layout] = {
+    "contiguous": lambda t: t.clone(memory_format=torch.contiguous_format),
+    "strided": lambda t: torch.stack((t.detach(), t), -1)[..., 1],
+    "transposed": lambda t: _flipped(_flipped(t, 2).clone(memory_format=torch.contiguous_format), 2),
+    "reversed": lambda t: _flipped(_flipped(t, 9).clone(memory_format=torch.contiguous_format), 9),
+}
+
+
+def _flipped(tensor: Tensor, count: int) -> Tensor:
+    """The last ``count`` dimensions, or all if fewer, in reverse order."""
+    dims = range(tensor.dim())
+    return tensor.permute([*dims[:-count], *reversed(dims[-count:])])
+
+
+def random(like: Tensor, generator: Generator) -> Tensor:
+    return torch.randn(like.shape, generator=generator, dtype=torch.promote_types(like.dtype, torch.float64))
+
+
+def sparse(like: Tensor, generator: Generator) -> Tensor:
+    """Mostly zeros."""
+    return random(like, generator) * (torch.rand(like.shape, generator=generator) < 0.2)
+
+
+def zero(like: Tensor, generator: Generator) -> Tensor:
+    return torch.zeros_like(random(like, generator))
+
+
+def expanded(like: Tensor, generator: Generator) -> Tensor:
+    """One number everywhere, with strides of zero, as the backward of a sum sends it."""
+    return random(like.sum(), generator).expand(like.shape)
+
+
+class Layer:
+    """One package's side of a case, in one precision, always called from the same state and seed."""
+
+    def __init__(self, case: Case, package: Namespace, cast: Cast = DOUBLE) -> None:
+        self.case, self.cast = case, cast
+        target = resolve(package, case.name)
+        args, kwargs, call = case.draw_arguments()
+        self.module: Any = None
+        if case.is_function:
+            args, kwargs = mapped(cast, (args, kwargs))
+            self.function = lambda *inputs: target(*inputs, *args, **kwargs)
+        else:
+            torch.default_generator.manual_seed(case.seed)
+            self.module = target(*args, **kwargs)
+            if any(map(is_lazy, self.module.parameters())):
+                # a lazy layer takes its sizes from its first input
+                self.module(*mapped(in_dtype(torch.get_default_dtype()), case.draw_inputs()), **call)
+            for tensor in (*self.module.parameters(), *self.module.buffers()):
+                tensor.data = cast(tensor.data)
+            call = mapped(cast, call)
+            self.function = lambda *inputs: self.module(*inputs, **call)
+        self.keep()
+
+    def keep(self) -> None:
+        """Take the present parameters and buffers as the state from which every call begins."""
+        self.trainable = {name for name, p in self.tensors() if p.requires_grad}
+        self.initial = {name: t.detach().clone() for name, t in self.tensors()}
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        if self.module is not None:
+            yield from self.module.named_parameters()
+            yield from self.module.named_buffers()
+
+    def __call__(self, *inputs: Any, train: bool = True, again: bool = False) -> Any:
+        if self.module is not None:
+            self.module.train(train)
+        if not again:
+            with torch.no_grad():
+                for name, tensor in self.tensors():
+                    tensor.copy_(self.initial[name])
+        torch.default_generator.manual_seed(self.case.seed)
+        return self.function(*inputs)
+
+    def draw(self, wanted: Collection[str] | None = None) -> tuple[tuple[Any, ...], dict[str, Tensor]]:
+        """The inputs, and by name what gets a gradient: inputs and parameters, or the wanted ones of them."""
+        inputs = tuple(
+            mapped(self.cast if i in self.case.constant else self._leaf, value)
+            for i, value in enumerate(self.case.draw_inputs())
+        )
+        found = {path: t for path, t in leaves(inputs, "input") if isinstance(t, Tensor) and t.requires_grad}
+        found |= {name: t for name, t in self.tensors() if name in self.trainable}
+        for name, tensor in found.items():
+            tensor.requires_grad_(wanted is None or name in wanted)
+        return inputs, {name: t for name, t in found.items() if t.requires_grad}
+
+    def _leaf(self, tensor: Tensor) -> Tensor:
+        return self.cast(tensor).requires_grad_() if continuous(tensor) else tensor
+
+
+def continuous(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
+
+
+def pair(case: Case, candidate: Namespace, reference: Namespace, cast: Cast = DOUBLE) -> tuple[Layer, Layer]:
+    """Both sides with equal weights, moved away from their initial values: a bias of zero or a scale of one
+    would hide a mistake. Where random numbers cannot agree the candidate is compared with itself."""
+    ours = Layer(case, candidate, cast)
+    theirs = Layer(case, (case.reference or reference) if case.same_random else candidate, cast)
+    if ours.module is not None and theirs.module is not None:
+        generator = Generator().manual_seed(case.seed + 2)
+        state = theirs.module.state_dict()
+        parameters = dict(theirs.module.named_parameters())
+        for name, tensor in state.items():
+            if tensor.is_floating_point():
+                noise = 0.3 * torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+                state[name] = cast(tensor.double() + (noise if name in parameters else noise.abs()))
+        for side in (ours, theirs):
+            side.module.load_state_dict(state, strict=True)
+            side.keep()
+    return ours, theirs
+
+
+@dataclass
+class Outcome:
+    """What one call did. Everything here is detached."""
+
+    output: Any
+    differentiable: list[str]  # the outputs that carry a gradient
+    state: dict[str, Tensor]  # parameters and buffers after the call
+    gradient: dict[str, Tensor | None] = field(default_factory=dict)
+    before: dict[str, Any] = field(
+        default_factory=dict
+    )  # what the backward must leave as it is: outputs, inputs
+    after: dict[str, Any] = field(default_factory=dict)  # and the upstream gradient
+
+
+def run(
+    layer: Layer,
+    *,
+    train: bool = True,
+    upstream: Callable[[Tensor, Generator], Tensor] | None = random,
+    layout: Layout = LAYOUTS["contiguous"],
+    upstream_layout: Layout | None = None,
+    wanted: Collection[str] | None = None,
+    through: int | None = None,
+    backwards: int = 1,
+    create_graph: bool = False,
+) -> Outcome:
+    """Call the layer and differentiate.
+
+    Without ``upstream`` there is no backward; ``through`` picks one of several outputs for it; of several
+    ``backwards`` the last one counts."""
+    inputs, tensors = layer.draw(wanted)
+    inputs = mapped(lambda t: layout(t) if continuous(t) else t.clone(), inputs)
+    outputs = layer(*inputs, train=train)
+    differentiable = differentiable_leaves(outputs)
+    untouchable = {"input": inputs, "output": outputs}
+    outcome = Outcome(
+        output=copied(outputs),
+        differentiable=list(differentiable),
+        state=copied(dict(layer.tensors())),
+        before=copied(untouchable),
+    )
+    if upstream is not None and differentiable:
+        leaving = [t for i, t in enumerate(differentiable.values()) if through in (None, i)]
+        generator = Generator().manual_seed(layer.case.seed + 3)
+        arriving = [layer.cast(upstream(t, generator)).to(t.dtype) for t in leaving]
+        if upstream_layout is not None:
+            arriving = [upstream_layout(t) for t in arriving]
+        untouchable["upstream gradient"] = arriving
+        outcome.before["upstream gradient"] = copied(arriving)
+        for _ in range(backwards):
+            gradients = torch.autograd.grad(
+                leaving,
+                list(tensors.values()),
+                arriving,
+                allow_unused=True,
+                retain_graph=backwards > 1,
+                create_graph=create_graph,
+            )
+        outcome.gradient = dict(zip(tensors, mapped(Tensor.detach, gradients), strict=True))
+    outcome.after = copied(untouchable)
+    return outcome
+
+
+def copied(value: Any) -> Any:
+    return mapped(lambda t: t.detach().clone(), value)
+
+
+def differentiable_leaves(outputs: Any) -> dict[str, Tensor]:
+    return {path: t for path, t in leaves(outputs, "output") if isinstance(t, Tensor) and t.requires_grad}
