@@ -209,15 +209,16 @@ class Readout(Module):
             raise ValueError(f"{input.shape[0]} nodes, but batch has the shape {tuple(batch.shape)}")
         if num_graphs is None:
             num_graphs = int(batch.max()) + 1 if batch.numel() else 0
-        index = batch.unsqueeze(1).expand_as(input)
-        if self.reduce != "max":
-            return input.new_zeros(num_graphs, input.shape[1]).scatter_reduce(
-                0, index, input, self.reduce, include_self=False
-            )
-        # from -inf, because autograd counts an equal initial value among the tied maxima
-        lowest = input.new_full((num_graphs, input.shape[1]), -math.inf)
-        output = lowest.scatter_reduce(0, index, input, "amax")
-        return output.masked_fill(output == -math.inf, 0)
+        if self.reduce == "max":
+            # from -inf, because autograd counts an equal initial value among the tied maxima
+            lowest = input.new_full((num_graphs, input.shape[1]), -math.inf)
+            output = lowest.scatter_reduce(0, batch.unsqueeze(1).expand_as(input), input, "amax")
+            return output.masked_fill(output == -math.inf, 0)
+        weight = torch.ones(batch.shape, dtype=at_least_single(input).dtype, device=batch.device)
+        if self.reduce == "mean":
+            weight = weight / torch.bincount(batch)[batch]
+        node = torch.arange(len(batch), device=batch.device)
+        return propagate(input, csr(batch, node, weight, (num_graphs, len(batch))))
 
     def extra_repr(self) -> str:
         return f"{self.reduce!r}"

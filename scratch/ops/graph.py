@@ -232,7 +232,9 @@ class PropagateFn(Function):
             y = y.index_add(0, rows_of(crow, col), value.unsqueeze(1) * x[col])
             return y if bias is None else y + bias
         matrix = as_csr(value, crow, col, x.shape[0])
-        return matrix @ x if bias is None else torch.addmm(bias, matrix, x)
+        if bias is None:  # matrix @ x would fill the result with zeros first
+            return torch.addmm(x.new_zeros(1), matrix, x, beta=0)
+        return torch.addmm(bias, matrix, x)
 
     @staticmethod
     def setup_context(ctx, inputs, output):

@@ -1,6 +1,7 @@
 """The one table of equivalence cases: what is compared with torch.nn, a file for each family of layers."""
 
-from tests.cases import conv, linear, pool
+from tests.cases import activation, conv, dropout, graph, linear, loss, pool, softmax
 
-CASES = [*conv.CASES, *linear.CASES, *pool.CASES]
-BAD_ARGUMENTS = [*conv.BAD_ARGUMENTS, *linear.BAD_ARGUMENTS, *pool.BAD_ARGUMENTS]
+FAMILIES = [activation, conv, dropout, graph, linear, loss, pool, softmax]
+CASES = [case for family in FAMILIES for case in family.CASES]
+BAD_ARGUMENTS = [case for family in FAMILIES for case in family.BAD_ARGUMENTS]
