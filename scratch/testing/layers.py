@@ -298,7 +298,7 @@ def low_precision(
     if drew_random_numbers:  # and others in another precision: the truth is out of reach
         truth = native_result
     else:
-        truth = run(pair(case, reference, reference, in_dtype(torch.float64, rounded_to=dtype))[1])
+        truth = run(pair(case, case.reference or reference, reference, in_dtype(torch.float64, dtype))[1])
     worst_error = 0.0
     for part in ("output", "gradient", "state"):
         found, known, exact = (
