@@ -235,12 +235,12 @@ def cross_entropy(
     reduction = reduction_name(reduction, size_average, reduce)
     if label_smoothing > 1:
         raise RuntimeError(f"label_smoothing must be between 0 and 1, but is {label_smoothing}")
-    if input.shape == target.shape:
-        return soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    smoothing = max(label_smoothing, 0.0)
     need_floating(input.dtype, "cross_entropy")
+    if input.shape == target.shape:
+        return soft_cross_entropy(input, target, weight, ignore_index, reduction, smoothing)
     x, target = batched(input, target)
     index, ignored, share = class_numbers(x, target, weight, ignore_index)
-    smoothing = max(label_smoothing, 0.0)
     if not smoothing:
         weight = None  # it is in share
     loss = CrossEntropyFn.apply(x, index, ignored, share, weight, reduction, smoothing)[0]
@@ -252,9 +252,6 @@ def soft_cross_entropy(x, q, weight, ignore_index, reduction, smoothing) -> Tens
         raise RuntimeError(f"class probabilities must be floating numbers, but are {q.dtype}")
     if ignore_index >= 0:
         raise RuntimeError("ignore_index goes with class numbers, not with class probabilities")
-    if smoothing < 0:
-        raise RuntimeError(f"label_smoothing must be between 0 and 1, but is {smoothing}")
-    need_floating(x.dtype, "cross_entropy")
     unbatched = x.dim() == 1
     if unbatched:
         x, q = x[None], q[None]
@@ -280,6 +277,7 @@ def nll_loss(
     reduction = reduction_name(reduction, size_average, reduce)
     if input.dim() == 0:
         raise ValueError("nll_loss needs at least one dimension")
+    need_floating(input.dtype, "nll_loss")
     y, target = batched(input, target)
     loss = NLLLossFn.apply(y, *class_numbers(y, target, weight, ignore_index), reduction)
     return loss.reshape(()) if input.dim() == 1 else loss
