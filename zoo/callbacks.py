@@ -1,18 +1,38 @@
 """What accompanies every training run: the progress bar, the random numbers, and Ctrl-C."""
 
 import signal
-from random import Random
 from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks import Checkpoint, RichProgressBar, TQDMProgressBar
 from rich.console import Console
 
+from zoo.seeding import mix
 
-def Progress() -> Callback:
-    """Loss and accuracy while it learns: Rich's bar in a terminal, plain lines elsewhere."""
-    return RichProgressBar(leave=False) if Console().is_terminal else TQDMProgressBar(refresh_rate=50)
+
+def short_names(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What one wants to read beside a bar: loss and accuracy of the last step, val/loss and val/accuracy."""
+    return {
+        name.removeprefix("train/").removesuffix("_step"): value
+        for name, value in metrics.items()
+        if "/" in name and not name.endswith("_epoch")
+    }
+
+
+class RichProgress(RichProgressBar):
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        return short_names(super().get_metrics(trainer, pl_module))
+
+
+class PlainProgress(TQDMProgressBar):
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        return short_names(super().get_metrics(trainer, pl_module))
+
+
+def progress() -> Callback:
+    """Loss and accuracy while it learns: Rich's bar in a terminal, a plain one where the output goes elsewhere."""
+    return RichProgress(leave=True) if Console().is_terminal else PlainProgress(refresh_rate=100, leave=True)
 
 
 class RandomNumbers(Callback):
@@ -25,19 +45,21 @@ class RandomNumbers(Callback):
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def _reseed(self, trainer: Trainer, module: LightningModule) -> None:
+    def _reseed(self, trainer: Trainer) -> None:
         step = trainer.fit_loop.epoch_loop.total_batch_idx
-        # Mixed by a hash, since torch keeps 32 bits of a seed, and neighbouring ones must not give similar numbers.
-        torch.manual_seed(Random(f"{self.seed} {trainer.global_rank} {step}").getrandbits(32))
+        torch.manual_seed(mix(self.seed, trainer.global_rank, step))
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._reseed(trainer)  # a run resumed in mid-epoch has no on_train_epoch_start
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._reseed(trainer, pl_module)
+        self._reseed(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        self._reseed(trainer, pl_module)
+        self._reseed(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._reseed(trainer, pl_module)
+        self._reseed(trainer)
 
 
 class Interrupted(Exception):
@@ -48,8 +70,12 @@ class Interrupted(Exception):
         self.path = path
 
 
-class Interrupt(Callback):
-    """Ctrl-C ends the run after the step it is in, with a checkpoint at `path`; a second Ctrl-C ends it at once."""
+class Interrupt(Checkpoint):
+    """Ctrl-C ends the run after the step it is in, with a checkpoint at `path`; a second Ctrl-C ends it at once.
+
+    A `Checkpoint`, since Lightning calls these last: what it saves has the others' state of the same moment. After
+    the last step of an epoch it waits for the validation, as only then Lightning can take the epoch up again.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -71,6 +97,13 @@ class Interrupt(Callback):
         signal.signal(signal.SIGINT, self._before)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        if not trainer.is_last_batch:
+            self._stop_if_asked(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._stop_if_asked(trainer)
+
+    def _stop_if_asked(self, trainer: Trainer) -> None:
         if self.asked:
             trainer.save_checkpoint(self.path)
             raise Interrupted(self.path)

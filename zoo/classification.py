@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import torch
 from lightning import Callback, LightningModule
 from torch import Tensor
 from torch.nn import Module, Parameter
@@ -41,9 +40,8 @@ class Classifier(LightningModule):
         super().__init__()
         at_least("num_classes", num_classes, 2)
         self.loss = Namespace(layers).CrossEntropyLoss()
-        self.accuracy = torch.nn.ModuleDict(
-            {stage: MulticlassAccuracy(num_classes, average="micro") for stage in ("val", "test")}
-        )
+        self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.test_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self._optimizer, self._scheduler = optimizer, scheduler
 
     def forward(self, input: Tensor) -> Tensor:
@@ -59,17 +57,17 @@ class Classifier(LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self._evaluate("val", batch)
+        return self._evaluate("val", self.val_accuracy, batch)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self._evaluate("test", batch)
+        return self._evaluate("test", self.test_accuracy, batch)
 
-    def _evaluate(self, stage: str, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def _evaluate(self, stage: str, metric: MulticlassAccuracy, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Log loss and accuracy of a batch; return its logits, for pictures."""
         input, target = batch
         logits = self(input)
-        self.accuracy[stage].update(logits, target)
-        shown = {f"{stage}/loss": self.loss(logits, target), f"{stage}/accuracy": self.accuracy[stage]}
+        metric.update(logits, target)
+        shown = {f"{stage}/loss": self.loss(logits, target), f"{stage}/accuracy": metric}
         self.log_dict(shown, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(target))
         return logits
 

@@ -5,16 +5,22 @@ Imports nothing heavy, so that ``--help`` answers at once.
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException, InstantiationException, MissingConfigException
+from hydra.errors import (
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from zoo.errors import UsageError, did_you_mean, listing
 
@@ -30,9 +36,20 @@ def command(task: Callable[[DictConfig], Any], config: str) -> None:
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then passes exceptions on as they are, and their form is ours
     sys.path.insert(0, os.getcwd())  # where a user's own package may lie
+    offer_packages(sys.argv[1:])
+
+    def guarded(cfg: DictConfig) -> None:
+        with mistakes_in_one_line(traceback_wanted):  # here too, or Hydra adds lines of its own
+            task(cfg)
+
+    with mistakes_in_one_line(traceback_wanted):
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(guarded)()
+
+
+@contextmanager
+def mistakes_in_one_line(traceback_wanted: bool) -> Iterator[None]:
     try:
-        offer_packages(sys.argv[1:])
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(task)()
+        yield
     except (UsageError, HydraException, OmegaConfBaseException) as error:
         if traceback_wanted:
             raise
@@ -71,11 +88,13 @@ def explain(error: BaseException) -> str:
         options = list(error.options or ())
         also = ", or any importable package" if group == "impl" else ""
         return f"{group}={choice}: unknown{did_you_mean(choice, options)}; legal are {listing(options)}{also}"
-    if isinstance(cause, ConfigKeyError) and cause.full_key:
+    if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and cause.full_key:
         parent, _, key = cause.full_key.rpartition(".")
         legal = [str(name) for name in cause.parent_node or ()]
         where = f" of {parent}" if parent else ""
         return f"{cause.full_key}: unknown key{did_you_mean(key, legal)}; the keys{where} are {listing(legal)}"
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: not of the form key=value"
     if isinstance(error, InstantiationException) and cause is not None:
         place = str(error).rpartition("full_key: ")[2] if "full_key: " in str(error) else ""
         return (f"{place}: " if place and not isinstance(cause, UsageError) else "") + one_line(cause)

@@ -8,15 +8,22 @@ class UsageError(ValueError):
     """A wrong value from the user. Scripts print its one line and exit with status 2, without a traceback."""
 
 
-def at_least(name: str, value: float, low: float) -> None:
-    """Refuse a value below `low`."""
-    if not value >= low:
+def number(name: str, value: object) -> float:
+    """The value, if it is a number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UsageError(f"{name}={value}: must be a number")
+    return value
+
+
+def at_least(name: str, value: object, low: float) -> None:
+    """Refuse what is not a number or is below `low`."""
+    if not number(name, value) >= low:
         raise UsageError(f"{name}={value}: must be at least {low}")
 
 
-def between(name: str, value: float, low: float, high: float) -> None:
-    """Refuse a value outside [low, high)."""
-    if not low <= value < high:
+def between(name: str, value: object, low: float, high: float) -> None:
+    """Refuse what is not a number or is outside [low, high)."""
+    if not low <= number(name, value) < high:
         raise UsageError(f"{name}={value}: must be at least {low} and less than {high}")
 
 
@@ -28,9 +35,10 @@ def one_of(name: str, value: object, legal: Iterable[object]) -> None:
 
 
 def did_you_mean(value: object, legal: Iterable[object]) -> str:
-    """", did you mean 'x'?" where a legal name is close to the value, else nothing."""
-    close = get_close_matches(str(value), [str(name) for name in legal], n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+    """ ", did you mean 'x'?" where a legal name is close to the value, else nothing."""
+    names = {str(name).lower(): str(name) for name in legal}
+    close = get_close_matches(str(value).lower(), names, n=1)
+    return f", did you mean {names[close[0]]!r}?" if close else ""
 
 
 def listing(names: Iterable[object]) -> str:

@@ -21,9 +21,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(torch.nn, name)
     except AttributeError:
-        raise AttributeError(
-            f"{__name__} has no {name!r}: neither torch.nn nor this file defines it"
-        ) from None
+        raise AttributeError(f"{__name__} has no {name!r}: neither torch.nn nor this file defines it") from None
 
 
 def __dir__() -> list[str]:
@@ -38,9 +36,7 @@ def check_edges(edge_index: Tensor, num_nodes: int) -> None:
     missing = ((edge_index < 0) | (edge_index >= num_nodes)).any(0)
     if missing.any():
         source, target = edge_index[:, missing.nonzero()[0, 0]].tolist()
-        raise ValueError(
-            f"edge {source} -> {target} names a missing node: there are nodes 0 to {num_nodes - 1}"
-        )
+        raise ValueError(f"edge {source} -> {target} names a missing node: there are nodes 0 to {num_nodes - 1}")
 
 
 def at_least_single(x: Tensor) -> Tensor:
@@ -49,17 +45,13 @@ def at_least_single(x: Tensor) -> Tensor:
 
 def csr(row: Tensor, col: Tensor, value: Tensor, size: tuple[int, int]) -> Tensor:
     """A sparse CSR matrix; duplicates add up."""
-    return torch.sparse_coo_tensor(
-        torch.stack([row, col]), value, size, check_invariants=False
-    ).to_sparse_csr()
+    return torch.sparse_coo_tensor(torch.stack([row, col]), value, size, check_invariants=False).to_sparse_csr()
 
 
 def propagate(input: Tensor, adjacency: Tensor) -> Tensor:
     """The sparse product Â X, in float32 where X is in half precision."""
     with torch.autocast(input.device.type, enabled=False):
-        if (
-            input.device.type == "cpu"
-        ):  # this form of the product has the faster backward, but is the CPU's alone
+        if input.device.type == "cpu":  # this form of the product has the faster backward, but is the CPU's alone
             return torch.sparse.mm(adjacency, at_least_single(input), "sum").to(input.dtype)
         return torch.sparse.mm(adjacency, at_least_single(input)).to(input.dtype)
 
@@ -67,9 +59,7 @@ def propagate(input: Tensor, adjacency: Tensor) -> Tensor:
 class GCNConv(Module):
     """Y = D^(-1/2) (A + I) D^(-1/2) X Wᵀ + b (Kipf and Welling 2017), edges as in scratch/ops/graph.py."""
 
-    def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None
-    ) -> None:
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
@@ -113,9 +103,7 @@ class GCNConv(Module):
         return linear(propagate(input, graph), self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
-        )
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
 class RGCNConv(Module):

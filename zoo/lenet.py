@@ -16,7 +16,7 @@ is not stretched to 1.7159 tanh(2x/3), and the output is a softmax layer where t
 
 from typing import Any
 
-from torch.nn import init
+from torch.nn import Sequential, init
 
 from zoo.classification import Classifier
 from zoo.errors import UsageError, one_of
@@ -54,7 +54,7 @@ class LeNet(Classifier):
         nn = Namespace(layers)
         activation, pool, initialisation = VARIANTS[variant]
         act, pool = getattr(nn, activation), getattr(nn, pool)
-        self.network = nn.Sequential(
+        self.network = Sequential(
             nn.Conv2d(channels, 6, 5, padding=(32 - image_size) // 2),  # C1
             act(),
             pool(2),  # S2

@@ -4,8 +4,11 @@ h₀ = x flattened,  hₖ = f(Wₖ hₖ₋₁ + bₖ) for k = 1 … depth,  logi
 Source: Rumelhart, Hinton and Williams, Learning representations by back-propagating errors (1986).
 """
 
+from itertools import pairwise
 from math import prod
 from typing import Any
+
+from torch.nn import Sequential
 
 from zoo.classification import Classifier
 from zoo.errors import at_least, between, one_of
@@ -42,8 +45,8 @@ class MLP(Classifier):
         nn = Namespace(layers)
         sizes = [prod((channels, image_size, image_size)), *[width] * depth]
         blocks = [nn.Flatten()]
-        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+        for inputs, outputs in pairwise(sizes):
             blocks += [nn.Linear(inputs, outputs), getattr(nn, activation)()]
             if dropout:
                 blocks.append(nn.Dropout(dropout))
-        self.network = nn.Sequential(*blocks, nn.Linear(sizes[-1], num_classes))
+        self.network = Sequential(*blocks, nn.Linear(sizes[-1], num_classes))

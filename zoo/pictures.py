@@ -31,7 +31,7 @@ def read_metrics(path: Path) -> dict[str, list[tuple[float, float]]]:
 
 def learning_curves(metrics: dict[str, list[tuple[float, float]]]) -> Figure:
     """One panel for each quantity that was measured while training, "train/loss" and "val/loss" together in one."""
-    panels = defaultdict(dict)
+    panels: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(dict)
     for name, points in sorted(metrics.items()):
         stage, _, quantity = name.partition("/")
         if stage in ("train", "val") and not quantity.endswith("_step"):
@@ -82,7 +82,9 @@ def worst_mistakes(
         axes: Axes = figure.add_subplot(rows, columns, place + 1)
         axes.imshow(pictures[index].mean(0), cmap="gray")
         said = int(logits[index].argmax())
-        axes.set_title(f"{classes[target[index]]} → {classes[said]}\np(true) {surprise[index].neg().exp():.2f}", fontsize=9)
+        axes.set_title(
+            f"{classes[target[index]]} → {classes[said]}\np(true) {surprise[index].neg().exp():.2f}", fontsize=9
+        )
         axes.axis("off")
     return figure
 

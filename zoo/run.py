@@ -1,5 +1,6 @@
 """A run, from its configuration to its folder: build, check, train, test, and say where everything is."""
 
+import logging
 import os
 import shlex
 import sys
@@ -10,18 +11,19 @@ from typing import Any
 
 import torch
 from hydra.utils import get_class, instantiate
-from lightning import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning import Callback, LightningModule, Trainer, seed_everything
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
 from zoo.callbacks import Interrupted
 from zoo.errors import UsageError, at_least, between, listing
+from zoo.namespace import Namespace
 
 INTERRUPTED = 130  # the exit status of a program ended by Ctrl-C
 
 
-def build_data(config: DictConfig) -> LightningDataModule:
+def build_data(config: DictConfig) -> Any:
     """The data module, with its data on disk and in memory, checked."""
     data = instantiate(config.data)
     data.prepare_data()
@@ -29,23 +31,25 @@ def build_data(config: DictConfig) -> LightningDataModule:
     return data
 
 
-def build_model(config: DictConfig, data: LightningDataModule) -> LightningModule:
-    """The model of the configuration, made to the measure of the data (``data.facts``), with its optimizer."""
+def build_model(config: DictConfig, facts: dict[str, Any]) -> LightningModule:
+    """The model of the configuration, made to the measure of the data (its ``facts``), with its optimizer."""
     target = get_class(config.model._target_)
-    facts: dict[str, Any] = data.facts
     asked = signature(target).parameters
     needed = [name for name, parameter in asked.items() if parameter.default is parameter.empty and name != "training"]
     if not set(facts) <= set(asked) or not {*needed} <= {*facts, *config.model}:
         raise UsageError(
-            f"model {target.__name__} and data {type(data).__name__} do not go together: "
+            f"model {target.__name__} and data {config.data._target_} do not go together: "
             f"the data give {listing(facts)}; the model takes {listing(name for name in asked if name != 'training')}"
         )
+    package, _, name = config.optimizer._target_.rpartition(".")
+    getattr(Namespace(package), name)  # tells what the package has where it lacks this one
     optimizer, scheduler = instantiate(config.optimizer), instantiate(config.scheduler) or None
     model = instantiate(config.model, **facts, optimizer=optimizer, scheduler=scheduler)
     try:
         model.configure_optimizers()  # so that a wrong hyper-parameter is told before the run begins
     except (ValueError, TypeError, AttributeError) as error:
-        raise UsageError(f"optimizer or scheduler: {error}") from error
+        given = {key: value for key, value in config.optimizer.items() if not key.startswith("_")}
+        raise UsageError(f"optimizer {name} with {given}: {error}") from error
     return model
 
 
@@ -92,11 +96,12 @@ def train(config: DictConfig) -> dict[str, float]:
 
     Raises UsageError, before anything is written, for a wrong value in the configuration or in the data.
     """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     between("seed", config.seed, 0, 2**32)
     at_least("trainer.max_epochs", config.trainer.max_epochs, 1)
     seed_everything(config.seed, verbose=False)
     data = build_data(config)
-    model = build_model(config, data)
+    model = build_model(config, data.facts)
     if config.ckpt_path:
         check_checkpoint(config.ckpt_path, model)
     folder = new_folder(config)

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.distributed import DistributedSampler
 
+from zoo.seeding import mix
+
 
 class Tensors(Dataset):
     """Tensors of equal length, read a whole batch at a time: one index operation instead of one an example."""
@@ -44,14 +46,14 @@ class Loader(DataLoader):
         super().__init__(
             dataset,
             batch_size,
-            sampler=DistributedSampler(dataset, replicas, rank, shuffle=shuffle, seed=seed),
+            sampler=DistributedSampler(dataset, replicas, rank, shuffle=shuffle, seed=mix(seed)),
             collate_fn=as_it_is,
             generator=torch.Generator(),
         )
         self._given = 0  # batches of this epoch so far
         self._skip = 0  # batches to pass over when the next epoch begins
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         self._given, self._skip = self._skip, 0
         for batch in islice(super().__iter__(), self._given, None):
             self._given += 1

@@ -63,10 +63,12 @@ class MNISTData(ImageData):
     def load(self) -> dict[str, Images]:
         rest, test = self._read("train"), self._read("t10k")
         indices = range(len(rest.labels))
-        train, val = train_test_split(
-            indices, test_size=self.val_fraction, stratify=rest.labels, random_state=0
-        )
-        return {"train": Images(*(part[train] for part in rest)), "val": Images(*(part[val] for part in rest)), "test": test}
+        train, val = train_test_split(indices, test_size=self.val_fraction, stratify=rest.labels, random_state=0)
+        return {
+            "train": Images(*(part[train] for part in rest)),
+            "val": Images(*(part[val] for part in rest)),
+            "test": test,
+        }
 
     def _read(self, part: str) -> Images:
         image_file, label_file = (self.folder / name for name in FILES if name.startswith(part))
