@@ -11,9 +11,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-Namespace = (
-    str | ModuleType | Callable[..., Any]
-)  # a package by its importable name, or the very thing to call
+Namespace = str | ModuleType | Callable[..., Any]  # a package by its importable name, or the very thing to call
 
 
 def written(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
@@ -47,9 +45,7 @@ def source(function: Callable[..., Any]) -> Callable[..., Source]:
 
     @wraps(function)
     def factory(*args: Any, **kwargs: Any) -> Source:
-        return Source(
-            lambda generator: function(generator, *args, **kwargs), written(function.__name__, args, kwargs)
-        )
+        return Source(lambda generator: function(generator, *args, **kwargs), written(function.__name__, args, kwargs))
 
     return factory
 
@@ -108,7 +104,7 @@ def given(generator: Generator, values: Any, dtype: torch.dtype | None = None) -
     return tensor.to(torch.float64) if dtype is None and tensor.is_floating_point() else tensor
 
 
-class Missing(AttributeError):  # noqa: N818
+class Missing(AttributeError):
     """A package does not offer a name."""
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from scratch.testing.cases import Missing, Namespace, title
 
 
-class Mismatch(AssertionError):  # noqa: N818
+class Mismatch(AssertionError):
     """Two implementations differ, or one breaks a rule."""
 
 
@@ -72,9 +72,7 @@ def worst(actual: Tensor, expected: Tensor, floor: float = 1e-3) -> str:
     """Where two tensors differ most, with both values."""
     place = errors(actual, expected, floor).argmax()
     index = [int(i) for i in torch.unravel_index(place, expected.shape)]
-    return (
-        f"worst at {index}: {actual.flatten()[place].item()!r}, expected {expected.flatten()[place].item()!r}"
-    )
+    return f"worst at {index}: {actual.flatten()[place].item()!r}, expected {expected.flatten()[place].item()!r}"
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -109,9 +107,7 @@ def require_equal(actual: Any, expected: Any, path: str, tolerance: float, floor
     if ours.keys() != theirs.keys():
         only = ", ".join(sorted(ours.keys() ^ theirs.keys()))
         raise Mismatch(f"{path} is built otherwise: {only} is on one side only")
-    return max(
-        (_require_leaf(ours[place], theirs[place], place, tolerance, floor) for place in ours), default=0.0
-    )
+    return max((_require_leaf(ours[place], theirs[place], place, tolerance, floor) for place in ours), default=0.0)
 
 
 def _require_leaf(actual: Any, expected: Any, path: str, tolerance: float, floor: float) -> float:
@@ -129,9 +125,7 @@ def _require_leaf(actual: Any, expected: Any, path: str, tolerance: float, floor
         actual, expected = actual.to_dense(), expected.to_dense()
     error = relative_error(actual, expected, floor)
     if not error <= tolerance:
-        raise Mismatch(
-            f"{path}: relative error {error:.2g} > {tolerance:.2g}, {worst(actual, expected, floor)}"
-        )
+        raise Mismatch(f"{path}: relative error {error:.2g} > {tolerance:.2g}, {worst(actual, expected, floor)}")
     return error
 
 
@@ -162,9 +156,7 @@ def require_signature(actual: Callable[..., Any], expected: Callable[..., Any], 
 
 
 def _declared(parameter: Parameter) -> str:
-    return (
-        parameter.name if parameter.default is Parameter.empty else f"{parameter.name}={parameter.default!r}"
-    )
+    return parameter.name if parameter.default is Parameter.empty else f"{parameter.name}={parameter.default!r}"
 
 
 def require_same_error(actual: Callable[[], Any], expected: Callable[[], Any]) -> None:

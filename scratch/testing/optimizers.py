@@ -218,7 +218,5 @@ def contract(case: OptimizerCase, candidate: Namespace, reference: Namespace) ->
 @named(BAD_OPTIMIZER_CHECKS)
 def same_error(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
     """The same type of exception as the reference, at construction or at the first step."""
-    require_same_error(
-        lambda: Run(case, candidate).step(0), lambda: Run(case, case.reference or reference).step(0)
-    )
+    require_same_error(lambda: Run(case, candidate).step(0), lambda: Run(case, case.reference or reference).step(0))
     return 0.0

@@ -149,9 +149,7 @@ class Outcome:
     differentiable: list[str]  # the outputs that carry a gradient
     state: dict[str, Tensor]  # parameters and buffers after the call
     gradient: dict[str, Tensor | None] = field(default_factory=dict)
-    before: dict[str, Any] = field(
-        default_factory=dict
-    )  # what the backward must leave as it is: outputs, inputs
+    before: dict[str, Any] = field(default_factory=dict)  # what the backward must leave as it is: outputs, inputs
     after: dict[str, Any] = field(default_factory=dict)  # and the upstream gradient
 
 
