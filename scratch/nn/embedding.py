@@ -1,0 +1,95 @@
+"""Embedding: the table and its initialisation; the mathematics is in scratch/ops/embedding.py."""
+
+from inspect import signature
+
+import torch
+from torch import Tensor
+from torch.nn import Module, Parameter, init
+
+from scratch.nn import functional as F
+
+
+class Embedding(Module):
+    """Row i of weight (num_embeddings, embedding_dim) for every index i, initialised from N(0, 1).
+
+    The row ``padding_idx`` starts as zeros and gets no gradient.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
+        device=None,
+        dtype=None,
+    ) -> None:
+        super().__init__()
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise AssertionError(f"padding_idx {padding_idx} is not within {num_embeddings} rows")
+            padding_idx %= num_embeddings
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = padding_idx
+        self.max_norm, self.norm_type = max_norm, norm_type
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
+        if _weight is None:
+            _weight = torch.empty(num_embeddings, embedding_dim, device=device, dtype=dtype)
+            self.weight = Parameter(_weight, requires_grad=not _freeze)
+            self.reset_parameters()
+        elif _weight.shape != (num_embeddings, embedding_dim):
+            raise AssertionError(
+                f"weight must be of size {(num_embeddings, embedding_dim)}, got {tuple(_weight.shape)}"
+            )
+        else:
+            self.weight = Parameter(_weight, requires_grad=not _freeze)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> "Embedding":
+        """A layer on a table that exists, kept fixed unless ``freeze=False``."""
+        if embeddings.dim() != 2:
+            raise AssertionError(f"embeddings must have 2 dimensions, got {embeddings.dim()}")
+        rows, columns = embeddings.shape
+        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        return cls(rows, columns, *options, embeddings, freeze)
+
+    def reset_parameters(self) -> None:
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with torch.no_grad():
+                self.weight[self.padding_idx].fill_(0)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.embedding(
+            input,
+            self.weight,
+            self.padding_idx,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.sparse,
+        )
+
+    def extra_repr(self) -> str:
+        text = f"{self.num_embeddings}, {self.embedding_dim}"
+        for name in ("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"):
+            if getattr(self, name) != DEFAULTS[name]:
+                text += f", {name}={getattr(self, name)}"
+        return text
+
+
+DEFAULTS = {name: p.default for name, p in signature(Embedding).parameters.items()}

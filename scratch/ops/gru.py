@@ -1,0 +1,137 @@
+"""The gated recurrent unit: a state that is partly kept, partly replaced, as its gates say.
+
+Shapes:     x (P, I)   W (3H, I)   U (3H, H)   b, d (3H,) or None   h₀ (N, H)   h (P, H)
+            (rows: see recurrence.py)
+            W, U, b and d hold the rows of r, z and n one below the other.
+Value:      r = σ(Wʳ xₜ + bʳ + Uʳ hₜ₋₁ + dʳ)      what of the past the candidate sees  (1)
+            z = σ(Wᶻ xₜ + bᶻ + Uᶻ hₜ₋₁ + dᶻ)      how much of the past stays           (2)
+            q = Uⁿ hₜ₋₁ + dⁿ      n = tanh(Wⁿ xₜ + bⁿ + r q)      the candidate        (3)
+            hₜ = (1 − z) n + z hₜ₋₁                                                    (4)
+            The products W xₜ do not wait for one another: all steps are one matrix product.
+            With aⁿ for what tanh is taken of, and aʳ, aᶻ for what σ is taken of:
+Tangent:    ȧ = W ẋₜ + Ẇ xₜ + ḃ + (u̇ʳ, u̇ᶻ, ṙ q + r u̇ⁿ),      u̇ = U ḣₜ₋₁ + U̇ hₜ₋₁ + ḋ    (5)
+            ṙ = r(1 − r) ȧʳ      ż = z(1 − z) ȧᶻ      ṅ = (1 − n²) ȧⁿ                   (6)
+            ḣₜ = (1 − z) ṅ + z ḣₜ₋₁ + (hₜ₋₁ − n) ż                                      (7)
+Adjoint:    from the last step to the first, with h̄ₜ↑ from whoever uses the output,
+
+            h̄ₜ = h̄ₜ↑ + zₜ₊₁ h̄ₜ₊₁ + Uᵀ ūₜ₊₁                                            (8)
+            āⁿ = h̄ₜ (1 − z) · (1 − n²)      āᶻ = h̄ₜ (hₜ₋₁ − n) · z(1 − z)               (9)
+            āʳ = āⁿ q · r(1 − r)                                                       (10)
+            ū = (āʳ, āᶻ, āⁿ r)      ā = (āʳ, āᶻ, āⁿ)                                   (11)
+            h̄₀ = z₁ h̄₁ + Uᵀ ū₁                                                        (12)
+
+            What remains is one product for all steps:
+
+            x̄ = ā W   (13)      W̄ = āᵀ x   (14)      Ū = ūᵀ (h one step before)   (15)
+            b̄ = Σ ā    d̄ = Σ ū   (16)
+Saved:      x, h₀, W, U, b, d, h; and r, z, n, q of all steps.
+Recomputed: these last four from the rest, where the gradient is itself differentiated: h is known, hence all
+            steps at once.
+Kinks:      none.
+Errors:     RuntimeError where sizes do not fit.
+Reference:  one layer and direction of torch.nn.GRU. Differs: in float32 tanh is computed as 2σ(2x) − 1.
+Source:     Cho et al., Learning phrase representations using RNN encoder-decoder (2014); with the gate r
+            after the product with Uⁿ, not before, so that one product serves all gates.
+"""
+
+import torch
+from torch import Tensor
+
+from scratch.ops.activation import TanhFn, sigmoid, tanh
+from scratch.ops.function import Function
+from scratch.ops.recurrence import (
+    Sizes,
+    State,
+    Weights,
+    advance,
+    first,
+    in_full_precision,
+    order,
+    previous,
+    slots,
+    tanh_into,
+    through_sigmoid,
+)
+
+
+def trace(x, W, U, b, d, h_before):
+    """(r, z, n) (P, 3H) and q (P, H) of all steps, from inputs and output, differentiably."""
+    a, u = x @ W.t(), h_before @ U.t()
+    if b is not None:
+        a, u = a + b, u + d
+    r, z, a_n = a.chunk(3, 1)
+    u_r, u_z, q = u.chunk(3, 1)
+    r, z = sigmoid(r + u_r), sigmoid(z + u_z)  # (1), (2)
+    return torch.cat((r, z, tanh(a_n + r * q)), 1), q  # (3)
+
+
+class GRUFn(Function):
+    @staticmethod
+    def forward(x, h0, W, U, b, d, sizes, reverse):
+        H = h0.shape[1]
+        if b is None:
+            gates, d_n = x @ W.t(), h0.new_zeros(H)
+        else:
+            d_rz, d_n = d.split((2 * H, H))
+            gates = torch.addmm(torch.cat((b[: 2 * H] + d_rz, b[2 * H :])), x, W.t())
+        q, y = x.new_empty(2, x.shape[0], H)
+        rz_steps, n_steps = (gate.split(sizes) for gate in gates.split((2 * H, H), 1))
+        r_steps, z_steps, _ = (gate.split(sizes) for gate in gates.chunk(3, 1))
+        q_steps, y_steps = q.split(sizes), y.split(sizes)
+        U_rz, U_n = U.t().split((2 * H, H), 1)
+        h = h0
+        for t in order(sizes, reverse):
+            before = first(h, sizes[t])
+            rz_steps[t].addmm_(before, U_rz).sigmoid_()  # (1), (2)
+            torch.addmm(d_n, before, U_n, out=q_steps[t])
+            n = n_steps[t].addcmul_(r_steps[t], q_steps[t])
+            tanh_into(n, n)  # (3)
+            h = advance(h, torch.lerp(n, before, z_steps[t], out=y_steps[t]))  # (4)
+        return y, h.clone(), gates, q
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        *tensors, ctx.sizes, ctx.reverse = inputs
+        y, _, *trace = output
+        ctx.mark_non_differentiable(*trace)
+        ctx.set_materialize_grads(False)  # zeros for the trace would cost as much as the trace
+        ctx.save_for_backward(*tensors, y, *trace)
+
+    @staticmethod
+    def backward(ctx, grad_y, grad_h, *_):
+        x, h0, W, U, b, d, y, gates, q = ctx.saved_tensors
+        sizes, reverse, needs = ctx.sizes, ctx.reverse, ctx.needs_input_grad
+        recorded = torch.is_grad_enabled()
+        h_before = previous(y.split(sizes), h0, sizes, reverse)
+        if recorded:
+            gates, q = trace(x, W, U, b, d, torch.cat(h_before))
+        grad_y = torch.zeros_like(y) if grad_y is None else grad_y
+        grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
+        gate_steps, q_steps, grad_steps = gates.split(sizes), q.split(sizes), grad_y.split(sizes)
+        grad_a, a_steps = slots(gates, sizes, recorded)
+        grad_u, u_steps = slots(gates, sizes, recorded)
+        for t in reversed(order(sizes, reverse)):
+            r, z, n = gate_steps[t].chunk(3, 1)
+            h = first(grad_h, sizes[t]) + grad_steps[t]  # (8)
+            kept = h * z
+            a_n = TanhFn.pullback(h - kept, n)  # (9)
+            a_z = through_sigmoid(h * (h_before[t] - n), z)
+            a_r = through_sigmoid(a_n * q_steps[t], r)  # (10)
+            a_steps[t] = torch.cat((a_r, a_z, a_n), 1, out=a_steps[t])  # (11)
+            u_steps[t] = torch.cat((a_r, a_z, a_n * r), 1, out=u_steps[t])
+            grad_h = advance(grad_h, torch.addmm(kept, u_steps[t], U))  # (8), (12)
+        if recorded:
+            grad_a, grad_u = torch.cat(a_steps), torch.cat(u_steps)
+        grad_x = grad_a @ W if needs[0] else None  # (13)
+        grad_W = grad_a.t() @ x if needs[2] else None  # (14)
+        grad_U = grad_u.t() @ torch.cat(h_before) if needs[3] else None  # (15)
+        grad_b = grad_a.sum(0) if needs[4] else None  # (16)
+        grad_d = grad_u.sum(0) if needs[5] else None
+        return grad_x, grad_h, grad_W, grad_U, grad_b, grad_d, None, None
+
+
+@in_full_precision
+def gru(x: Tensor, state: State, weights: Weights, sizes: Sizes, reverse: bool = False) -> tuple[Tensor, State]:
+    """The rows h (P, H) and the last state (h,) of one layer in one direction. See the module's page."""
+    y, h, *_ = GRUFn.apply(x, *state, *weights, sizes, reverse)
+    return y, (h,)

@@ -1,0 +1,126 @@
+"""What RNN, LSTM and GRU share: rows in the order of time, the state carried along them, layers on layers.
+
+A batch of sequences is one matrix, its rows sorted by time: first the rows of step 0, one for each sequence,
+then those of step 1, and so on. ``sizes[t]`` tells how many sequences have a step t; with the longest first,
+they are the first sizes[t] of the batch. That is PyTorch's PackedSequence, and a padded batch of N sequences is
+the case sizes = (N, N, …).
+
+    P = Σ sizes   rows in all          N = sizes[0]   sequences          T = len(sizes)   steps
+
+The state is a matrix of N rows, and step t replaces its first sizes[t]. Forward in time the sequences that
+have ended keep their last state; backward in time (``reverse``) the shorter ones wait in their initial state
+until their last step comes. Either way what is left is every sequence's own last state, without a loop over
+sequences.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scratch.ops.dropout import dropout
+
+Sizes = tuple[int, ...]
+State = tuple[Tensor, ...]  # (h,) or, in an LSTM, (h, c)
+Weights = Sequence[Tensor | None]  # weight_ih, weight_hh, bias_ih, bias_hh and, in an LSTM, weight_hr
+Layer = Callable[..., tuple[Tensor, State]]  # layer(x, state, weights, sizes, reverse)
+
+
+def order(sizes: Sizes, reverse: bool) -> range:
+    """The steps as the layer takes them; the adjoint takes them in ``reversed(order(…))``."""
+    return range(len(sizes))[:: -1 if reverse else 1]
+
+
+def first(state: Tensor, size: int) -> Tensor:
+    """The rows that a step of this size acts on."""
+    return state if size == state.shape[0] else state[:size]
+
+
+def advance(state: Tensor, rows: Tensor) -> Tensor:
+    """The state after a step: its first rows are replaced."""
+    size = rows.shape[0]
+    return rows if size == state.shape[0] else torch.cat((rows, state[size:]))
+
+
+def previous(steps: Sequence[Tensor], initial: Tensor, sizes: Sizes, reverse: bool) -> list[Tensor]:
+    """For each step the state it started from, out of the states that all steps ended in."""
+    state, started = initial, [initial] * len(sizes)
+    for t in order(sizes, reverse):
+        started[t] = first(state, sizes[t])
+        state = advance(state, steps[t])
+    return started
+
+
+def total(b: Tensor | None, d: Tensor | None) -> Tensor | None:
+    """The sum of a layer's two biases, where it has them."""
+    return None if b is None or d is None else b + d
+
+
+def slots(like: Tensor, sizes: Sizes, recorded: bool) -> tuple[Any, list[Any]]:
+    """Where the steps of an adjoint put their rows: in views of one new matrix, or, where autograd records them
+    and allows no ``out=``, nowhere: None."""
+    if recorded:
+        return None, [None] * len(sizes)
+    matrix = torch.empty_like(like)
+    return matrix, list(matrix.split(sizes))
+
+
+def tanh_into(out: Tensor, x: Tensor) -> Tensor:
+    """tanh x = 2σ(2x) − 1. The kernel of σ is six times as fast as that of tanh; the rounding error is that
+    of a number near 1, as in the sums that x comes from."""
+    return torch.mul(x, 2, out=out).sigmoid_().mul_(2).sub_(1)
+
+
+def through_sigmoid(grad: Tensor, s: Tensor) -> Tensor:
+    """grad · s(1 − s) with s = σ(a): from s back to a."""
+    grad = grad * s
+    return torch.addcmul(grad, grad, s, value=-1)
+
+
+def in_full_precision(layer: Layer) -> Layer:
+    """Half-precision numbers come in and go out, as under autocast; the recurrence between them runs in
+    float32, where the rounding errors of many steps do not add up to something one sees."""
+
+    @wraps(layer)
+    def run(x, state, weights, sizes, *options, **named):
+        device = x.device.type
+        autocast = torch.is_autocast_enabled(device)
+        if x.dtype is torch.float64 or (x.dtype is torch.float32 and not autocast):
+            return layer(x, state, weights, sizes, *options, **named)
+        dtype = torch.get_autocast_dtype(device) if autocast else x.dtype
+        with torch.autocast(device, enabled=False):
+            weights = [w if w is None else w.float() for w in weights]
+            y, state = layer(x.float(), tuple(s.float() for s in state), weights, sizes, *options, **named)
+        return y.to(dtype), tuple(s.to(dtype) for s in state)
+
+    return run
+
+
+def stack(
+    layer: Layer,
+    x: Tensor,
+    states: State,
+    weights: Sequence[Weights],
+    sizes: Sizes,
+    bidirectional: bool,
+    probability: float,
+) -> tuple[Tensor, State]:
+    """Each layer reads the rows of the one below, through dropout; two directions lie side by side.
+
+    Shapes:     x (P, I)   y (P, D·H)   each state (L·D, N, H), for L layers of D directions
+    """
+    directions = (False, True) if bidirectional else (False,)
+    runs = zip(zip(*(state.unbind(0) for state in states), strict=True), weights, strict=True)
+    ended, y = [], x
+    for depth in range(len(weights) // len(directions)):
+        if depth and probability:
+            x = dropout(x, probability)
+        outputs = []
+        for reverse in directions:
+            y, state = layer(x, *next(runs), sizes, reverse)
+            outputs.append(y)
+            ended.append(state)
+        x = torch.cat(outputs, 1) if bidirectional else y
+    return x, tuple(torch.stack(state) for state in zip(*ended, strict=True))
