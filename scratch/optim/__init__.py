@@ -4,8 +4,36 @@ Each has the arguments, defaults and ``state_dict`` layout of its namesake in to
 can change from one to the other in mid-run. A page is one optimizer: its recurrence, then the same as code.
 """
 
-from scratch.optim.adam import Adam, AdamW
+# ruff: noqa: I001  (ordered by complexity, not by name)
 from scratch.optim.optimizer import Optimizer
 from scratch.optim.sgd import SGD
+from scratch.optim.asgd import ASGD
+from scratch.optim.rprop import Rprop
+from scratch.optim.adagrad import Adagrad
+from scratch.optim.rmsprop import RMSprop
+from scratch.optim.adadelta import Adadelta
+from scratch.optim.adam import Adam, AdamW
+from scratch.optim.adamax import Adamax
+from scratch.optim.nadam import NAdam
+from scratch.optim.radam import RAdam
+from scratch.optim.sparse_adam import SparseAdam
+from scratch.optim.adafactor import Adafactor
+from scratch.optim.muon import Muon
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+__all__ = [
+    "ASGD",
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Muon",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "SparseAdam",
+]

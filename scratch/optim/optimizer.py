@@ -4,7 +4,7 @@ A rule is a function of parameters, gradients, state and hyper-parameters, and o
 of tensors and writes the new values into the parameters and the state. Its signature says what it depends on:
 
     def adam(params, grads, exp_avg, exp_avg_sq, max_exp_avg_sq, *, t, lr, betas, eps, …)
-             what moves     the state, by its keys in state_dict     t, and keys of the parameter group
+             what moves     the state, by its keys in state_dict     ``count``, and the parameter group
 
 The class below it, a subclass of ``Optimizer``, checks the arguments, makes the state and names the rule.
 A step then is, for each parameter group:
@@ -51,7 +51,7 @@ class Optimizer(torch.optim.Optimizer):
         if "rule" in cls.__dict__:
             parameters = inspect.signature(cls.rule).parameters.values()
             cls.state_names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][2:]
-            cls.hyper_names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "t"]
+            cls.hyper_names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         for switch in ("capturable", "differentiable"):
@@ -61,26 +61,42 @@ class Optimizer(torch.optim.Optimizer):
             raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
         super().__init__(params, defaults)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:  # a state saved by torch.optim lacks the options that only we have
+            for name, value in self.defaults.items():
+                group.setdefault(name, value)
+
     def init_state(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         """The state of a parameter before its first update, under the keys of torch's own optimizer."""
         return {"step": zero_step(), **{name: torch.zeros_like(param) for name in self.state_names}}
 
+    def count(self, state: dict[str, Any], new: bool, group: dict[str, Any]) -> dict[str, float]:
+        """Count this update in the state. Returns t, and what else the rule wants that depends on t alone."""
+        if "step" in state:
+            return {"t": state["step"].add_(ONE).item()}
+        return {"t": 1 if new else 2}  # no count is kept: the first update, or a later one
+
+    @torch.no_grad()
     def step(self, closure=None):
         """Update every parameter that has a gradient. Returns the loss, where a closure computes one."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        with torch.no_grad():
-            for group in self.param_groups:
-                hyper = {name: number(group[name]) for name in self.hyper_names}
-                maximize = group.get("maximize", False)
-                for t, params, grads, state in self.batches(group):
-                    self.rule(params, torch._foreach_neg(grads) if maximize else grads, **state, t=t, **hyper)
+        for group in self.param_groups:
+            self.update(group)
         return loss
 
-    def batches(self, group: dict[str, Any]) -> Iterator[tuple[float, Tensors, Tensors, dict[str, Tensors]]]:
-        """Yield t, params, grads and the state by name: lists that the rule can update together."""
+    def update(self, group: dict[str, Any]) -> None:
+        hyper = {name: number(group[name]) for name in self.hyper_names if name in group}
+        for params, grads, state, counts in self.batches(group):
+            if group.get("maximize"):
+                grads = torch._foreach_neg(grads)
+            self.rule(params, grads, **state, **counts, **hyper)
+
+    def batches(self, group: dict[str, Any]) -> Iterator[tuple[Tensors, Tensors, dict, dict]]:
+        """Yield the params, grads, state and counts that the rule can take together."""
         together: defaultdict[tuple, list[Tensors]] = defaultdict(list)
         for param in group["params"]:
             grad = param.grad
@@ -94,19 +110,17 @@ class Optimizer(torch.optim.Optimizer):
                 state = self.init_state(param, group)
                 if state:
                     self.state[param] = state
-            if "step" in state:
-                t = state["step"].add_(ONE).item()
-            else:
-                t = 1 if new else 2  # no count is kept: the first update, or a later one
+            counted = self.count(state, new, group).items()
+            counts = tuple((name, value) for name, value in counted if name in self.hyper_names)
             names = tuple(name for name in self.state_names if name in state)
             row = [param, grad, *(state[name] for name in names)]
             if param.is_complex():
                 row = [torch.view_as_real(tensor) for tensor in row]
-            together[param.device, param.dtype, grad.is_sparse, t, names].append(row)
-        for (device, _, is_sparse, t, names), rows in together.items():
+            together[param.device, param.dtype, grad.is_sparse, counts, names].append(row)
+        for (device, _, is_sparse, counts, names), rows in together.items():
             cut = self.elementwise and device.type == "cpu" and not is_sparse
             for params, grads, *states in pieces(rows) if cut else [list(zip(*rows, strict=True))]:
-                yield t, params, grads, dict(zip(names, states, strict=True))
+                yield params, grads, dict(zip(names, states, strict=True)), dict(counts)
 
 
 def pieces(rows: list[Tensors]) -> Iterator[list[Tensors]]:
@@ -152,9 +166,11 @@ def zero_step() -> Tensor:
     return torch.tensor(0.0, dtype=torch.promote_types(torch.get_default_dtype(), torch.float32))
 
 
-def options(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The ``locals()`` of a constructor as the defaults of its parameter groups."""
-    return {name: value for name, value in arguments.items() if name not in ("self", "params", "__class__")}
+def options(arguments: dict[str, Any], *ours: str) -> dict[str, Any]:
+    """The ``locals()`` of a constructor as the defaults of its parameter groups. Options named in ``ours`` are
+    unknown to torch; they stay out of the groups until they are used, so that the layout is torch's."""
+    left_out = {"self", "params", "__class__", *(name for name in ours if not arguments[name])}
+    return {name: value for name, value in arguments.items() if name not in left_out}
 
 
 def check(condition: Any, message: str) -> None:
