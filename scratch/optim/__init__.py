@@ -19,9 +19,11 @@ from scratch.optim.radam import RAdam
 from scratch.optim.sparse_adam import SparseAdam
 from scratch.optim.adafactor import Adafactor
 from scratch.optim.muon import Muon
+from scratch.optim.lbfgs import LBFGS
 
 __all__ = [
     "ASGD",
+    "LBFGS",
     "SGD",
     "Adadelta",
     "Adafactor",
