@@ -6,6 +6,7 @@ None where it does not apply, and raises `Mismatch` otherwise. ``CHECKS`` has th
 
 from collections.abc import Callable
 from itertools import combinations
+from typing import Any
 from warnings import catch_warnings, simplefilter
 
 import torch
