@@ -184,3 +184,33 @@ def test_the_native_namespace_offers_all_of_torch_nn():
     assert zoo.layers.functional is torch.nn.functional
     with pytest.raises(AttributeError, match=r"zoo.layers has no 'Conv5d'"):
         _ = zoo.layers.Conv5d
+
+
+@NAMESPACES
+@pytest.mark.parametrize("kind", ["GCNConv", "RGCNConv"])
+def test_sparse_features_give_what_dense_ones_give(layers, kind, x):
+    features = x.detach() * (torch.rand(NODES, FEATURES) < 0.3)
+    more, relations = ([drawn(KINDS)], [3]) if kind == "RGCNConv" else ([], [])
+    conv = getattr(layers, kind)(FEATURES, 5, *relations, dtype=torch.float64)
+    upstream = torch.randn(NODES, 5, dtype=torch.float64)
+    dense = torch.autograd.grad(conv(features, drawn(EDGES), *more), conv.parameters(), upstream)
+    sparse = layers.SparseDropout.sparse(features)
+    assert_equal(torch.autograd.grad(conv(sparse, drawn(EDGES), *more), conv.parameters(), upstream), dense)
+
+
+def test_sparse_dropout_drops_the_same_non_zeros_in_both():
+    features = (torch.rand(50, 30) < 0.2).double()
+    identity = torch.eye(30, dtype=torch.float64)
+    dropped = []
+    for layers in (scratch.nn, zoo.layers):
+        torch.manual_seed(1)
+        drop = layers.SparseDropout(0.4)
+        sparse = drop(layers.SparseDropout.sparse(features))
+        dropped.append(F.propagate(identity, sparse) if layers is scratch.nn else sparse.to_dense())
+        if layers is scratch.nn:
+            assert_equal([F.propagate(torch.eye(50, dtype=torch.float64), sparse.t())], [dropped[0].t()])
+    assert_equal(dropped[:1], dropped[1:])
+    kept = dropped[0][features > 0]
+    assert set(kept.unique().tolist()) == {0, 1 / 0.6}
+    assert 0.3 < (kept == 0).double().mean() < 0.5
+    assert (dropped[0][features == 0] == 0).all()

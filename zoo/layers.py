@@ -12,7 +12,7 @@ import torch
 import torch.nn
 from torch import Tensor
 from torch.nn import Module, Parameter, init
-from torch.nn.functional import linear
+from torch.nn.functional import dropout, linear
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
 
@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*dir(torch.nn), "GCNConv", "RGCNConv", "Readout"})
+    return sorted({*dir(torch.nn), "GCNConv", "RGCNConv", "Readout", "SparseDropout"})
 
 
 def check_edges(edge_index: Tensor, num_nodes: int) -> None:
@@ -54,6 +54,11 @@ def propagate(input: Tensor, adjacency: Tensor) -> Tensor:
         if input.device.type == "cpu":  # this form of the product has the faster backward, but is the CPU's alone
             return torch.sparse.mm(adjacency, at_least_single(input), "sum").to(input.dtype)
         return torch.sparse.mm(adjacency, at_least_single(input)).to(input.dtype)
+
+
+def project(input: Tensor, weight: Tensor) -> Tensor:
+    """X Wᵀ, where X may be sparse."""
+    return linear(input, weight) if input.layout is torch.strided else propagate(weight.t(), input)
 
 
 class GCNConv(Module):
@@ -97,8 +102,8 @@ class GCNConv(Module):
     def forward(self, input: Tensor, graph: Tensor, edge_weight: Tensor | None = None) -> Tensor:
         if graph.layout is torch.strided:
             graph = self.adjacency(graph, input.shape[0], edge_weight, input.dtype)
-        if self.out_features < self.in_features:
-            output = propagate(linear(input, self.weight), graph)
+        if input.layout is not torch.strided or self.out_features < self.in_features:
+            output = propagate(project(input, self.weight), graph)
             return output if self.bias is None else output + self.bias.to(output.dtype)
         return linear(propagate(input, graph), self.weight, self.bias)
 
@@ -168,10 +173,10 @@ class RGCNConv(Module):
         weight: Tensor = self.weight
         if self.comp is not None:
             weight = torch.einsum("rb,boi->roi", self.comp, weight)
-        seen = linear(input, weight.flatten(0, 1)).view(-1, self.out_features)  # row j R + r is W_r x_j
+        seen = project(input, weight.flatten(0, 1)).view(-1, self.out_features)  # row j R + r is W_r x_j
         output = propagate(seen, graph)
         if self.root is not None:
-            output = output + linear(input, self.root)
+            output = output + project(input, self.root)
         return output if self.bias is None else output + self.bias.to(output.dtype)
 
     def extra_repr(self) -> str:
@@ -181,6 +186,26 @@ class RGCNConv(Module):
             f"num_relations={self.num_relations}{bases}, "
             f"root_weight={self.root is not None}, bias={self.bias is not None}"
         )
+
+
+class SparseDropout(Module):
+    """Dropout of a sparse matrix of features, such as ``SparseDropout.sparse`` makes of a dense one."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        self.p = p
+
+    @staticmethod
+    def sparse(input: Tensor) -> Tensor:
+        return at_least_single(input.detach()).to_sparse_csr()
+
+    def forward(self, input: Tensor) -> Tensor:
+        value = dropout(input.values(), self.p, self.training)
+        crow, col = input.crow_indices(), input.col_indices()
+        return torch.sparse_csr_tensor(crow, col, value, input.shape, check_invariants=False)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
 
 
 class Readout(Module):

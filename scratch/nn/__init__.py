@@ -10,7 +10,7 @@ from scratch.nn.conv import Conv2d
 from scratch.nn.dropout import Dropout
 from scratch.nn.embedding import Embedding
 from scratch.nn.flatten import Flatten
-from scratch.nn.graph import GCNConv, Readout, RGCNConv
+from scratch.nn.graph import GCNConv, Readout, RGCNConv, SparseDropout
 from scratch.nn.linear import Identity, Linear
 from scratch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
 from scratch.nn.pool import AvgPool2d, MaxPool2d
@@ -45,6 +45,7 @@ __all__ = [
     "Readout",
     "Sigmoid",
     "Softmax",
+    "SparseDropout",
     "Tanh",
     "functional",
 ]

@@ -6,7 +6,16 @@ from scratch.ops.conv import conv2d
 from scratch.ops.cross_entropy import cross_entropy, nll_loss
 from scratch.ops.dropout import dropout
 from scratch.ops.embedding import embedding
-from scratch.ops.graph import gcn_adjacency, gcn_conv, propagate, readout, rgcn_adjacency, rgcn_conv
+from scratch.ops.graph import (
+    gcn_adjacency,
+    gcn_conv,
+    propagate,
+    readout,
+    rgcn_adjacency,
+    rgcn_conv,
+    sparse,
+    sparse_dropout,
+)
 from scratch.ops.linear import linear
 from scratch.ops.pad import pad
 from scratch.ops.pool import avg_pool2d, max_pool2d
@@ -38,5 +47,7 @@ __all__ = [
     "rgcn_conv",
     "sigmoid",
     "softmax",
+    "sparse",
+    "sparse_dropout",
     "tanh",
 ]

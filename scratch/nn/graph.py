@@ -13,14 +13,12 @@ from scratch.ops.graph import SparseMatrix
 class GCNConv(Module):
     """Y = D^(-1/2) (A + I) D^(-1/2) X Wᵀ + b, weight (out_features, in_features), bias (out_features,).
 
-    Called with the nodes' features (n, in_features) and either edge_index (2, E), from sources to targets,
-    and perhaps weights (E,), or the matrix that ``GCNConv.adjacency`` makes of them, once for all layers and
-    epochs. Initial weights uniform as Glorot and Bengio have them, bias 0.
+    Called with the nodes' features (n, in_features), dense or sparse (see `SparseDropout`), and either edge_index
+    (2, E), from sources to targets, and perhaps weights (E,), or the matrix that ``GCNConv.adjacency`` makes of
+    them, once for all layers and epochs. Initial weights uniform as Glorot and Bengio have them, bias 0.
     """
 
-    def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None
-    ) -> None:
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
@@ -35,16 +33,14 @@ class GCNConv(Module):
     adjacency = staticmethod(F.gcn_adjacency)
 
     def forward(
-        self, input: Tensor, graph: Tensor | SparseMatrix, edge_weight: Tensor | None = None
+        self, input: Tensor | SparseMatrix, graph: Tensor | SparseMatrix, edge_weight: Tensor | None = None
     ) -> Tensor:
         if isinstance(graph, Tensor):
             graph = self.adjacency(graph, input.shape[0], edge_weight, input.dtype)
         return F.gcn_conv(input, graph, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
-        )
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
 class RGCNConv(Module):
@@ -90,7 +86,9 @@ class RGCNConv(Module):
 
     adjacency = staticmethod(F.rgcn_adjacency)
 
-    def forward(self, input: Tensor, graph: Tensor | SparseMatrix, edge_type: Tensor | None = None) -> Tensor:
+    def forward(
+        self, input: Tensor | SparseMatrix, graph: Tensor | SparseMatrix, edge_type: Tensor | None = None
+    ) -> Tensor:
         if isinstance(graph, Tensor):
             if edge_type is None:
                 raise ValueError("RGCNConv needs edge_type next to edge_index")
@@ -107,6 +105,22 @@ class RGCNConv(Module):
             f"num_relations={self.num_relations}{bases}, "
             f"root_weight={self.root is not None}, bias={self.bias is not None}"
         )
+
+
+class SparseDropout(Module):
+    """Dropout of a sparse matrix of features, such as ``SparseDropout.sparse`` makes of a dense one."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        self.p = p
+
+    sparse = staticmethod(F.sparse)
+
+    def forward(self, input: SparseMatrix) -> SparseMatrix:
+        return F.sparse_dropout(input, self.p, self.training)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
 
 
 class Readout(Module):

@@ -54,11 +54,13 @@ Source:     Kipf and Welling, Semi-supervised classification with graph convolut
 """
 
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from scratch.ops.dropout import dropout
 from scratch.ops.function import Function
 from scratch.ops.linear import linear
 
@@ -74,6 +76,14 @@ class SparseMatrix(NamedTuple):
     value_t: Tensor  # the same of the transpose (J, I)
     crow_t: Tensor
     col_t: Tensor
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size([len(self.crow) - 1, len(self.crow_t) - 1])
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.value.dtype
 
     def t(self) -> "SparseMatrix":
         return SparseMatrix(self.value_t, self.crow_t, self.col_t, self.value, self.crow, self.col)
@@ -98,9 +108,7 @@ def check_edges(edge_index: Tensor, num_nodes: int) -> None:
     missing = ((edge_index < 0) | (edge_index >= num_nodes)).any(0)
     if missing.any():
         source, target = edge_index[:, missing.nonzero()[0, 0]].tolist()
-        raise ValueError(
-            f"edge {source} -> {target} names a missing node: there are nodes 0 to {num_nodes - 1}"
-        )
+        raise ValueError(f"edge {source} -> {target} names a missing node: there are nodes 0 to {num_nodes - 1}")
 
 
 class NormaliseFn(Function):
@@ -158,22 +166,18 @@ def gcn_adjacency(
     count, device = source.shape[0], source.device
     position, node = torch.arange(count, device=device), torch.arange(num_nodes, device=device)
     edge, loop = (source != target).nonzero()[:, 0], (source == target).nonzero()[:, 0]
-    loop = torch.full_like(node, -1).scatter_reduce(
-        0, target[loop], position[loop], "amax"
-    )  # the last listed
+    loop = torch.full_like(node, -1).scatter_reduce(0, target[loop], position[loop], "amax")  # the last listed
     entry = torch.cat([edge, torch.where(loop < 0, count, loop)])
     source, target = torch.cat([source[edge], node]).int(), torch.cat([target[edge], node]).int()
 
-    order = torch.sort(
-        source, stable=True
-    ).indices  # by source, then by target: rows with their columns in order
+    order = torch.sort(source, stable=True).indices  # by source, then by target: rows with their columns in order
     order = order[torch.sort(target[order], stable=True).indices]
     entry, source, target = entry[order], source[order], target[order]
     value = NormaliseFn.apply(edge_weight, entry, target, source, num_nodes)
     return with_transpose(value, target, source, (num_nodes, num_nodes))
 
 
-def with_transpose(value: Tensor, row: Tensor, col: Tensor, size: tuple[int, int]) -> SparseMatrix:
+def with_transpose(value: Tensor, row: Tensor, col: Tensor, size: Sequence[int]) -> SparseMatrix:
     """The matrix of non-zeros that are sorted by row, then by column."""
     order = by_column(col)
     return SparseMatrix(
@@ -184,6 +188,18 @@ def with_transpose(value: Tensor, row: Tensor, col: Tensor, size: tuple[int, int
         starts(col[order], size[1]),
         row[order],
     )
+
+
+def sparse(input: Tensor) -> SparseMatrix:
+    """The sparse form of a dense matrix, for features that are mostly zero; a constant to differentiation."""
+    row, col = input.detach().nonzero(as_tuple=True)
+    return with_transpose(at_least_single(input.detach()[row, col]), row.int(), col.int(), input.shape)
+
+
+def sparse_dropout(input: SparseMatrix, p: float = 0.5, training: bool = True) -> SparseMatrix:
+    """Dropout of the non-zeros alone: the zeros stay zero anyway."""
+    value = dropout(input.value, p, training)
+    return input._replace(value=value, value_t=value.index_select(0, by_column(input.col)))
 
 
 def rgcn_adjacency(
@@ -295,25 +311,32 @@ def at_least_single(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
-def gcn_conv(input: Tensor, adjacency: SparseMatrix, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def project(input: Tensor | SparseMatrix, weight: Tensor) -> Tensor:
+    """X Wᵀ, where X may be sparse."""
+    return propagate(weight.t(), input) if isinstance(input, SparseMatrix) else linear(input, weight)
+
+
+def gcn_conv(
+    input: Tensor | SparseMatrix, adjacency: SparseMatrix, weight: Tensor, bias: Tensor | None = None
+) -> Tensor:
     """Y = Â X Wᵀ + b with X (n, I), W (O, I): whichever product makes the rows shorter goes first."""
     out_features, in_features = weight.shape
-    if out_features < in_features:
-        return propagate(linear(input, weight), adjacency, bias)
+    if isinstance(input, SparseMatrix) or out_features < in_features:
+        return propagate(project(input, weight), adjacency, bias)
     return linear(propagate(input, adjacency), weight, bias)
 
 
 def rgcn_conv(
-    input: Tensor,
+    input: Tensor | SparseMatrix,
     adjacency: SparseMatrix,
     weight: Tensor,
     root: Tensor | None = None,
     bias: Tensor | None = None,
 ) -> Tensor:
     """y_i = W_0 x_i + Σ_r mean_{j in N_r(i)} W_r x_j + b with X (n, I), W (R, O, I), W_0 the root (O, I)."""
-    seen = linear(input, weight.flatten(0, 1)).view(-1, weight.shape[1])  # row j R + r is W_r x_j
+    seen = project(input, weight.flatten(0, 1)).view(-1, weight.shape[1])  # row j R + r is W_r x_j
     output = propagate(seen, adjacency, bias)
-    return output if root is None else output + linear(input, root)
+    return output if root is None else output + project(input, root)
 
 
 class MaxReadoutFn(Function):
