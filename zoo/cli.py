@@ -36,6 +36,7 @@ def command(task: Callable[[DictConfig], Any], config: str) -> None:
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then passes exceptions on as they are, and their form is ours
     sys.path.insert(0, os.getcwd())  # where a user's own package may lie
+    sys.argv[1:] = [f"impl@{word}" if word.startswith("reference=") else word for word in sys.argv[1:]]
     offer_packages(sys.argv[1:])
 
     def guarded(cfg: DictConfig) -> None:
@@ -65,12 +66,12 @@ def offer_packages(words: list[str]) -> None:
     """
     for word in words:
         group, _, package = word.partition("=")
-        if group not in ("impl", "reference") or (CONF / "impl" / f"{package}.yaml").exists():
+        if group not in ("impl", "impl@reference") or (CONF / "impl" / f"{package}.yaml").exists():
             continue
         if importable(package):
             layers = f"{package}.nn" if importable(f"{package}.nn") else package
             optim = f"{package}.optim" if importable(f"{package}.optim") else "torch.optim"
-            ConfigStore.instance().store(group=group, name=package, node={"layers": layers, "optim": optim})
+            ConfigStore.instance().store(group="impl", name=package, node={"layers": layers, "optim": optim})
 
 
 def importable(package: str) -> bool:

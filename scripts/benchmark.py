@@ -1,0 +1,18 @@
+"""Time an implementation against another: python scripts/benchmark.py (--help lists the choices)."""
+
+import os
+
+from omegaconf import DictConfig
+
+from zoo.cli import command
+
+
+def task(config: DictConfig) -> None:
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler, which counts the bytes, is talkative
+    from zoo.benchmark import benchmark
+
+    benchmark(config)
+
+
+if __name__ == "__main__":
+    command(task, "benchmark")

@@ -1,0 +1,241 @@
+"""How fast, in how much memory: an implementation beside a reference, in turn, so that both meet the same noise."""
+
+import gc
+import json
+import platform
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from zoo.errors import UsageError, at_least, did_you_mean, listing, one_of
+from zoo.namespace import Namespace
+
+Task = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Medians of one task: milliseconds and peak mebibytes of both sides."""
+
+    task: str
+    milliseconds: float
+    reference_milliseconds: float
+    mebibytes: float
+    reference_mebibytes: float
+
+    @property
+    def ratio(self) -> float:
+        return self.milliseconds / self.reference_milliseconds
+
+    @property
+    def memory_ratio(self) -> float:
+        return self.mebibytes / self.reference_mebibytes if self.reference_mebibytes else float("nan")
+
+
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+def interleaved(tasks: tuple[Task, Task], seconds: float, clock: str = "wall") -> tuple[float, float]:
+    """Median seconds of each of two tasks, run in turn for about `seconds` together after a warm-up.
+
+    The clock "cpu" counts what this process computes, in all its threads: on a busy machine, with one thread, it
+    still tells the truth where "wall" does not.
+    """
+    now = CLOCKS[clock]
+    for task in tasks:
+        for _ in range(3):
+            task()
+    times: tuple[list[float], list[float]] = ([], [])
+    deadline = time.perf_counter() + seconds
+    turn = 0
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        while time.perf_counter() < deadline or turn < 5:
+            for side in (0, 1) if turn % 2 else (1, 0):  # who goes first finds other caches than who goes second
+                started = now()
+                tasks[side]()
+                if torch.cuda.is_available():
+                    torch.cuda.synchronize()
+                times[side].append(now() - started)
+            turn += 1
+    finally:
+        if collecting:
+            gc.enable()
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def peak_memory(task: Task) -> int:
+    """The most bytes that tensors of `task` hold at once, beyond those that exist before it."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        task()
+        return torch.cuda.max_memory_allocated() - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        task()  # of memory from before, which a first call gives back, the profiler does not know the size
+        with record_function("measured"):
+            task()
+    events = sorted(record.profiler.kineto_results.events(), key=lambda event: event.start_ns())
+    began = next(event.start_ns() for event in events if event.name() == "measured")
+    held = before = peak = 0
+    for event in events:
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            if event.start_ns() < began:
+                before = peak = held
+            peak = max(peak, held)
+    return peak - before
+
+
+def measure(name: str, task: Task, reference: Task, seconds: float, clock: str) -> Result:
+    ours, theirs = interleaved((task, reference), seconds, clock)
+    return Result(name, ours * 1e3, theirs * 1e3, peak_memory(task) / 2**20, peak_memory(reference) / 2**20)
+
+
+def training_step(config: DictConfig, impl: DictConfig, *, batch_size: int) -> Task:
+    """Forward, loss, backward and optimizer step of the configured model on one batch of the configured data."""
+    from zoo.run import build_data, build_model
+
+    config = config.copy()
+    config.impl = impl
+    if "batch_size" in config.data:
+        config.data.batch_size = batch_size
+    torch.manual_seed(config.seed)
+    data = build_data(config)
+    model: Any = build_model(config, data.facts).to(config.device)
+    (optimizer,) = optimizers_of(model)
+    batch = data.on_after_batch_transfer(moved(next(iter(data.train_dataloader())), config.device), 0)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        model.training_step(batch, 0).backward()
+        optimizer.step()
+
+    return step
+
+
+def optimizers_of(model: Any) -> list[torch.optim.Optimizer]:
+    configured = model.configure_optimizers()
+    return [configured["optimizer"] if isinstance(configured, dict) else configured]
+
+
+def moved(batch: Any, device: str) -> Any:
+    if isinstance(batch, (tuple, list)):
+        return type(batch)(moved(part, device) for part in batch)
+    return batch.to(device)
+
+
+def layer_call(entry: Any, impl: DictConfig, *, device: str) -> Task:
+    """Forward and backward of one layer, as an entry of conf/benchmark.yaml describes it."""
+    torch.manual_seed(0)
+    layer = getattr(Namespace(impl.layers), entry["layer"])(*entry.get("args", ()), **entry.get("kwargs", {})).to(
+        device
+    )
+    inputs = [drawn(shape, entry.get("classes"), device) for shape in entry["inputs"]]
+    grads: list[Tensor] = []
+
+    def call() -> None:
+        for tensor in (*inputs, *layer.parameters()):
+            tensor.grad = None
+        output = layer(*inputs)
+        while isinstance(output, tuple):
+            output = output[0]
+        if not grads:
+            grads.append(torch.randn_like(output))
+        output.backward(grads[0])
+
+    return call
+
+
+def drawn(shape: list[int], classes: int | None, device: str) -> Tensor:
+    """A normal tensor that wants a gradient; class numbers, where the entry has classes and the shape is one number."""
+    if classes and len(shape) == 1:
+        return torch.randint(classes, tuple(shape), device=device)
+    return torch.randn(*shape, device=device, requires_grad=True)
+
+
+def benchmark(config: DictConfig) -> list[Result]:
+    """Everything the configuration asks for, as a table on the terminal, and as JSON where config.json names a file."""
+    warnings.filterwarnings("ignore", message=".*self.log.*")
+    at_least("seconds", config.seconds, 0)
+    one_of("clock", config.clock, CLOCKS)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    tasks = list(plan(config))
+    console = Console()
+    results = [
+        measure(name, build(config.impl), build(config.reference), config.seconds, config.clock)
+        for name, build in track(tasks, description="measuring", console=console, transient=True)
+    ]
+    show(console, config, results)
+    if config.json:
+        rows = [{**asdict(result), "ratio": result.ratio, "memory_ratio": result.memory_ratio} for result in results]
+        Path(config.json).write_text(json.dumps({"machine": machine(config), "results": rows}, indent=2) + "\n")
+    return results
+
+
+def plan(config: DictConfig) -> Iterator[tuple[str, Callable[[DictConfig], Task]]]:
+    """The tasks as (name, what builds the task for an implementation)."""
+    one_of("what", config.what, ("all", "model", "layers"))
+    if config.what in ("all", "model"):
+        for size in config.batch_sizes:
+            at_least("batch_sizes", size, 1)
+            name = config.model._target_.rpartition(".")[2]
+            yield f"{name} training step, batch {size}", partial(training_step, config, batch_size=size)
+    if config.what in ("all", "layers"):
+        entries: Any = OmegaConf.to_container(config.layers)
+        wanted = config.only or entries
+        for name in [wanted] if isinstance(wanted, str) else wanted:
+            if name not in entries:
+                raise UsageError(f"only={name}: unknown{did_you_mean(name, entries)}; legal are {listing(entries)}")
+            yield name, partial(layer_call, entries[name], device=config.device)
+
+
+def processor() -> str:
+    """The processor's own name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def machine(config: DictConfig) -> str:
+    return (
+        f"{processor()}, {config.device}, {torch.get_num_threads()} threads, "
+        f"{config.clock} time, "
+        f"torch {torch.__version__}"
+    )
+
+
+def show(console: Console, config: DictConfig, results: list[Result]) -> None:
+    table = Table(title=f"{config.impl.layers} against {config.reference.layers}", caption=machine(config))
+    table.add_column("forward and backward")
+    for column in ("ms", "reference", "ratio", "peak MiB", "reference", "ratio"):
+        table.add_column(column, justify="right")
+    for result in results:
+        colour = "green" if result.ratio <= 1 else "yellow" if result.ratio <= 1.5 else "red"
+        table.add_row(
+            result.task,
+            f"{result.milliseconds:.3f}",
+            f"{result.reference_milliseconds:.3f}",
+            f"[{colour}]{result.ratio:.2f}[/]",
+            f"{result.mebibytes:.2f}",
+            f"{result.reference_mebibytes:.2f}",
+            f"{result.memory_ratio:.2f}",
+        )
+    console.print(table)
