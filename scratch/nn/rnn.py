@@ -139,7 +139,7 @@ class RNNBase(Module):
 
     def check(self, x: Tensor, dims: int, states: State | None, batch: int) -> State:
         """The initial states, zeros unless given; errors where input or states do not fit the layer."""
-        weight = self.get_parameter("weight_ih_l0")
+        weight = self.all_weights[0][0]
         if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
             raise ValueError(f"input is {x.dtype}, weights are {weight.dtype}: convert one with .to(…)")
         if x.dim() != dims:

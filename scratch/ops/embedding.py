@@ -13,7 +13,7 @@ Kinks:      none.
 Errors:     IndexError where an index is outside [0, V); AssertionError where padding_idx is outside W;
             RuntimeError where W is no matrix, i no integers, or, in the backward, sparse comes together with
             scale_grad_by_freq.
-Reference:  torch.nn.functional.embedding. Differs: nothing.
+Reference:  torch.nn.functional.embedding. Differs: torch leaves (3) out of the second derivative.
 Source:     Bengio, Ducharme, Vincent and Jauvin, A neural probabilistic language model (2003).
 """
 
