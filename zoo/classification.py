@@ -1,27 +1,25 @@
-"""What every classifier shares: the loss, the metrics, the optimizer, and the order of a training step."""
+"""What every classifier shares: the loss, the metrics, and the order of a training step."""
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
-from lightning import Callback, LightningModule
+from lightning import Callback
 from torch import Tensor
-from torch.nn import Module, Parameter
-from torch.optim import Optimizer
+from torch.nn import Module
 from torchmetrics.classification import MulticlassAccuracy
 
 from zoo.errors import at_least
 from zoo.namespace import Namespace
 from zoo.pictures import ClassifierPictures
+from zoo.training import Trainable
 
 
-class Classifier(LightningModule):
+class Classifier(Trainable):
     """Trains ``self.network``, (N, …) -> logits (N, C), by cross-entropy on pairs (input, class number).
 
     Args:
         layers: the package that every layer and the loss come from. A string, so that it survives checkpoints.
         num_classes: C.
-        optimizer: called with the parameters, gives the optimizer; not kept in the checkpoint's hyper-parameters.
-        scheduler: called with the optimizer, gives a learning-rate schedule, stepped after every epoch.
+        training: optimizer and scheduler, see `Trainable`.
 
     A subclass builds the network in its constructor, from ``Namespace(layers)`` alone.
     Logs val/loss, val/accuracy, test/loss, test/accuracy, and train/loss and train/accuracy with the endings
@@ -34,15 +32,13 @@ class Classifier(LightningModule):
         self,
         layers: str,
         num_classes: int,
-        optimizer: Callable[[Iterable[Parameter]], Optimizer] | None = None,
-        scheduler: Callable[[Optimizer], Any] | None = None,
+        **training: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**training)
         at_least("num_classes", num_classes, 2)
         self.loss = Namespace(layers).CrossEntropyLoss()
         self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.test_accuracy = MulticlassAccuracy(num_classes, average="micro")
-        self._optimizer, self._scheduler = optimizer, scheduler
 
     def forward(self, input: Tensor) -> Tensor:
         return self.network(input)
@@ -73,11 +69,3 @@ class Classifier(LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         return [ClassifierPictures()]
-
-    def configure_optimizers(self) -> Any:
-        if self._optimizer is None:
-            raise RuntimeError("this model was built without an optimizer, to predict and not to train")
-        optimizer = self._optimizer(self.parameters())
-        if self._scheduler is None:
-            return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._scheduler(optimizer)}}

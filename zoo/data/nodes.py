@@ -1,0 +1,154 @@
+"""What every graph whose nodes are to be classified shares: checks, splits, sampled neighbourhoods, loaders."""
+
+from typing import Any, NamedTuple
+
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+
+from zoo.data.loader import Loader, Tensors
+from zoo.data.neighbours import Neighbours
+from zoo.errors import UsageError, at_least
+
+
+class Nodes(NamedTuple):
+    """A graph, and which of its nodes are asked about."""
+
+    features: Tensor  # (n, F)
+    edges: Tensor  # (2, E) from source to target
+    kinds: Tensor | None  # (E,) what kind of edge each is, where there are several
+    chosen: Tensor  # (K,) the nodes asked about
+
+
+class Graph(NamedTuple):
+    """A graph with labelled nodes and three sets of them."""
+
+    features: Tensor  # (n, F)
+    edges: Tensor  # (2, E)
+    labels: Tensor  # (n,)
+    splits: dict[str, Tensor]  # "train", "val", "test" -> (n,) bool
+    kinds: Tensor | None = None  # (E,)
+
+
+class NodeData(LightningDataModule):
+    """Batches (`Nodes`, class numbers (K,)) of one graph: all nodes of a split at once, or sampled neighbourhoods.
+
+    Args:
+        batch_size: training nodes a step; null for all, and then a step is an epoch.
+        neighbours: [k₁, k₂, …]: a training step sees, around its nodes, at most k₁ random neighbours of each, and of
+            these at most k₂ of each, and so on, and not the whole graph. Empty: the whole graph.
+        row_normalise: scale the features of each node to sum 1.
+        seed: of the order in which the training nodes come.
+
+    A subclass gives ``classes`` and ``load() -> Graph``. Raises UsageError, one line, where an edge names a missing
+    node, the features do not fit, or the splits overlap.
+    """
+
+    classes: tuple[str, ...]
+    num_relations = 0  # how many kinds of edges; 0: the graph does not tell
+
+    def __init__(
+        self,
+        batch_size: int | None = None,
+        neighbours: list[int] | None = None,
+        row_normalise: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if batch_size is not None:
+            at_least("data.batch_size", batch_size, 1)
+        for count in neighbours or []:
+            at_least("data.neighbours", count, 1)
+        self.batch_size, self.row_normalise, self.seed = batch_size, row_normalise, seed
+        self.neighbours = list(neighbours or [])
+        self.graph: Graph | None = None
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """What a model must know of the data to be built: the arguments of its constructor by these names."""
+        assert self.graph is not None, "call setup() first"
+        in_features = self.graph.features.shape[1]
+        return {"in_features": in_features, "num_classes": len(self.classes), "num_relations": self.num_relations}
+
+    def load(self) -> Graph:
+        raise NotImplementedError
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.graph is not None:
+            return
+        graph = self.load()
+        check(f"data={type(self).__name__}", graph, len(self.classes), self.num_relations)
+        if self.row_normalise:
+            sums = graph.features.sum(1, keepdim=True)
+            graph = graph._replace(features=graph.features / sums.masked_fill(sums == 0, 1))
+        self.graph = graph
+        self._sampler = Neighbours(graph.edges, len(graph.labels)) if self.neighbours else None
+        self._here: Graph = graph  # on the device where it was used last
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Put the graph around the nodes: the whole one, or in training a sample of it."""
+        chosen, labels = batch
+        if self._sampler is not None and self.trainer is not None and self.trainer.training:
+            ids, edges, which = self._sampler.around(chosen.cpu(), self.neighbours)
+            assert self.graph is not None
+            kinds = None if self.graph.kinds is None else self.graph.kinds[which]
+            nodes = Nodes(self.graph.features[ids], edges, kinds, torch.arange(len(chosen)))
+            return Nodes(*(part if part is None else part.to(labels.device) for part in nodes)), labels
+        if self._here.edges.device != labels.device:
+            self._here = Graph(*(part.to(labels.device) if isinstance(part, Tensor) else part for part in self._here))
+        return Nodes(self._here.features, self._here.edges, self._here.kinds, chosen), labels
+
+    def _loader(self, split: str) -> Loader:
+        assert self.graph is not None
+        chosen = self.graph.splits[split].nonzero()[:, 0]
+        training = split == "train"
+        size = self.batch_size if training and self.batch_size else len(chosen)
+        return Loader(Tensors(chosen, self.graph.labels[chosen]), size, shuffle=training, seed=self.seed)
+
+    def train_dataloader(self) -> Loader:
+        return self._loader("train")
+
+    def val_dataloader(self) -> Loader:
+        return self._loader("val")
+
+    def test_dataloader(self) -> Loader:
+        return self._loader("test")
+
+
+def check_edges(name: str, edges: Tensor, count: int) -> None:
+    """Refuse edges that are not (2, E) or name a missing node."""
+    if edges.dim() != 2 or edges.shape[0] != 2 or edges.dtype != torch.long:
+        raise UsageError(f"{name}: edges must be int64 of shape (2, E), not {edges.dtype} {tuple(edges.shape)}")
+    missing = ((edges < 0) | (edges >= count)).any(0).nonzero()
+    if len(missing):
+        source, target = edges[:, missing[0, 0]].tolist()
+        raise UsageError(f"{name}: edge {source} -> {target} names a missing node; there are nodes 0 to {count - 1}")
+
+
+def check(name: str, graph: Graph, num_classes: int, num_relations: int = 0) -> None:
+    """Refuse a graph whose parts do not fit together."""
+    features, edges, labels, splits, kinds = graph
+    count = len(labels)
+    if features.dim() != 2 or len(features) != count:
+        raise UsageError(f"{name}: {count} nodes, but features of shape {tuple(features.shape)}")
+    if not torch.isfinite(features).all():
+        raise UsageError(f"{name}: a feature is NaN or infinite")
+    check_edges(name, edges, count)
+    if kinds is not None and kinds.shape != edges.shape[1:]:
+        raise UsageError(f"{name}: {edges.shape[1]} edges, but kinds of shape {tuple(kinds.shape)}")
+    if kinds is not None and len(kinds) and (kinds.min() < 0 or kinds.max() >= num_relations):
+        raise UsageError(f"{name}: a kind of edge is out of range; legal are 0 to {num_relations - 1}")
+    seen: dict[str, Tensor] = {}
+    for split, mask in splits.items():
+        if mask.shape != (count,) or mask.dtype != torch.bool:
+            raise UsageError(f"{name}: the {split} mask must be {count} booleans, not {mask.dtype} {tuple(mask.shape)}")
+        if not mask.any():
+            raise UsageError(f"{name}: no node in the {split} split")
+        for other, earlier in seen.items():
+            if (mask & earlier).any():
+                node = int((mask & earlier).nonzero()[0, 0])
+                raise UsageError(f"{name}: node {node} is in both the {other} and the {split} split")
+        seen[split] = mask
+        wrong = labels[mask & ((labels < 0) | (labels >= num_classes))]
+        if len(wrong):
+            raise UsageError(f"{name}: label {int(wrong[0])} out of range; legal are 0 to {num_classes - 1}")

@@ -1,0 +1,73 @@
+"""Cora, CiteSeer and PubMed: papers, their words, and who cites whom; downloaded by torch_geometric where absent.
+
+Source: Sen et al., Collective classification in network data (2008); the splits of Yang, Cohen and Salakhutdinov,
+Revisiting semi-supervised learning with graph embeddings (2016), which Kipf and Welling use (2017).
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from zoo.data.nodes import Graph, NodeData
+from zoo.errors import UsageError, one_of
+
+FIELDS = {
+    "Cora": ("theory", "reinforcement", "genetic", "neural", "probabilistic", "case based", "rules"),
+    "CiteSeer": ("agents", "AI", "databases", "IR", "ML", "HCI"),
+    "PubMed": ("experimental", "type 1", "type 2"),
+}
+PARTS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
+
+
+class Citations(NodeData):
+    """A citation graph `name`: 20 papers of each class to train, 500 to validate, 1 000 to test.
+
+    The files lie in ``data_dir/planetoid/<name>/raw``. They are downloaded into a folder of their own and moved there
+    when whole; nothing else is ever written there. Raises UsageError, one line with the remedy, where
+    torch_geometric is not installed, the download fails, or a file is damaged.
+    """
+
+    def __init__(self, data_dir: str, name: str = "Cora", **options: Any) -> None:
+        one_of("data.name", name, FIELDS)
+        super().__init__(**options)
+        self.name, self.classes = name, FIELDS[name]
+        self.folder = Path(data_dir) / "planetoid" / name / "raw"
+
+    @property
+    def files(self) -> list[str]:
+        return [f"ind.{self.name.lower()}.{part}" for part in PARTS]
+
+    def prepare_data(self) -> None:
+        """Download what is not there."""
+        missing = [name for name in self.files if not (self.folder / name).is_file()]
+        if not missing:
+            return
+        try:
+            from torch_geometric.datasets import Planetoid
+
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.folder.parent) as whole:
+                Planetoid(whole, self.name)
+                for name in missing:
+                    os.replace(Path(whole) / self.name / "raw" / name, self.folder / name)
+        except ImportError as error:
+            raise UsageError(f"data={self.name}: needs torch_geometric; pip install -e '.[dev]'") from error
+        except Exception as error:  # whatever the network, the file system or an unfinished file makes of it
+            reason = " ".join(str(error).split())
+            raise UsageError(
+                f"{self.folder / missing[0]}: not there, and the download failed ({reason}); "
+                f"go online and try again, or put the files {self.files[0]} … {self.files[-1]} into {self.folder}"
+            ) from error
+
+    def load(self) -> Graph:
+        try:
+            from torch_geometric.io import read_planetoid_data
+        except ImportError as error:
+            raise UsageError(f"data={self.name}: needs torch_geometric; pip install -e '.[dev]'") from error
+        try:
+            data = read_planetoid_data(str(self.folder), self.name)
+        except Exception as error:  # pickles, so that a damaged file raises anything
+            raise UsageError(f"{self.folder}: a file is truncated or corrupt; delete them, and they come anew") from error
+        splits = {split: data[f"{split}_mask"] for split in ("train", "val", "test")}
+        return Graph(data.x, data.edge_index, data.y, splits)

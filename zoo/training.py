@@ -1,0 +1,47 @@
+"""What every Lightning module of the zoo shares: its optimizer, and the schedule of the learning rate."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from lightning import LightningModule
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+
+class Trainable(LightningModule):
+    """A module that is given its optimizer and schedule from outside.
+
+    Args:
+        optimizer: called with the parameters, gives the optimizer; None: a module to predict with.
+        scheduler: None or empty: the learning rate stays. Else a mapping with ``scheduler``, called with the
+            optimizer; ``interval``, "step" or "epoch", how often it moves; ``length``, the name of its argument
+            that takes the number of such moves in the whole run; ``monitor``, what a plateau is looked for in.
+
+    Neither is kept among the hyper-parameters of a checkpoint: a subclass gives these two as ``**training`` and
+    calls ``self.save_hyperparameters(ignore=list(training))``.
+    """
+
+    def __init__(
+        self,
+        optimizer: Callable[[Iterable[Parameter]], Optimizer] | None = None,
+        scheduler: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self._optimizer, self._scheduler = optimizer, scheduler
+
+    def configure_optimizers(self) -> Any:
+        if self._optimizer is None:
+            raise RuntimeError("this model was built without an optimizer, to predict and not to train")
+        optimizer = self._optimizer(self.parameters())
+        if not self._scheduler:
+            return optimizer
+        options = dict(self._scheduler)
+        build, length = options.pop("scheduler"), options.pop("length", None)
+        whole_run = {length: self._moves(options.get("interval", "epoch"))} if length else {}
+        return {"optimizer": optimizer, "lr_scheduler": {**options, "scheduler": build(optimizer, **whole_run)}}
+
+    def _moves(self, interval: str) -> int:
+        """How often a schedule moves in the whole run; some number where there is no run yet to know it of."""
+        if self._trainer is None:
+            return 100
+        return int(self.trainer.estimated_stepping_batches) if interval == "step" else int(self.trainer.max_epochs or 1)
