@@ -9,15 +9,15 @@ from scratch.ops.reduction import legacy_reduction
 
 
 class _Loss(Module):
-    def __init__(
-        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
-    ) -> None:
+    def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = legacy_reduction(reduction, size_average, reduce)
 
 
 class _WeightedLoss(_Loss):
     """A loss with one weight for each class, kept as a buffer: it moves and is saved with the module."""
+
+    weight: Tensor | None
 
     def __init__(
         self,
@@ -71,9 +71,7 @@ class NLLLoss(_WeightedLoss):
         self.ignore_index = ignore_index
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.nll_loss(
-            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction
-        )
+        return F.nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
 class MSELoss(_Loss):
@@ -85,6 +83,9 @@ class MSELoss(_Loss):
 
 class BCEWithLogitsLoss(_Loss):
     """−v t log σ(x) − (1 − t) log(1 − σ(x)), safe for any x; v is pos_weight."""
+
+    weight: Tensor | None
+    pos_weight: Tensor | None
 
     def __init__(
         self,

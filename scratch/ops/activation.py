@@ -12,19 +12,20 @@ leaky_relu  y = max(x, 0) + s min(x, 0)          f′ = [x > 0] + s (1 − [x > 
 gelu        y = x Φ(x)                           f′ = Φ(x) + x φ(x)              (8)
   tanh      y = x σ(2u),  u = √(2/π) (x + κx³)   f′ = σ + 2 x u′ σ (1 − σ)       (9)
 
+In gelu Φ is an output too:                      x̄ += φ(x) Φ̄                   (10)
 logsigmoid is computed as min(x, 0) − log1p(e^−|x|), where no exponent is positive and nothing cancels.
 
 Φ(x) = (1 + erf(x/√2)) / 2 is the normal distribution function, φ = Φ′ its density and φ′ = −xφ, κ = 0.044715.
 GELU's approximation is usually written ½x (1 + tanh u). As 1 + tanh u = 2σ(2u) it is the form in (9), where
 nothing cancels at large negative x and the function called is the cheaper one.
 
-Saved:      the output where f′ is a function of it (sigmoid, tanh, relu), else the input.
-Recomputed: Φ and σ in GELU's backward.
+Saved:      the output where f′ is a function of it (sigmoid, tanh, relu), else the input; in gelu Φ(x) too.
+Recomputed: φ, and σ in (9).
 Kinks:      f′(0) is 0 for relu and s for leaky_relu, as in PyTorch. NaN goes in, NaN comes out.
 Errors:     NotImplementedError for integers (logsigmoid, leaky_relu, gelu) and booleans (relu), RuntimeError
             for an unknown ``approximate``.
-Reference:  torch.nn.functional.sigmoid, logsigmoid, tanh, relu, leaky_relu, gelu. Differs: at a NaN with its
-            sign bit set relu passes no gradient; leaky_relu in place takes any slope, PyTorch's none below 0.
+Reference:  torch.nn.functional.sigmoid, logsigmoid, tanh, relu, leaky_relu, gelu. Differs: leaky_relu in
+            place takes any slope, PyTorch's none below 0.
 Source:     LeCun, Bottou, Orr and Müller, Efficient BackProp (1998); Nair and Hinton, Rectified linear units
             (2010); Maas, Hannun and Ng, Rectifier nonlinearities (2013); Hendrycks and Gimpel, Gaussian error
             linear units (2016).
@@ -35,8 +36,10 @@ import math
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import need_floating
-from scratch.ops.elementwise import Elementwise, inplace_on
+from scratch.ops.dtype import need_floating, widen
+from scratch.ops.elementwise import Elementwise, inplace_on, times
+from scratch.ops.exponential import LOG2_E, exp_
+from scratch.ops.function import Function, in_place
 
 
 class SigmoidFn(Elementwise):
@@ -52,7 +55,7 @@ class SigmoidFn(Elementwise):
 
 
 def log_sigmoid(x):
-    return x.clamp_max(0).sub_(x.abs().neg_().exp_().log1p_())
+    return x.clamp_max(0).sub_(exp_(x.abs().neg_()).log1p_())
 
 
 class LogSigmoidFn(Elementwise):
@@ -78,7 +81,8 @@ class TanhFn(Elementwise):
 
     @staticmethod
     def pullback(grad, y):
-        return torch.addcmul(grad, grad * y, y, value=-1)  # ȳ − ȳ y², one pass less
+        product = grad * y
+        return torch.addcmul(grad, product, y, value=-1, out=product if in_place(grad) else None)  # ȳ − ȳ y²
 
 
 class ReLUFn(Elementwise):
@@ -97,12 +101,12 @@ class ReLUFn(Elementwise):
         """ȳ where y > 0, else 0: also where ȳ is infinite, as below a square root, and 0 · ȳ would be NaN.
 
         A mask takes twenty times as long as arithmetic. So the factor, 0 or 1, multiplies the bits of ȳ read
-        as an integer; it comes from the bits of y, which for a positive number are a positive integer.
+        as an integer; it comes from the bits of |y|, an integer that is 0 for 0 and positive for all else.
         """
-        if torch.is_grad_enabled():
+        if not in_place(grad):
             return grad.masked_fill(y <= 0, 0)
         bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[y.element_size()]
-        return y.view(bits).clamp(0, 1).mul_(grad.view(bits)).view(y.dtype)
+        return y.abs().view(bits).clamp_(max=1).mul_(grad.view(bits)).view(y.dtype)
 
 
 class LeakyReLUFn(Elementwise):
@@ -121,28 +125,46 @@ LOG_PHI_0 = -math.log(2 * math.pi) / 2  # φ(x) = exp(LOG_PHI_0 − x²/2)
 SQRT_8_PI, KAPPA = math.sqrt(8 / math.pi), 0.044715  # 2u = SQRT_8_PI (x + KAPPA x³)
 
 
-class GELUFn(Elementwise):
-    @staticmethod
-    def value(x):
-        return torch.addcmul(x, x, (x * SQRT_HALF).erf_()).mul_(0.5)
+class GELUFn(Function):
+    """x -> y, Φ(x). The caller drops Φ; backward uses it again, and (10) leads a second derivative through it."""
 
     @staticmethod
-    def derivative(x):
-        cdf = ((x * SQRT_HALF).erf() + 1) / 2
-        return cdf + x * (LOG_PHI_0 - x * x / 2).exp()  # (8)
+    def forward(x):
+        wide = widen(x)
+        cdf = (wide * SQRT_HALF).erf_().mul_(0.5).add_(0.5)
+        return (wide * cdf).to(x.dtype), cdf
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0], output[1])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx, grad_y, grad_cdf):
+        x, cdf = ctx.saved_tensors
+        wide = widen(x)
+        pdf = torch.rsub(wide * wide, LOG_PHI_0 * LOG2_E, alpha=0.5 * LOG2_E).exp2_()
+        grad_x = None if grad_cdf is None else pdf * grad_cdf  # (10)
+        if grad_y is not None:
+            through_y = times(torch.addcmul(cdf, wide, pdf), widen(grad_y))  # (8)
+            grad_x = through_y if grad_x is None else grad_x + through_y
+        return None if grad_x is None else grad_x.to(x.dtype)
+
+
+def sigma_2u(x):
+    return (x * x).mul_(KAPPA * SQRT_8_PI).add_(SQRT_8_PI).mul_(x).sigmoid()
 
 
 class GELUTanhFn(Elementwise):
     @staticmethod
     def value(x):
-        return (x * x).mul_(KAPPA * SQRT_8_PI).add_(SQRT_8_PI).mul_(x).sigmoid_().mul_(x)
+        return sigma_2u(x).mul_(x)
 
     @staticmethod
     def derivative(x):
-        square = x * x
-        sigma = (x * (SQRT_8_PI + KAPPA * SQRT_8_PI * square)).sigmoid()
-        slope = x * (SQRT_8_PI + 3 * KAPPA * SQRT_8_PI * square)  # 2 x u′
-        return sigma + slope * sigma * (1 - sigma)  # (9)
+        sigma = sigma_2u(x)
+        slope = (x * x).mul_(3 * KAPPA * SQRT_8_PI).add_(SQRT_8_PI) * x  # 2 x u′
+        return torch.addcmul(sigma, slope, torch.addcmul(sigma, sigma, sigma, value=-1))  # (9)
 
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -182,4 +204,4 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     need_floating(input.dtype, "gelu")
     if approximate not in ("none", "tanh"):
         raise RuntimeError(f"approximate must be 'none' or 'tanh', but is {approximate!r}")
-    return GELUFn.apply(input) if approximate == "none" else GELUTanhFn.apply(input)
+    return GELUFn.apply(input)[0] if approximate == "none" else GELUTanhFn.apply(input)

@@ -42,6 +42,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.dtype import need_floating, widen
+from scratch.ops.exponential import exp, exp_
 from scratch.ops.function import Function
 from scratch.ops.reduction import reduce, reduce_adjoint, reduction_name
 
@@ -55,7 +56,7 @@ class CrossEntropyFn(Function):
         z = wide - wide.amax(1, keepdim=True)
         z_t = pick(z, index)
         z_w = (z if weight is None else z * column(weight, z)).sum(1, keepdim=True) if smoothing else None
-        e = z.exp_()
+        e = exp_(z)
         s = e.sum(1, keepdim=True)
         log_s = s.log()
         loss = z_t.neg_().add_(log_s)
@@ -102,7 +103,7 @@ class SoftCrossEntropyFn(Function):
     @staticmethod
     def forward(x, q, reduction):
         z = widen(x) - widen(x).amax(1, keepdim=True)
-        y = z - z.exp().sum(1, keepdim=True).log_()
+        y = z - exp(z).sum(1, keepdim=True).log_()
         return reduce((y * q).sum(1).neg_(), reduction).to(torch.result_type(x, q)), y
 
     @staticmethod
@@ -115,7 +116,7 @@ class SoftCrossEntropyFn(Function):
     @staticmethod
     def backward(ctx, grad, grad_y):
         q, y = ctx.saved_tensors
-        p = y.exp()
+        p = exp(y)
         grad_x = grad_q = None
         if grad is not None:
             grad = reduce_adjoint(widen(grad), ctx.reduction, y[:, 0].numel())

@@ -3,7 +3,8 @@
 Tangent:    ẏ = f′(x) ẋ       (1)
 Adjoint:    x̄ = ȳ f′(x)       (2)     the Jacobian is diagonal, hence its own transpose
 
-A subclass is its two lines of mathematics, ``value(x, *options)`` and ``derivative(saved, *options)``.
+A subclass is its two lines of mathematics, ``value(x, *options)`` and ``derivative(saved, *options)``, each of
+which makes a new tensor.
 Saved:      the attribute ``saved`` says of what f′ is a function: "y" where it can be had from the output
             (tanh: 1 − y²), and then the output is all that is kept; else "x".
 Options:    numbers after x, such as a slope; they get no gradient.
@@ -15,7 +16,8 @@ from typing import Any
 
 from torch import Tensor
 
-from scratch.ops.function import Function
+from scratch.ops.dtype import NARROW, widen
+from scratch.ops.function import Function, in_place
 
 
 class Elementwise(Function):
@@ -27,10 +29,10 @@ class Elementwise(Function):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Closures, because torch.compile follows them and refuses attributes of a Function's class.
         keep_output, value, derivative = cls.saved == "y", cls.value, cls.derivative
-        pullback = cls.pullback or (lambda grad, saved, *options: grad * derivative(saved, *options))
+        pullback = cls.pullback or (lambda grad, saved, *options: times(derivative(saved, *options), grad))
 
         def forward(x, *options):
-            return value(x, *options)
+            return value(x.float(), *options).to(x.dtype) if x.dtype in NARROW else value(x, *options)
 
         def setup_context(ctx, inputs, output):
             ctx.save_for_backward(output if keep_output else inputs[0])
@@ -38,10 +40,17 @@ class Elementwise(Function):
 
         def backward(ctx, grad):
             (saved,) = ctx.saved_tensors
-            return pullback(grad, saved, *ctx.options), *(None for _ in ctx.options)  # (2)
+            grad_x = pullback(widen(grad), widen(saved), *ctx.options)  # (2)
+            return grad_x.to(grad.dtype), *(None for _ in ctx.options)
 
-        cls.forward, cls.setup_context, cls.backward = map(staticmethod, (forward, setup_context, backward))
+        for method in (forward, setup_context, backward):
+            setattr(cls, method.__name__, staticmethod(method))
         super().__init_subclass__(**kwargs)
+
+
+def times(slope: Tensor, grad: Tensor) -> Tensor:
+    """f′ ȳ, where it may be in the memory of f′."""
+    return slope.mul_(grad) if in_place(grad) else slope * grad
 
 
 def inplace_on(x: Tensor, y: Tensor) -> Tensor:

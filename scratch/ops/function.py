@@ -4,6 +4,14 @@ import inspect
 from typing import Any
 
 import torch
+from torch import Tensor
+
+
+def in_place(grad: Tensor) -> bool:
+    """Whether a backward may write over the tensors it made: not while it is recorded for a second derivative,
+    nor while vmap batches the upstream gradient but not what was saved."""
+    batched = torch._C._are_functorch_transforms_active() or torch._C._functorch.is_legacy_batchedtensor(grad)
+    return not (torch.is_grad_enabled() or batched)
 
 
 class Function(torch.autograd.Function):
@@ -15,8 +23,7 @@ class Function(torch.autograd.Function):
     * ``setup_context`` saves inputs and outputs only. Any other tensor of the forward pass saved here would be a
       constant to a second differentiation, and give a wrong second derivative in silence.
     * ``backward`` is differentiable: built from recorded operations on what was saved. Where a faster in-place
-      form exists it runs when ``torch.is_grad_enabled()`` is False, which is the case in every first-order
-      backward pass.
+      form exists it runs when `in_place` says so, as in every ordinary backward pass.
     """
 
     generate_vmap_rule = True

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from scratch.ops.broadcast import unbroadcast
 from scratch.ops.dtype import need_floating, widen
+from scratch.ops.elementwise import times
 from scratch.ops.function import Function
 from scratch.ops.reduction import WeightedReduceFn, reduce, reduce_adjoint, reduction_name
 
@@ -27,7 +28,8 @@ from scratch.ops.reduction import WeightedReduceFn, reduce, reduce_adjoint, redu
 class MSELossFn(Function):
     @staticmethod
     def forward(x, t, reduction):
-        return reduce((widen(x) - t).square_(), reduction).to(torch.result_type(x, t))
+        error = widen(x) - t
+        return reduce(error.mul_(error), reduction).to(torch.result_type(x, t))
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -38,7 +40,7 @@ class MSELossFn(Function):
     def backward(ctx, grad):
         x, t = ctx.saved_tensors
         error = widen(x) - t
-        error = error.mul_(reduce_adjoint(2 * grad, ctx.reduction, error.numel()))
+        error = times(error, reduce_adjoint(2 * widen(grad), ctx.reduction, error.numel()))
         grad_x = unbroadcast(error, x.shape).to(x.dtype) if ctx.needs_input_grad[0] else None  # (2)
         grad_t = unbroadcast(error.neg(), t.shape).to(t.dtype) if ctx.needs_input_grad[1] else None  # (3)
         return grad_x, grad_t, None

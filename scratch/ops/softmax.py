@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.dtype import need_floating, widen
+from scratch.ops.exponential import exp, exp_
 from scratch.ops.function import Function
 
 
@@ -31,7 +32,7 @@ class SoftmaxFn(Function):
     @staticmethod
     def forward(x, dim):
         wide = widen(x)
-        y = (wide - wide.amax(dim, keepdim=True)).exp_()
+        y = exp_(wide - wide.amax(dim, keepdim=True))
         return y.div_(y.sum(dim, keepdim=True)).to(x.dtype)
 
     @staticmethod
@@ -52,7 +53,7 @@ class LogSoftmaxFn(Function):
     def forward(x, dim):
         wide = widen(x)
         shifted = wide - wide.amax(dim, keepdim=True)
-        return shifted.sub_(shifted.exp().sum(dim, keepdim=True).log_()).to(x.dtype)
+        return shifted.sub_(exp(shifted).sum(dim, keepdim=True).log_()).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -63,13 +64,11 @@ class LogSoftmaxFn(Function):
     def backward(ctx, grad):
         (y,) = map(widen, ctx.saved_tensors)
         wide = widen(grad)
-        grad_x = torch.addcmul(wide, y.exp(), wide.sum(ctx.dim, keepdim=True), value=-1)  # (4)
+        grad_x = torch.addcmul(wide, exp(y), wide.sum(ctx.dim, keepdim=True), value=-1)  # (4)
         return grad_x.to(grad.dtype), None
 
 
-def softmax(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
-) -> Tensor:
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
     """exp(x) / Σ exp(x) along ``dim``, computed in ``dtype`` where given."""
     return along(SoftmaxFn, "softmax", input, dim, _stacklevel, dtype)
 
