@@ -102,21 +102,23 @@ class ClassifierPictures(Callback):
     """Draw confusion_matrix.png, and worst_mistakes.png where the inputs are images, after a test."""
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._seen: list[tuple[Tensor | None, Tensor, Tensor]] = []
 
     def on_test_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *_: Any
     ) -> None:
         input, target = batch
-        self._seen.append((input.cpu(), outputs.float().cpu(), target.cpu()))
+        image = isinstance(input, Tensor) and input.dim() == 4
+        self._seen.append((input.cpu() if image else None, outputs.float().cpu(), target.cpu()))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not (trainer.is_global_zero and self._seen):
             return
-        input, logits, target = map(torch.cat, zip(*self._seen, strict=True))
+        images, *others = zip(*self._seen, strict=True)
+        logits, target = map(torch.cat, others)
         folder = Path(trainer.default_root_dir) / "pictures"
         classes: tuple[str, ...] = trainer.datamodule.classes  # type: ignore[attr-defined]
         save(confusion_matrix(target, logits.argmax(1), classes), folder / "confusion_matrix.png")
-        if input.dim() == 4:
-            save(worst_mistakes(input, logits, target, classes), folder / "worst_mistakes.png")
+        if images[0] is not None:
+            save(worst_mistakes(torch.cat(images), logits, target, classes), folder / "worst_mistakes.png")
         self._seen = []

@@ -29,10 +29,14 @@ class Trainable(LightningModule):
         super().__init__()
         self._optimizer, self._scheduler = optimizer, scheduler
 
+    def parameter_groups(self) -> Iterable[Any]:
+        """What the optimizer is given: all parameters, or groups of them with options of their own."""
+        return self.parameters()
+
     def configure_optimizers(self) -> Any:
         if self._optimizer is None:
             raise RuntimeError("this model was built without an optimizer, to predict and not to train")
-        optimizer = self._optimizer(self.parameters())
+        optimizer = self._optimizer(self.parameter_groups())
         if not self._scheduler:
             return optimizer
         options = dict(self._scheduler)

@@ -68,6 +68,8 @@ class Citations(NodeData):
         try:
             data = read_planetoid_data(str(self.folder), self.name)
         except Exception as error:  # pickles, so that a damaged file raises anything
-            raise UsageError(f"{self.folder}: a file is truncated or corrupt; delete them, and they come anew") from error
+            raise UsageError(
+                f"{self.folder}: a file is truncated or corrupt; delete them, and they come anew"
+            ) from error
         splits = {split: data[f"{split}_mask"] for split in ("train", "val", "test")}
         return Graph(data.x, data.edge_index, data.y, splits)

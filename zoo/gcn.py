@@ -1,0 +1,231 @@
+"""The graph convolutional network: each layer averages over neighbours, then maps linearly; edges do the rest.
+
+h₀ = X,   hₖ = f(Â hₖ₋₁ Wₖᵀ + bₖ),   Â = D^(-1/2) (A + I) D^(-1/2),   logits of the nodes from one more such layer.
+Source: Kipf and Welling, Semi-supervised classification with graph convolutional networks (2017); for edges of several
+kinds Schlichtkrull et al., Modeling relational data with graph convolutional networks (2018).
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+from torch.nn import Module, ModuleList
+
+from zoo.classification import Classifier
+from zoo.data.graphs import Graphs
+from zoo.data.nodes import Nodes
+from zoo.embedding import EmbeddingPicture
+from zoo.errors import at_least, between, one_of
+from zoo.namespace import Namespace
+
+ACTIVATIONS = ("ReLU", "Tanh", "Sigmoid", "LeakyReLU", "GELU", "Identity")
+SPARSE = 0.1  # features with a smaller share of non-zeros are multiplied as sparse matrices
+
+
+class Remembered:
+    """What a function made of a tensor, kept while it is asked about the very same one: a graph from epoch to epoch."""
+
+    def __init__(self) -> None:
+        self._key: Any = None
+
+    def __call__(self, key: Tensor, make: Callable[[], Any]) -> Any:
+        if self._key is not key:
+            self._key, self._value = key, make()
+        return self._value
+
+    def __getstate__(self) -> dict[str, Any]:  # a copy of a model starts without
+        return {"_key": None}
+
+
+class GraphEncoder(Module):
+    """The graph convolutions up to the last hidden one: (features (n, F), edges, kinds) -> (n, hidden[-1])."""
+
+    def __init__(
+        self,
+        layers: str,
+        in_features: int,
+        hidden: list[int],
+        dropout: float,
+        residual: bool,
+        activation: str,
+        bias: bool,
+        num_relations: int,
+        num_bases: int | None,
+    ) -> None:
+        super().__init__()
+        one_of("model.activation", activation, ACTIVATIONS)
+        between("model.dropout", dropout, 0, 1)
+        at_least("the length of model.hidden", len(hidden), 1)
+        for size in hidden:
+            at_least("model.hidden", size, 1)
+        if num_bases is not None:
+            at_least("model.num_bases", num_bases, 1)
+        self.nn = layers
+        self.relations = num_relations
+        self._options = {"num_relations": num_relations, "num_bases": num_bases} if num_relations else {}
+        self._options["bias"] = bias
+        nn = Namespace(layers)
+        self.residual = residual
+        self.activation = getattr(nn, activation)()
+        self.dropout, self.sparse_dropout = nn.Dropout(dropout), nn.SparseDropout(dropout)
+        self.convolutions = ModuleList(
+            self.convolution(*sizes) for sizes in zip([in_features, *hidden], hidden, strict=False)
+        )
+        self._matrix, self._features = Remembered(), Remembered()
+
+    def convolution(self, in_features: int, out_features: int) -> Module:
+        nn = Namespace(self.nn)
+        return (nn.RGCNConv if self.relations else nn.GCNConv)(in_features, out_features, **self._options)
+
+    def matrix(self, edges: Tensor, kinds: Tensor | None, count: int) -> Any:
+        """The normalised adjacency matrix, made once for a graph."""
+        first: Any = self.convolutions[0]
+        dtype = first.weight.dtype
+        if not self.relations:
+            return self._matrix(edges, lambda: first.adjacency(edges, count, dtype=dtype))
+        return self._matrix(edges, lambda: first.adjacency(edges, kinds, count, self.relations, dtype=dtype))
+
+    def drop(self, features: Tensor) -> Any:
+        """The features with dropout; as a sparse matrix, made once, where they are mostly zero."""
+
+        def prepared() -> Any:
+            x = features.to(self.convolutions[0].weight.dtype)
+            return self.sparse_dropout.sparse(x) if x.count_nonzero() < SPARSE * x.numel() else x
+
+        x = self._features(features, prepared)
+        return self.dropout(x) if isinstance(x, Tensor) and x.layout is torch.strided else self.sparse_dropout(x)
+
+    def forward(self, features: Tensor, edges: Tensor, kinds: Tensor | None = None) -> Tensor:
+        matrix = self.matrix(edges, kinds, len(features))
+        first, *others = self.convolutions
+        h = self.activation(first(self.drop(features), matrix))
+        for convolution in others:
+            new = self.activation(convolution(self.dropout(h), matrix))
+            h = h + new if self.residual and h.shape == new.shape else new
+        return h
+
+
+class GCN(Classifier):
+    """Classifies the nodes of a graph: `Nodes` -> logits (K, num_classes) of the nodes asked about.
+
+    Args:
+        hidden: the sizes of the hidden layers; their number and one is the depth.
+        dropout: before every layer, on the features too.
+        residual: hₖ = hₖ₋₁ + f(…) wherever the sizes allow (the paper's appendix B).
+        head: what makes logits of the last hidden layer, a "convolution" or a "linear" layer for each node alone.
+        num_relations: kinds of edges; 0 makes it a GCN, more an RGCN, with `num_bases` shared weights if given.
+        first_layer_decay: the L2 penalty, ½ · decay · ‖W₁‖², on the first layer alone, as Kipf and Welling have it.
+
+    Logs val/objective, the loss with that penalty, besides what every `Classifier` logs.
+    """
+
+    def __init__(
+        self,
+        layers: str = "zoo.layers",
+        hidden: list[int] | tuple[int, ...] = (16,),
+        dropout: float = 0.5,
+        residual: bool = False,
+        activation: str = "ReLU",
+        head: str = "convolution",
+        bias: bool = True,
+        num_bases: int | None = None,
+        first_layer_decay: float = 0.0,
+        in_features: int = 34,
+        num_classes: int = 4,
+        num_relations: int = 0,
+        **training: Any,
+    ) -> None:
+        super().__init__(layers, num_classes, **training)
+        hidden = list(hidden)
+        self.save_hyperparameters(ignore=list(training))
+        one_of("model.head", head, ("convolution", "linear"))
+        at_least("model.first_layer_decay", first_layer_decay, 0)
+        self.encoder = GraphEncoder(
+            layers, in_features, hidden, dropout, residual, activation, bias, num_relations, num_bases
+        )
+        if head == "linear":
+            self.head = Namespace(layers).Linear(hidden[-1], num_classes)
+        else:
+            self.head = self.encoder.convolution(hidden[-1], num_classes)
+        self.head_convolves = head == "convolution"
+        self.first_layer_decay = first_layer_decay
+
+    def forward(self, input: Nodes) -> Tensor:
+        features, edges, kinds, chosen = input
+        h = self.encoder.dropout(self.encoder(features, edges, kinds))
+        if self.head_convolves:
+            return self.head(h, self.encoder.matrix(edges, kinds, len(features)))[chosen]
+        return self.head(h[chosen])
+
+    def parameter_groups(self) -> Iterable[Any]:
+        if not self.first_layer_decay:
+            return self.parameters()
+        first = list(self.encoder.convolutions[0].parameters())
+        others = [parameter for parameter in self.parameters() if all(parameter is not one for one in first)]
+        return [{"params": first, "weight_decay": self.first_layer_decay}, {"params": others}]
+
+    def validation_step(self, batch: tuple[Any, Tensor], batch_idx: int) -> Tensor:
+        logits = super().validation_step(batch, batch_idx)
+        squares = sum(parameter.square().sum() for parameter in self.encoder.convolutions[0].parameters())
+        objective = self.loss(logits, batch[1]) + 0.5 * self.first_layer_decay * squares
+        self.log("val/objective", objective, on_step=False, on_epoch=True, batch_size=len(batch[1]))
+        return logits
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [*super().configure_callbacks(), EmbeddingPicture()]
+
+
+class GraphGCN(Classifier):
+    """Classifies whole graphs: `Graphs` -> logits (B, num_classes), from the `readout` of the last layer's nodes.
+
+    readout is the "mean", "sum" or "max" over the nodes of each graph; the other arguments are those of `GCN`.
+    """
+
+    def __init__(
+        self,
+        layers: str = "zoo.layers",
+        hidden: list[int] | tuple[int, ...] = (32, 32, 32),
+        dropout: float = 0.0,
+        residual: bool = True,
+        activation: str = "ReLU",
+        readout: str = "mean",
+        in_features: int = 13,
+        num_classes: int = 4,
+        **training: Any,
+    ) -> None:
+        super().__init__(layers, num_classes, **training)
+        hidden = list(hidden)
+        self.save_hyperparameters(ignore=list(training))
+        one_of("model.readout", readout, ("mean", "sum", "max"))
+        self.encoder = GraphEncoder(layers, in_features, hidden, dropout, residual, activation, True, 0, None)
+        nn = Namespace(layers)
+        self.readout = nn.Readout(readout)
+        self.head = nn.Linear(hidden[-1], num_classes)
+
+    def forward(self, input: Graphs) -> Tensor:
+        features, edges, batch, count = input
+        return self.head(self.encoder.dropout(self.readout(self.encoder(features, edges), batch, count)))
+
+
+class StopAboveMean(Callback):
+    """End training once the monitored value is above its mean over the last `window` epochs: Kipf's early stopping."""
+
+    def __init__(self, monitor: str = "val/objective", window: int = 10) -> None:
+        at_least("callbacks.early_stopping.window", window, 1)
+        self.monitor, self.window = monitor, window
+        self.values: list[float] = []
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        *earlier, last = self.values = [*self.values[-self.window :], float(trainer.callback_metrics[self.monitor])]
+        if len(earlier) == self.window and last > sum(earlier) / self.window:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"values": self.values}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.values = state_dict["values"]
