@@ -1,6 +1,11 @@
 """The suite is usable on anybody's package: ``pytest tests/test_equivalence.py --impl their.package``."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
 import pytest
+
+from scratch.testing import Case, Check, Missing, resolve
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -16,3 +21,30 @@ def impl(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def reference(request: pytest.FixtureRequest) -> str:
     return request.config.getoption("--reference")
+
+
+def case_parameters(cases: Iterable[Case], checks: Mapping[str, Check], impl: str, reference: str) -> list:
+    """Every check of every case that both packages offer, under a readable id."""
+    return [
+        pytest.param(case, check, id=f"{name}-{name_of_check}")
+        for name, case in identified(cases)
+        if offers(impl, case.name) and offers(case.reference or reference, case.name)
+        for name_of_check, check in checks.items()
+    ]
+
+
+def offers(package: str, name: str) -> bool:
+    try:
+        resolve(package, name)
+    except Missing:
+        return False
+    return True
+
+
+def identified(cases: Iterable[Case]) -> Iterator[tuple[str, Case]]:
+    """Cases that read alike, because they differ in their inputs only, are numbered."""
+    seen: Counter[str] = Counter()
+    for case in cases:
+        name = str(case)
+        seen[name] += 1
+        yield (f"{name}#{seen[name]}" if seen[name] > 1 else name), case

@@ -4,7 +4,6 @@ One test is one check of one case: ``test_case[Conv2d(3, 4, 3)-gradients]``. The
 ``--impl`` (default scratch.nn), the reference ``--reference`` (default torch.nn).
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -12,6 +11,7 @@ import torch
 
 from scratch.testing import BAD_ARGUMENT_CHECKS, CHECKS, CONTRACT_CHECKS, Case, Check, Missing, resolve
 from tests.cases import BAD_ARGUMENTS, CASES
+from tests.conftest import case_parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the reference's own; which there are is one of the checks
 
@@ -23,23 +23,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def offers(package: str, name: str) -> bool:
-    try:
-        resolve(package, name)
-    except Missing:
-        return False
-    return True
-
-
-def identified(cases: Iterable[Case]) -> Iterator[tuple[str, Case]]:
-    """Cases that read alike, because they differ in their inputs only, are numbered."""
-    seen: Counter[str] = Counter()
-    for case in cases:
-        name = str(case)
-        seen[name] += 1
-        yield (f"{name}#{seen[name]}" if seen[name] > 1 else name), case
 
 
 def one_of_each(cases: Iterable[Case]) -> Iterable[Case]:
@@ -57,15 +40,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         test_contract: (one_of_each(CASES), CONTRACT_CHECKS),
         test_bad_arguments: (BAD_ARGUMENTS, BAD_ARGUMENT_CHECKS),
     }[metafunc.function]
-    metafunc.parametrize(
-        ("case", "check"),
-        [
-            pytest.param(case, check, id=f"{name}-{name_of_check}")
-            for name, case in identified(cases)
-            if offers(impl, case.name) and offers(case.reference or reference, case.name)
-            for name_of_check, check in checks.items()
-        ],
-    )
+    metafunc.parametrize(("case", "check"), case_parameters(cases, checks, impl, reference))
 
 
 def test_name(name: str, impl: str) -> None:

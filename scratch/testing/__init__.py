@@ -13,6 +13,7 @@ differs, where, and how to rerun it. The checks stand in tables by name, for tes
     layers.py      CHECKS: outputs and derivatives of a layer, loss or function
     contract.py    CONTRACT_CHECKS: signature, initial weights, state_dict, copies, repr
     optimizers.py  OPTIMIZER_CHECKS: parameters and state after every step
+    purity.py      Audit, PURITY_CHECKS: nothing but primitive operations
 """
 
 from scratch.testing.cases import (
@@ -48,6 +49,7 @@ from scratch.testing.optimizers import (
     random_gradients,
     sparse_gradients,
 )
+from scratch.testing.purity import PRIMITIVES, PURITY_CHECKS, Audit, Impure
 
 __all__ = [
     "BAD_ARGUMENT_CHECKS",
@@ -55,10 +57,15 @@ __all__ = [
     "CHECKS",
     "CONTRACT_CHECKS",
     "OPTIMIZER_CHECKS",
+    "PRIMITIVES",
+    "PURITY_CHECKS",
+    "Audit",
     "Case",
     "Check",
+    "Impure",
     "Mismatch",
     "Missing",
+    "Namespace",
     "OptimizerCase",
     "Source",
     "bad",
@@ -88,5 +95,5 @@ __all__ = [
 def check(
     case: Case, candidate: Namespace = "scratch.nn", reference: Namespace = "torch.nn"
 ) -> dict[str, float | None]:
-    """Run every check of a layer case; the largest relative error that each saw."""
+    """Run every check of a layer's case; the largest relative error that each saw."""
     return {name: run(case, candidate, reference) for name, run in (CHECKS | CONTRACT_CHECKS).items()}
