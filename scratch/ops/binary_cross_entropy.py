@@ -80,7 +80,7 @@ def binary_cross_entropy_with_logits(
     reduction = reduction_name(reduction, size_average, reduce)
     if target.shape != input.shape:
         raise ValueError(f"target has shape {list(target.shape)}, but input {list(input.shape)}")
-    if not torch.can_cast(torch.result_type(input, target), target.dtype):
+    if not target.is_floating_point():
         raise RuntimeError(f"target must be of a floating type, but is {target.dtype}")
     for name, factor in (("weight", weight), ("pos_weight", pos_weight)):
         if factor is None:

@@ -104,7 +104,7 @@ class SoftCrossEntropyFn(Function):
     def forward(x, q, reduction):
         z = widen(x) - widen(x).amax(1, keepdim=True)
         y = z - exp(z).sum(1, keepdim=True).log_()
-        return reduce((y * q).sum(1).neg_(), reduction).to(torch.result_type(x, q)), y
+        return reduce((y * q).sum(1).neg_(), reduction).to(torch.promote_types(x.dtype, q.dtype)), y
 
     @staticmethod
     def setup_context(ctx, inputs, output):

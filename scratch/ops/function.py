@@ -9,9 +9,10 @@ from torch import Tensor
 
 def in_place(grad: Tensor) -> bool:
     """Whether a backward may write over the tensors it made: not while it is recorded for a second derivative,
-    nor while vmap batches the upstream gradient but not what was saved."""
-    batched = torch._C._are_functorch_transforms_active() or torch._C._functorch.is_legacy_batchedtensor(grad)
-    return not (torch.is_grad_enabled() or batched)
+    nor compiled, nor while vmap batches the upstream gradient but not what was saved."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    return not torch._C._functorch.is_legacy_batchedtensor(grad)  # from torch.autograd.grad(is_grads_batched=True)
 
 
 class Function(torch.autograd.Function):

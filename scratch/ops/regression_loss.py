@@ -29,7 +29,7 @@ class MSELossFn(Function):
     @staticmethod
     def forward(x, t, reduction):
         error = widen(x) - t
-        return reduce(error.mul_(error), reduction).to(torch.result_type(x, t))
+        return reduce(error.mul_(error), reduction).to(torch.promote_types(x.dtype, t.dtype))
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -57,7 +57,7 @@ def mse_loss(
     """The squared error, by default its mean. See the module's page."""
     reduction = reduction_name(reduction, size_average, reduce)
     compare_shapes(input, target)
-    need_floating(torch.result_type(input, target), "mse_loss")
+    need_floating(torch.promote_types(input.dtype, target.dtype), "mse_loss")
     if weight is None:
         return MSELossFn.apply(input, target, reduction)
     if weight.shape != input.shape:
