@@ -78,7 +78,7 @@ class Adagrad(Optimizer):
             f"Invalid initial_accumulator_value value: {initial_accumulator_value}",
         )
         check(eps >= 0.0, f"Invalid epsilon value: {eps}")
-        super().__init__(params, options(locals(), "eps_inside_root"))
+        super().__init__(params, options(locals(), eps_inside_root=False))
         for group in self.param_groups:
             for param in group["params"]:
                 self.state[param] = self.init_state(param, group)

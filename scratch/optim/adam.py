@@ -10,12 +10,15 @@ The corrections c₁ = 1 − β₁ᵗ and c₂ = √(1 − β₂ᵗ) are numbers
 
     θ ← θ − (γ c₂ / c₁) m / (√v̂ + ε c₂)                                  (5′)
 
+Without bias_correction c₁ = c₂ = 1, and the first steps are (1 − β₁) / √(1 − β₂) ≈ 3 times as long.
+
 Symbols:    γ lr (1e-3)   β₁, β₂ betas (0.9, 0.999)   ε eps (1e-8)   λ weight_decay (0; AdamW 1e-2)
             m exp_avg   v exp_avg_sq   v̂ max_exp_avg_sq   t step
             maximize turns the sign of g before (1).
 Memory:     two copies of the parameters, three with amsgrad.
 Errors:     ValueError for a negative γ, ε or λ and for a β outside [0, 1); RuntimeError for sparse gradients.
-Reference:  torch.optim.Adam, torch.optim.AdamW. Differs: see the switches in optimizer.py.
+Reference:  torch.optim.Adam, torch.optim.AdamW. Differs: bias_correction is ours; see also the
+            switches in optimizer.py.
 Source:     Kingma and Ba, Adam: a method for stochastic optimization (2014); Reddi, Kale and Kumar, On the
             convergence of Adam and beyond (2018); Loshchilov and Hutter, Decoupled weight decay
             regularization (2017).
@@ -32,7 +35,7 @@ from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check
 
 def adam(
     params, grads, exp_avg, exp_avg_sq, max_exp_avg_sq=None,
-    *, t, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay,
+    *, t, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay, bias_correction=True,
 ):  # fmt: skip
     beta1, beta2 = betas
     if weight_decay != 0 and decoupled_weight_decay:
@@ -44,7 +47,7 @@ def adam(
     torch._foreach_addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
     if amsgrad:
         torch._foreach_maximum_(max_exp_avg_sq, exp_avg_sq)  # (4)
-    c1, c2 = 1 - beta1**t, math.sqrt(1 - beta2**t)
+    c1, c2 = (1 - beta1**t, math.sqrt(1 - beta2**t)) if bias_correction else (1.0, 1.0)
     denominator = torch._foreach_sqrt(max_exp_avg_sq if amsgrad else exp_avg_sq)
     torch._foreach_add_(denominator, eps * c2)
     torch._foreach_addcdiv_(params, exp_avg, denominator, -lr * c2 / c1)  # (5′)
@@ -68,6 +71,7 @@ class Adam(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
+        bias_correction: bool = True,
     ) -> None:
         check_lr(lr)
         check(eps >= 0.0, f"Invalid epsilon value: {eps}")
@@ -77,7 +81,7 @@ class Adam(Optimizer):
             "betas must be either both floats or both Tensors",
         )
         check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
-        super().__init__(params, options(locals()))
+        super().__init__(params, options(locals(), bias_correction=True))
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state = super().init_state(param, group)
@@ -103,10 +107,12 @@ class AdamW(Adam):
         capturable: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
+        bias_correction: bool = True,
     ) -> None:
         super().__init__(
             params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, foreach=foreach,
             capturable=capturable, differentiable=differentiable, fused=fused, decoupled_weight_decay=True,
+            bias_correction=bias_correction,
         )  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:

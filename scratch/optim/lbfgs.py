@@ -32,13 +32,14 @@ from scratch.optim.vector import VectorOptimizer
 
 def direction(g: Tensor, ys: list[Tensor], ss: list[Tensor], ro: list[Tensor], h) -> tuple[Tensor, list]:
     """−H g for the inverse Hessian H that ys and ss describe, and the α of the first loop."""
-    q, al = -g, []
+    q = -g
+    al: list[Tensor] = []
     for y, s, r in zip(reversed(ys), reversed(ss), reversed(ro), strict=True):
         al.insert(0, s.dot(q) * r)
-        q.add_(y, alpha=-al[0])  # (1)
+        q.add_(y, alpha=-float(al[0]))  # (1)
     d = q * h  # (2)
     for y, s, r, a in zip(ys, ss, ro, al, strict=True):
-        d.add_(s, alpha=a - y.dot(d) * r)  # (3)
+        d.add_(s, alpha=float(a - y.dot(d) * r))  # (3)
     return d, al
 
 
@@ -62,7 +63,7 @@ class LBFGS(VectorOptimizer):
         super().__init__(params, options(locals()))
 
     @torch.no_grad()
-    def step(self, closure):
+    def step(self, closure):  # type: ignore[override]  # not without a closure
         """Iterate from where the parameters are. Returns the loss there, as the closure gave it."""
         closure = torch.enable_grad()(closure)
         if not self.params:
@@ -101,8 +102,8 @@ class LBFGS(VectorOptimizer):
                 d, al = direction(g, ys, ss, ro, h)
                 state["al"] = al + [None] * (group["history_size"] - len(al))
             g_before, loss_before = g, loss
-            t = lr * min(1.0, 1 / float(g.abs().sum())) if state["n_iter"] == 1 else lr
-            slope = float(g.dot(d))
+            t = lr * min(1.0, 1 / g.abs().sum()) if state["n_iter"] == 1 else lr
+            slope = g.dot(d)
             if slope > -change:
                 break
 

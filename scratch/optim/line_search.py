@@ -18,19 +18,19 @@ hence every number, are those of torch.optim.LBFGS, which has them from Schmidt'
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 
 class Trial(NamedTuple):
-    t: float
+    t: Any  # a number, or a tensor that holds one
     f: float  # φ(t)
     g: Tensor  # ∇f(θ + t d)
-    slope: float  # φ′(t)
+    slope: Any  # φ′(t)
 
 
-def cubic_minimum(p: Trial, q: Trial, bounds: tuple[float, float] | None = None) -> float:
+def cubic_minimum(p: Trial, q: Trial, bounds: tuple[Any, Any] | None = None) -> Any:
     """(3), held within the bounds; the middle of the bounds where the cubic has no minimum."""
     if p.t > q.t:
         p, q = q, p
@@ -38,7 +38,7 @@ def cubic_minimum(p: Trial, q: Trial, bounds: tuple[float, float] | None = None)
     a = p.slope + q.slope - 3 * (p.f - q.f) / (p.t - q.t)
     square = a * a - p.slope * q.slope
     if square >= 0:
-        b = math.sqrt(square)
+        b = square**0.5
         denominator = q.slope - p.slope + 2 * b
         if denominator != 0 and math.isfinite(denominator):
             return min(max(q.t - (q.t - p.t) * ((q.slope + b - a) / denominator), low), high)
@@ -46,9 +46,9 @@ def cubic_minimum(p: Trial, q: Trial, bounds: tuple[float, float] | None = None)
 
 
 def strong_wolfe(
-    evaluate: Callable[[float], Trial],
+    evaluate: Callable[[Any], Trial],
     start: Trial,
-    t: float,
+    t: Any,
     *,
     c1: float = 1e-4,
     c2: float = 0.9,
@@ -85,7 +85,7 @@ def strong_wolfe(
     low = 0 if bracket[0].f <= bracket[1].f else 1
     near_end = False
     while count < max_trials and abs(bracket[1].t - bracket[0].t) >= tolerance:
-        t = cubic_minimum(*bracket)
+        t = cubic_minimum(bracket[0], bracket[1])
         left, right = sorted(trial.t for trial in bracket)
         margin = 0.1 * (right - left)
         if min(right - t, t - left) >= margin:

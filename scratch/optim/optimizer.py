@@ -43,15 +43,15 @@ class Optimizer(torch.optim.Optimizer):
     rule: Callable[..., None]
     elementwise = True  # the rule treats each number alone, so tensors may be cut
     takes_sparse = False
-    state_names: list[str]
-    hyper_names: list[str]
+    state_names: tuple[str, ...] = ()
+    hyper_names: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "rule" in cls.__dict__:
             parameters = inspect.signature(cls.rule).parameters.values()
-            cls.state_names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][2:]
-            cls.hyper_names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+            cls.state_names = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)[2:]
+            cls.hyper_names = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         for switch in ("capturable", "differentiable"):
@@ -64,8 +64,9 @@ class Optimizer(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:  # a state saved by torch.optim lacks the options that only we have
-            for name, value in self.defaults.items():
-                group.setdefault(name, value)
+            for name in self.hyper_names:
+                if name in self.defaults:
+                    group.setdefault(name, self.defaults[name])
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         """The state of a parameter before its first update, under the keys of torch's own optimizer."""
@@ -166,10 +167,10 @@ def zero_step() -> Tensor:
     return torch.tensor(0.0, dtype=torch.promote_types(torch.get_default_dtype(), torch.float32))
 
 
-def options(arguments: dict[str, Any], *ours: str) -> dict[str, Any]:
-    """The ``locals()`` of a constructor as the defaults of its parameter groups. Options named in ``ours`` are
-    unknown to torch; they stay out of the groups until they are used, so that the layout is torch's."""
-    left_out = {"self", "params", "__class__", *(name for name in ours if not arguments[name])}
+def options(arguments: dict[str, Any], **ours: Any) -> dict[str, Any]:
+    """The ``locals()`` of a constructor as the defaults of its parameter groups. ``ours`` are the options that
+    torch lacks; at these values they stay out of the groups, so that the layout is torch's."""
+    left_out = {"self", "params", "__class__", *(name for name in ours if arguments[name] == ours[name])}
     return {name: value for name, value in arguments.items() if name not in left_out}
 
 

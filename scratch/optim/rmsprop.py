@@ -76,7 +76,7 @@ class RMSprop(Optimizer):
         check(momentum >= 0.0, f"Invalid momentum value: {momentum}")
         check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
         check(alpha >= 0.0, f"Invalid alpha value: {alpha}")
-        super().__init__(params, options(locals(), "eps_inside_root"))
+        super().__init__(params, options(locals(), eps_inside_root=False))
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state = super().init_state(param, group)

@@ -5,12 +5,14 @@
     g ← g + μ b  (Nesterov)  or  b             (3)
     θ ← θ − γ g                                (4)
 
+    b ← μ b + (1 − μ) g,  b₀ = 0               (2′)   moving_average: b has the size of a gradient
+
 Symbols:    γ lr (1e-3)   μ momentum (0)   τ dampening (0)   λ weight_decay (0)   b momentum_buffer
             maximize turns the sign of g before (1).
 Memory:     one copy of the parameters with momentum, none without.
 Sparse:     taken; b is then sparse too.
 Errors:     ValueError for a negative γ, μ or λ, and for Nesterov without momentum or with dampening.
-Reference:  torch.optim.SGD. Differs: see the switches in optimizer.py.
+Reference:  torch.optim.SGD. Differs: moving_average is ours; see also the switches in optimizer.py.
 Source:     Robbins and Monro, A stochastic approximation method (1951); Polyak, Some methods of speeding up
             the convergence of iteration methods (1964); Sutskever, Martens, Dahl and Hinton, On the
             importance of initialization and momentum in deep learning (2013).
@@ -24,13 +26,20 @@ from torch import Tensor
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, decay_and_add_, options
 
 
-def sgd(params, grads, momentum_buffer=None, *, t, lr, momentum, dampening, weight_decay, nesterov):
+def sgd(
+    params, grads, momentum_buffer=None,
+    *, t, lr, momentum, dampening, weight_decay, nesterov, moving_average=False,
+):  # fmt: skip
     if weight_decay != 0:
         grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
     if momentum == 0:
         return torch._foreach_add_(params, grads, alpha=-lr)  # (4)
-    new = grads if t == 1 or dampening == 0 else torch._foreach_mul(grads, 1 - dampening)
-    decay_and_add_(momentum_buffer, new, momentum)  # (2), from b₀ = 0
+    if moving_average:
+        torch._foreach_lerp_(momentum_buffer, grads, 1 - momentum)  # (2′)
+    elif t == 1 or dampening == 0:
+        decay_and_add_(momentum_buffer, grads, momentum)  # (2), from b₀ = 0
+    else:
+        decay_and_add_(momentum_buffer, torch._foreach_mul(grads, 1 - dampening), momentum)  # (2)
     if nesterov:
         torch._foreach_add_(params, grads, alpha=-lr)
         lr *= momentum
@@ -54,6 +63,7 @@ class SGD(Optimizer):
         foreach: bool | None = None,
         differentiable: bool = False,
         fused: bool | None = None,
+        moving_average: bool = False,
     ) -> None:
         check_lr(lr)
         check(momentum >= 0.0, f"Invalid momentum value: {momentum}")
@@ -62,7 +72,7 @@ class SGD(Optimizer):
             not nesterov or (momentum > 0 and dampening == 0),
             "Nesterov momentum requires a momentum and zero dampening",
         )
-        super().__init__(params, options(locals()))
+        super().__init__(params, options(locals(), moving_average=False))
 
     def init_state(self, param: Any, group: dict[str, Any]) -> dict[str, Any]:
         return {"momentum_buffer": torch.zeros_like(param.grad)} if group["momentum"] != 0 else {}

@@ -41,13 +41,13 @@ class VectorOptimizer(Optimizer):
         grads = [torch.zeros_like(p) if p.grad is None else p.grad.to_dense() for p in self.params]
         return self.sign * torch.cat([real(grad).reshape(-1) for grad in grads])
 
-    def move(self, t: float, d: Tensor) -> None:
+    def move(self, t: Any, d: Tensor) -> None:
         """θ ← θ + t d."""
         sizes = [real(p).numel() for p in self.params]
         for param, part in zip(self.params, d.split(sizes), strict=True):
             real(param).add_(part.view_as(real(param)), alpha=t)
 
-    def along(self, d: Tensor, closure: Callable[[], Any]) -> Callable[[float], Trial]:
+    def along(self, d: Tensor, closure: Callable[[], Any]) -> Callable[[Any], Trial]:
         """A function of t: loss, gradient and slope at θ + t d. It leaves the parameters where they are."""
         here = [p.clone() for p in self.params]
 
@@ -56,6 +56,6 @@ class VectorOptimizer(Optimizer):
             loss, g = self.sign * float(closure()), self.gradient()
             for param, value in zip(self.params, here, strict=True):
                 param.copy_(value)
-            return Trial(t, loss, g, float(g.dot(d)))
+            return Trial(t, loss, g, g.dot(d))
 
         return evaluate
