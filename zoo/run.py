@@ -43,7 +43,8 @@ def build_model(config: DictConfig, facts: dict[str, Any]) -> LightningModule:
         )
     package, _, name = config.optimizer._target_.rpartition(".")
     getattr(Namespace(package), name)  # tells what the package has where it lacks this one
-    optimizer, scheduler = instantiate(config.optimizer), instantiate(config.scheduler) or None
+    optimizer = instantiate(config.optimizer, _convert_="all")  # plain lists: they go into checkpoints
+    scheduler = instantiate(config.scheduler, _convert_="all") or None
     model = instantiate(config.model, **facts, optimizer=optimizer, scheduler=scheduler)
     try:
         model.configure_optimizers()  # so that a wrong hyper-parameter is told before the run begins
