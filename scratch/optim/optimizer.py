@@ -92,8 +92,6 @@ class Optimizer(torch.optim.Optimizer):
     def update(self, group: dict[str, Any]) -> None:
         hyper = {name: number(group[name]) for name in self.hyper_names if name in group}
         for params, grads, state, counts in self.batches(group):
-            if group.get("maximize"):
-                grads = torch._foreach_neg(grads)
             self.rule(params, grads, **state, **counts, **hyper)
 
     def batches(self, group: dict[str, Any]) -> Iterator[tuple[Tensors, Tensors, dict, dict]]:
@@ -121,6 +119,8 @@ class Optimizer(torch.optim.Optimizer):
         for (device, _, is_sparse, counts, names), rows in together.items():
             cut = self.elementwise and device.type == "cpu" and not is_sparse
             for params, grads, *states in pieces(rows) if cut else [list(zip(*rows, strict=True))]:
+                if group.get("maximize"):
+                    grads = torch._foreach_neg(grads)
                 yield params, grads, dict(zip(names, states, strict=True)), dict(counts)
 
 

@@ -2,7 +2,7 @@
 
 As Adam, with p its step and all parameters of a group as one vector:
 
-    p = Adam's step at (γ, β₁, β₂, ε);  θ ← θ + p                        (1)
+    p = the step of Adam;  θ ← θ + p                                     (1)    see adam.py
     γ̃ = pᵀp / −pᵀg,  where pᵀg ≠ 0                                       (2)    the SGD step whose projection
     λ ← β₂ λ + (1 − β₂) γ̃                                                (3)    on p is p has this size
     t > 1 and |λ / (1 − β₂ᵗ) − γ̃| < tolerance:  Λ = λ / (1 − β₂ᵗ)        (4)    go over
@@ -41,7 +41,7 @@ def inner(xs, ys) -> float:
 
 def swats_adam(params, grads, exp_avg, exp_avg_sq, *, t, lr, betas, eps) -> tuple[float, float]:
     """(1). Returns pᵀp and pᵀg."""
-    p = torch._foreach_mul(grads, 0)
+    p = [torch.zeros_like(grad) for grad in grads]
     adam(
         p, grads, exp_avg, exp_avg_sq,
         t=t, lr=lr, betas=betas, eps=eps, weight_decay=0, amsgrad=False, decoupled_weight_decay=False,
@@ -82,18 +82,15 @@ class SWATS(Optimizer):
 
     def update(self, group: dict[str, Any]) -> None:
         lr, betas = number(group["lr"]), number(group["betas"])
-        sign = -1 if group["maximize"] else 1
         if group["sgd_lr"] is not None:
             rate = group["sgd_lr"] * (lr / group["switch_lr"])
             for params, grads, state, _ in self.batches(group):
-                swats_sgd(params, torch._foreach_mul(grads, sign), **state, rate=rate, beta1=betas[0])
+                swats_sgd(params, grads, **state, rate=rate, beta1=betas[0])
             return
         pp = pg = t = 0.0
         for params, grads, state, counts in self.batches(group):
-            squares, products = swats_adam(
-                params, torch._foreach_mul(grads, sign), **state, **counts, lr=lr, betas=betas, eps=group["eps"]
-            )
-            pp, pg, t = pp + squares, pg + products, max(t, counts("t",))
+            squares, products = swats_adam(params, grads, **state, **counts, lr=lr, betas=betas, eps=group["eps"])
+            pp, pg, t = pp + squares, pg + products, max(t, counts["t"])
         if pg == 0:
             return
         estimate = pp / -pg  # (2)
