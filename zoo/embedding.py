@@ -43,7 +43,7 @@ class EmbeddingPicture(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._stages: dict[int, Tensor] = {}
         last = trainer.max_epochs or 1
-        self._epochs = {round(last**share) - 1 for share in (0, 0.4, 0.6, 0.8, 0.9)}
+        self._epochs = {round(last**share) - 1 for share in (0.4, 0.6, 0.75, 0.9)}
         self._look(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -1,8 +1,8 @@
 """Zachary's karate club: 34 members, who met whom outside the club, and the four groups that these ties fall into.
 
 Source: Zachary, An information flow model for conflict and fission in small groups (1977), from networkx. The groups
-are the partition of the largest modularity, 0.4198 (Brandes et al., On modularity clustering, 2008), of which Kipf
-and Welling show one node each in the demonstration of their paper (2017, appendix A).
+are the partition of the largest modularity, 0.4198 (Brandes et al., On modularity clustering, 2008), which Kipf and
+Welling take in the demonstration of their paper (2017, appendix A).
 """
 
 import networkx
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo.data.nodes import Graph, NodeData
 
-GROUPS = [1, 1, 1, 1, 3, 3, 3, 1, 0, 1, 3, 1, 1, 1, 0, 0, 3, 1, 0, 1, 0, 1, 0, 0, 2, 2, 0, 0, 2, 0, 0, 2, 0, 0]
+GROUPS = [0, 0, 0, 0, 1, 1, 1, 0, 3, 3, 1, 0, 0, 0, 3, 3, 1, 0, 3, 0, 3, 0, 3, 2, 2, 2, 3, 2, 2, 3, 3, 2, 3, 3]
 
 
 def undirected(graph: networkx.Graph) -> Tensor:

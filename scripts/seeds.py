@@ -1,0 +1,15 @@
+"""Train under many seeds: python scripts/seeds.py experiment=gcn_cora seeds=100 (--help lists the choices)."""
+
+from omegaconf import DictConfig
+
+from zoo.cli import command
+
+
+def task(config: DictConfig) -> None:
+    from zoo.seeds import train_seeds
+
+    train_seeds(config)
+
+
+if __name__ == "__main__":
+    command(task, "seeds")

@@ -1,0 +1,100 @@
+"""The same recipe under many seeds: mean and deviation of what the tests measure."""
+
+import csv
+import logging
+import os
+import shlex
+import statistics
+import sys
+import time
+import warnings
+from tempfile import TemporaryDirectory
+
+from hydra.utils import instantiate
+from lightning import Trainer, seed_everything
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from zoo.errors import UsageError, at_least, between
+from zoo.run import build_data, build_model, new_folder
+
+SPECTATORS = ("progress", "interrupt", "curves")  # callbacks of conf/callbacks that are there for someone who watches
+
+
+def run(config: DictConfig) -> dict[str, float]:
+    """Train and test once, as scripts/train.py does, without logs and pictures; the test metrics."""
+    seed_everything(config.seed, verbose=False)
+    data = build_data(config)
+    model = build_model(config, data.facts)
+    model.configure_callbacks = list  # type: ignore[method-assign, assignment]  # no pictures
+    callbacks = [callback for name, callback in instantiate(config.callbacks).items() if name not in SPECTATORS]
+    try:
+        trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, logger=False, enable_progress_bar=False)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise UsageError(f"trainer: {error}") from error
+    trainer.fit(model, data)
+    best = trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
+    (metrics,) = trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True)
+    return dict(metrics)
+
+
+def train_seeds(config: DictConfig) -> list[dict[str, float]]:
+    """Train and test under the seeds config.seed, config.seed + 1, …; write seeds.csv and print mean and deviation.
+
+    Raises UsageError, before anything is written, for a wrong value in the configuration or in the data.
+    """
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    at_least("seeds", config.seeds, 1)
+    between("seed", config.seed, 0, 2**32 - config.seeds)
+    at_least("trainer.max_epochs", config.trainer.max_epochs, 1)
+    build_model(config, build_data(config).facts)  # whatever is wrong is told here
+    folder = new_folder(config)
+    first, results, started = config.seed, [], time.perf_counter()
+    console = Console()
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[shown]}"),
+    )
+    with Progress(TextColumn(config.name), *columns, console=console) as bar, TemporaryDirectory() as scrap:
+        task = bar.add_task("seeds", total=config.seeds, shown="")
+        for seed in range(first, first + config.seeds):
+            config.seed, config.paths.run = seed, f"{scrap}/{seed}"
+            results.append({"seed": seed, **run(config)})
+            bar.update(task, advance=1, shown=", ".join(f"{name} {text}" for name, text in summary(results).items()))
+
+    folder.mkdir(parents=True, exist_ok=True)
+    config.seed, config.paths.run = first, str(folder)
+    OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    (folder / "command.txt").write_text(shlex.join([os.path.basename(sys.executable), *sys.argv]) + "\n")
+    with (folder / "seeds.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, results[0])
+        writer.writeheader()
+        writer.writerows(results)
+    seconds = (time.perf_counter() - started) / config.seeds
+    table = Table(title=f"{config.name}: {config.seeds} seeds, {seconds:.1f} s each", title_justify="left")
+    table.add_column("metric")
+    table.add_column("mean ± deviation", justify="right")
+    for name, text in summary(results).items():
+        table.add_row(name, text)
+    console.print(table)
+    console.print(f"Every seed's own numbers are in {folder / 'seeds.csv'}", soft_wrap=True)
+    return results
+
+
+def summary(results: list[dict[str, float]]) -> dict[str, str]:
+    """Mean ± sample standard deviation of every metric, accuracies in per cent."""
+    shown = {}
+    for name in results[0]:
+        if name != "seed":
+            scale, unit = (100, " %") if name.endswith("accuracy") else (1, "")
+            values = [scale * result[name] for result in results]
+            deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+            shown[name] = f"{statistics.mean(values):.4g} ± {deviation:.2g}{unit}"
+    return shown
