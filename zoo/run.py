@@ -23,9 +23,14 @@ from zoo.namespace import Namespace
 INTERRUPTED = 130  # the exit status of a program ended by Ctrl-C
 
 
+def plain(config: DictConfig, **values: Any) -> Any:
+    """Instantiate with lists and dicts for Hydra's own kinds, which a checkpoint could not be loaded with."""
+    return instantiate(config, _convert_="all", **values)
+
+
 def build_data(config: DictConfig) -> Any:
     """The data module, with its data on disk and in memory, checked."""
-    data = instantiate(config.data)
+    data = plain(config.data)
     data.prepare_data()
     data.setup()
     return data
@@ -45,7 +50,7 @@ def build_model(config: DictConfig, facts: dict[str, Any]) -> LightningModule:
     getattr(Namespace(package), name)  # tells what the package has where it lacks this one
     optimizer = instantiate(config.optimizer, _convert_="all")  # plain lists: they go into checkpoints
     scheduler = instantiate(config.scheduler, _convert_="all") or None
-    model = instantiate(config.model, **facts, optimizer=optimizer, scheduler=scheduler)
+    model = plain(config.model, **facts, optimizer=optimizer, scheduler=scheduler)
     try:
         model.configure_optimizers()  # so that a wrong hyper-parameter is told before the run begins
     except (ValueError, TypeError, AttributeError) as error:
@@ -107,10 +112,10 @@ def train(config: DictConfig) -> dict[str, float]:
         check_checkpoint(config.ckpt_path, model)
     folder = new_folder(config)
     config.paths.run = str(folder)
-    callbacks = [*instantiate(config.callbacks).values(), KeepConfig(config)]
+    callbacks = [*plain(config.callbacks).values(), KeepConfig(config)]
     try:
-        loggers = list(instantiate(config.logger).values())
-        trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers)
+        loggers = list(plain(config.logger).values())
+        trainer: Trainer = plain(config.trainer, callbacks=callbacks, logger=loggers)
     except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"trainer: {error}") from error
 
