@@ -32,9 +32,7 @@ def constant_pad(x: Tensor, padding: Sizes, value: float = 0) -> Tensor:
     for axis, (left, right) in zip(reversed(range(x.dim())), amounts(padding), strict=False):
         size[axis] += left + right
         if size[axis] < 0:
-            raise RuntimeError(
-                f"padding {left}, {right} of a dimension of size {x.shape[axis]} leaves nothing"
-            )
+            raise RuntimeError(f"padding {left}, {right} of a dimension of size {x.shape[axis]} leaves nothing")
         inner[axis] = slice(max(left, 0), size[axis] - max(right, 0))  # where x lies in y
         outer[axis] = slice(max(-left, 0), x.shape[axis] - max(-right, 0))  # what of x lies in y
     y = x.new_zeros(size) if value == 0 else x.new_full(size, value)
@@ -97,9 +95,7 @@ class IndexPadFn(Function):
 
 def check(x: Tensor, padding: Sizes, mode: str, value: float | None) -> None:
     if len(padding) % 2 or len(padding) > 2 * x.dim():
-        raise RuntimeError(
-            f"pad must be pairs, one for each of at most {x.dim()} dimensions, but got {padding}"
-        )
+        raise RuntimeError(f"pad must be pairs, one for each of at most {x.dim()} dimensions, but got {padding}")
     if mode == "constant":
         return
     if value:
@@ -108,9 +104,7 @@ def check(x: Tensor, padding: Sizes, mode: str, value: float | None) -> None:
         raise NotImplementedError(f"padding mode {mode!r}: legal are constant, reflect, replicate, circular")
     dims = len(padding) // 2
     if not 1 <= dims <= 3 or x.dim() - dims not in (1, 2):
-        raise NotImplementedError(
-            f"mode {mode!r} pads the last 1, 2 or 3 dimensions of (C, ...) or (N, C, ...)"
-        )
+        raise NotImplementedError(f"mode {mode!r} pads the last 1, 2 or 3 dimensions of (C, ...) or (N, C, ...)")
     if mode != "circular" and 0 in x.shape[x.dim() - dims - 1 :]:
         raise RuntimeError(f"mode {mode!r} takes no empty dimension but the batch, and got {tuple(x.shape)}")
     for axis, (left, right) in enumerate(amounts(padding), start=1):

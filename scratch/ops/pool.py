@@ -66,10 +66,7 @@ def output_size(n: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
 
 def geometry(x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, dims: int) -> Geometry:
     """Argument checks, as torch's."""
-    sizes = [
-        pair(v, dims)
-        for v in (kernel, kernel if stride is None or stride == () else stride, padding, dilation)
-    ]
+    sizes = [pair(v, dims) for v in (kernel, kernel if stride is None or stride == () else stride, padding, dilation)]
     if any(len(values) != dims for values in sizes):
         raise RuntimeError(f"kernel_size, stride, padding and dilation need 1 or {dims} numbers")
     if any(not isinstance(v, int) for values in sizes for v in values):
@@ -85,9 +82,7 @@ def geometry(x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, dims
             f"empty, but got {tuple(x.shape)}"
         )
     size = tuple(x.shape[2:])
-    output = tuple(
-        output_size(*each, ceil_mode) for each in zip(size, kernel, stride, padding, dilation, strict=True)
-    )
+    output = tuple(output_size(*each, ceil_mode) for each in zip(size, kernel, stride, padding, dilation, strict=True))
     if min(output) <= 0:
         raise RuntimeError(f"the kernel {kernel} is larger than the padded input {size}")
     return Geometry(size, output, kernel, stride, padding, dilation)
@@ -121,9 +116,7 @@ class MaxPoolFn(Function):
     def backward(ctx, grad, _):
         (index,) = ctx.saved_tensors
         x = grad.new_zeros(*grad.shape[:2], torch.Size(ctx.geometry.size).numel())
-        return x.scatter_add(2, index.flatten(2), grad.flatten(2)).unflatten(
-            2, ctx.geometry.size
-        ), None  # (3)
+        return x.scatter_add(2, index.flatten(2), grad.flatten(2)).unflatten(2, ctx.geometry.size), None  # (3)
 
 
 def positions(offset: Sizes, g: Geometry, device: torch.device, inside: bool = False) -> Tensor:
@@ -170,9 +163,7 @@ class AvgSpreadFn(Function):
     @staticmethod
     def forward(grad, g, count_include_pad, override):
         grad = grad / divisor(g, count_include_pad, override, grad)
-        every_offset = grad[(slice(None), slice(None), *(None for _ in g.kernel))].expand(
-            -1, -1, *g.kernel, *g.output
-        )
+        every_offset = grad[(..., *(None for _ in g.kernel))].expand(*grad.shape, *g.kernel)
         x = overlap_add(every_offset, g.extent(), g.stride, g.dilation)
         return constant_pad(x, [-amount for amount in g.surround()])
 

@@ -29,9 +29,7 @@ def offsets(kernel: Sizes) -> Iterator[tuple[int, ...]]:
 
 
 def output_sizes(size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> tuple[int, ...]:
-    return tuple(
-        (n - r * (k - 1) - 1) // s + 1 for n, k, s, r in zip(size, kernel, stride, dilation, strict=True)
-    )
+    return tuple((n - r * (k - 1) - 1) // s + 1 for n, k, s, r in zip(size, kernel, stride, dilation, strict=True))
 
 
 def windows(x: Tensor, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
@@ -44,17 +42,25 @@ def windows(x: Tensor, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
 def at_offset(offset: Sizes, output: Sizes, stride: Sizes, dilation: Sizes) -> Any:
     """The index of all x that offset k of the kernel visits while the window moves over O."""
     slices = (
-        slice(r * k, r * k + s * (o - 1) + 1, s)
-        for k, o, s, r in zip(offset, output, stride, dilation, strict=True)
+        slice(r * k, r * k + s * (o - 1) + 1, s) for k, o, s, r in zip(offset, output, stride, dilation, strict=True)
     )
     return (..., *slices)
 
 
-def overlap_add(columns: Tensor, size: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
-    """(2): (N, C, *K, *O) -> (N, C, *S)."""
+def overlap_add(parts: Tensor, size: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
+    """(2): (N, C, *O, *K) -> (N, C, *S), which has the channels last in memory."""
     dims = len(size)
-    kernel, output = columns.shape[2 : 2 + dims], columns.shape[2 + dims :]
-    x = columns.new_zeros(*columns.shape[:2], *size)
-    for offset in offsets(kernel):
-        x[at_offset(offset, output, stride, dilation)] += columns[:, :, *offset]
+    output, kernel = parts.shape[2 : 2 + dims], parts.shape[2 + dims :]
+    x = parts.new_zeros(parts.shape[0], *size, parts.shape[1]).movedim(-1, 1)
+    # Neighbouring offsets up to the stride do not overlap, and go in one addition.
+    steps = [s if r == 1 else 1 for s, r in zip(stride, dilation, strict=True)]
+    for start in product(*map(range, [0] * dims, kernel, steps)):
+        part, target = parts, x
+        for axis, first, o, k, step, s, r in zip(
+            range(2, 2 + dims), start, output, kernel, steps, stride, dilation, strict=True
+        ):
+            width = min(step, k - first)
+            part = part.narrow(axis + dims, first, width)
+            target = target.narrow(axis, r * first, s * (o - 1) + width).unfold(axis, width, s)
+        target += part
     return x
