@@ -8,7 +8,7 @@ sigmoid     y = 1 / (1 + e⁻ˣ)                    f′ = y (1 − y)          
 logsigmoid  y = −log(1 + e⁻ˣ)                    f′ = σ(−x)                      (4)
 tanh        y = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)          f′ = 1 − y²                     (5)
 relu        y = max(x, 0)                        f′ = [x > 0]                    (6)
-leaky_relu  y = max(x, 0) + s min(x, 0)          f′ = [x > 0] + s (1 − [x > 0])  (7)
+leaky_relu  y = max(x, sx); for s > 1 min(x, sx) f′ = s + (1 − s) [x > 0]        (7)
 gelu        y = x Φ(x)                           f′ = Φ(x) + x φ(x)              (8)
   tanh      y = x σ(2u),  u = √(2/π) (x + κx³)   f′ = σ + 2 x u′ σ (1 − σ)       (9)
 
@@ -25,7 +25,7 @@ Kinks:      f′(0) is 0 for relu and s for leaky_relu, as in PyTorch. NaN goes 
 Errors:     NotImplementedError for integers (logsigmoid, leaky_relu, gelu) and booleans (relu), RuntimeError
             for an unknown ``approximate``.
 Reference:  torch.nn.functional.sigmoid, logsigmoid, tanh, relu, leaky_relu, gelu. Differs: leaky_relu in
-            place takes any slope, PyTorch's none below 0.
+            place takes any slope, PyTorch's none below 0; with slope 0 it makes NaN of +∞, PyTorch's of −∞ only.
 Source:     LeCun, Bottou, Orr and Müller, Efficient BackProp (1998); Nair and Hinton, Rectified linear units
             (2010); Maas, Hannun and Ng, Rectifier nonlinearities (2013); Hendrycks and Gimpel, Gaussian error
             linear units (2016).
@@ -38,7 +38,7 @@ from torch import Tensor
 
 from scratch.ops.dtype import need_floating, widen
 from scratch.ops.elementwise import Elementwise, inplace_on, times
-from scratch.ops.exponential import LOG2_E, exp_
+from scratch.ops.exponential import LOG2_E
 from scratch.ops.function import Function, in_place
 
 
@@ -55,7 +55,7 @@ class SigmoidFn(Elementwise):
 
 
 def log_sigmoid(x):
-    return x.clamp_max(0).sub_(exp_(x.abs().neg_()).log1p_())
+    return x.clamp_max(0).sub_(x.abs().mul_(-LOG2_E).exp2_().log1p_())
 
 
 class LogSigmoidFn(Elementwise):
@@ -112,12 +112,14 @@ class ReLUFn(Elementwise):
 class LeakyReLUFn(Elementwise):
     @staticmethod
     def value(x, slope):
-        return x.clamp_min(0).add_(x.clamp_max(0), alpha=slope)
+        return (x * slope).clamp_(min=x) if slope <= 1 else (x * slope).clamp_(max=x)
 
     @staticmethod
     def derivative(x, slope):
-        positive = x.detach().sign().clamp_(0, 1)
-        return torch.add(positive, 1 - positive, alpha=slope)  # (7)
+        sign = x.detach().sign()
+        if 0 <= slope <= 1:
+            return sign.clamp_(min=slope)
+        return sign.clamp_(min=0).mul_(1 - slope).add_(slope)  # (7)
 
 
 SQRT_HALF = math.sqrt(1 / 2)
@@ -143,10 +145,12 @@ class GELUFn(Function):
     def backward(ctx, grad_y, grad_cdf):
         x, cdf = ctx.saved_tensors
         wide = widen(x)
-        pdf = torch.rsub(wide * wide, LOG_PHI_0 * LOG2_E, alpha=0.5 * LOG2_E).exp2_()
+        log2_pdf = torch.addcmul(wide.new_full((), LOG_PHI_0 * LOG2_E), wide, wide, value=-0.5 * LOG2_E)
+        pdf = log2_pdf.exp2_()
         grad_x = None if grad_cdf is None else pdf * grad_cdf  # (10)
         if grad_y is not None:
-            through_y = times(torch.addcmul(cdf, wide, pdf), widen(grad_y))  # (8)
+            out = pdf if grad_x is None and in_place(grad_y) else None
+            through_y = times(torch.addcmul(cdf, wide, pdf, out=out), widen(grad_y))  # (8)
             grad_x = through_y if grad_x is None else grad_x + through_y
         return None if grad_x is None else grad_x.to(x.dtype)
 

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from scratch.ops.activation import log_sigmoid, logsigmoid
 from scratch.ops.dtype import widen
+from scratch.ops.elementwise import times
 from scratch.ops.function import Function
 from scratch.ops.reduction import reduce, reduce_adjoint, reduction_name
 
@@ -34,7 +35,7 @@ class BCEWithLogitsFn(Function):
         log_sigma = log_sigmoid(wide)
         if pos_weight is not None:
             log_sigma = log_sigma * ((pos_weight - 1) * t + 1)
-        loss = (1 - t) * wide - log_sigma  # (1)
+        loss = ((1 - t) * wide).sub_(log_sigma)  # (1)
         if weight is not None:
             loss = loss * weight
         return reduce(loss, reduction).to(t.dtype)
@@ -58,12 +59,12 @@ class BCEWithLogitsFn(Function):
                 grad_x = sigma - t
             else:
                 grad_x = ((pos_weight - 1) * t + 1) * sigma - pos_weight * t
-            grad_x = (grad_x * grad).to(x.dtype)  # (3)
+            grad_x = times(grad_x, grad).to(x.dtype)  # (3)
         if ctx.needs_input_grad[1]:
             slope = -wide
             if pos_weight is not None:
                 slope = (1 - pos_weight) * logsigmoid(wide) - wide
-            grad_t = (slope * grad).to(t.dtype)  # (4)
+            grad_t = times(slope, grad).to(t.dtype)  # (4)
         return grad_x, grad_t, None, None, None
 
 

@@ -51,7 +51,7 @@ class CrossEntropyFn(Function):
     """Class numbers: x -> L, e, s, with the row vectors kept as (N, 1, d₁, …)."""
 
     @staticmethod
-    def forward(x, index, ignored, share, weight, reduction, smoothing):
+    def forward(x, index, ignored, share, total, weight, reduction, smoothing):
         wide = widen(x)
         z = wide - wide.amax(1, keepdim=True)
         z_t = pick(z, index)
@@ -59,28 +59,29 @@ class CrossEntropyFn(Function):
         e = exp_(z)
         s = e.sum(1, keepdim=True)
         log_s = s.log()
-        loss = z_t.neg_().add_(log_s)
+        loss = log_s - z_t
         if share is not None:
             loss.mul_(share)
         if smoothing:
             mass = x.shape[1] if weight is None else weight.sum()
             loss.mul_(1 - smoothing).add_(log_s * mass - z_w, alpha=smoothing / x.shape[1])  # (1)
         loss.masked_fill_(ignored, 0)
-        return reduce_rows(loss, ignored, share, reduction).to(x.dtype), e, s
+        loss = reduce_rows(loss, total, reduction)
+        return (loss if wide is x else loss.to(x.dtype)), e, s
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        x, index, ignored, share, weight, ctx.reduction, ctx.smoothing = inputs
+        x, *constants, ctx.reduction, ctx.smoothing = inputs
         ctx.dtype = x.dtype
-        ctx.save_for_backward(index, ignored, share, weight, *output[1:])
+        ctx.save_for_backward(*constants, *output[1:])
         ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx, grad, grad_e, grad_s):
-        index, ignored, share, weight, e, s = ctx.saved_tensors
+        index, ignored, share, total, weight, e, s = ctx.saved_tensors
         grad_x = None
         if grad is not None:
-            grad = spread_rows(widen(grad), ignored, share, ctx.reduction)
+            grad = spread_rows(widen(grad), ignored, total, ctx.reduction)
             a = grad if share is None else grad * share
             if not ctx.smoothing:
                 grad_x = e * (a / s)
@@ -94,7 +95,7 @@ class CrossEntropyFn(Function):
         for extra in (grad_e, grad_s):
             if extra is not None:
                 grad_x = e * extra if grad_x is None else grad_x + e * extra  # (4)
-        return None if grad_x is None else grad_x.to(ctx.dtype), None, None, None, None, None, None
+        return None if grad_x is None else grad_x.to(ctx.dtype), *(None for _ in ctx.needs_input_grad[1:])
 
 
 class SoftCrossEntropyFn(Function):
@@ -135,41 +136,39 @@ class NLLLossFn(Function):
     """Class numbers and log-probabilities: y -> L."""
 
     @staticmethod
-    def forward(y, index, ignored, share, reduction):
+    def forward(y, index, ignored, share, total, reduction):
         loss = pick(y, index).neg_()
         if share is not None:
             loss.mul_(share)
-        return reduce_rows(loss.masked_fill_(ignored, 0), ignored, share, reduction)
+        return reduce_rows(loss.masked_fill_(ignored, 0), total, reduction)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        y, index, ignored, share, ctx.reduction = inputs
+        y, *constants, ctx.reduction = inputs
         ctx.shape = y.shape
-        ctx.save_for_backward(index, ignored, share)
+        ctx.save_for_backward(*constants)
 
     @staticmethod
     def backward(ctx, grad):
-        index, ignored, share = ctx.saved_tensors
-        grad = spread_rows(grad, ignored, share, ctx.reduction)
+        index, ignored, share, total = ctx.saved_tensors
+        grad = spread_rows(grad, ignored, total, ctx.reduction)
         a = grad if share is None else grad * share
-        return a.new_zeros(ctx.shape).scatter_add(1, index, -a), None, None, None, None  # (9)
+        grad_y = a.new_zeros(ctx.shape).scatter_add_(1, index, -a)  # (9)
+        return grad_y, *(None for _ in ctx.needs_input_grad[1:])
 
 
-def reduce_rows(loss: Tensor, ignored: Tensor, share: Tensor | None, reduction: str) -> Tensor:
-    """L from the ℓ (N, 1, d₁, …) of rows; the mean is by Σ wₜ."""
+def reduce_rows(loss: Tensor, total: Tensor, reduction: str) -> Tensor:
+    """L from the ℓ (N, 1, d₁, …) of rows."""
     if reduction == "none":
         return loss.squeeze(1)
-    return loss.sum() / total(ignored, share) if reduction == "mean" else loss.sum()
+    return loss.sum() / total if reduction == "mean" else loss.sum()
 
 
-def spread_rows(grad: Tensor, ignored: Tensor, share: Tensor | None, reduction: str) -> Tensor:
+def spread_rows(grad: Tensor, ignored: Tensor, total: Tensor, reduction: str) -> Tensor:
     """Its adjoint: ℓ̄ (N, 1, d₁, …) from L̄."""
-    grad = grad.unsqueeze(1) if reduction == "none" else grad.expand(ignored.shape)
-    return (grad / total(ignored, share) if reduction == "mean" else grad).masked_fill(ignored, 0)
-
-
-def total(ignored: Tensor, share: Tensor | None) -> Tensor:
-    return ignored.numel() - ignored.sum() if share is None else share.sum()
+    if reduction == "none":
+        return grad.unsqueeze(1).masked_fill(ignored, 0)
+    return (grad / total if reduction == "mean" else grad).expand(ignored.shape).masked_fill(ignored, 0)
 
 
 def column(weight: Tensor, x: Tensor) -> Tensor:
@@ -187,7 +186,10 @@ def pick(x: Tensor, index: Tensor) -> Tensor:
 
 
 def class_numbers(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int):
-    """Check and prepare: class numbers, which of them are ignored, their weights wₜ, each (N, 1, d₁, …)."""
+    """Check and prepare: class numbers, which of them are ignored, their weights wₜ, and Σ wₜ.
+
+    The first three are (N, 1, d₁, …); the weights are None where all are 1.
+    """
     if x.shape[0] != target.shape[0]:
         raise ValueError(f"input has a batch of {x.shape[0]}, target one of {target.shape[0]}")
     if target.shape[1:] != x.shape[2:]:
@@ -195,17 +197,18 @@ def class_numbers(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index
     if target.dtype not in (torch.int64, torch.uint8):
         raise RuntimeError(f"class numbers must be int64 or uint8, but are {target.dtype}")
     target = target.unsqueeze(1)
-    ignored = target == ignore_index
+    counted = target != ignore_index
+    ignored = counted.logical_not()
     index = target.long().masked_fill(ignored, 0)
     if weight is None:
-        return index, ignored, None
+        return index, ignored, None, counted.sum()
     check_weight(x, weight)
     if weight.requires_grad:
         raise RuntimeError("the loss is not differentiable by weight where the target is class numbers")
     if weight.dtype != x.dtype:
         raise RuntimeError(f"weight must be {x.dtype}, but is {weight.dtype}")
-    share = pick(weight[None], index.view(1, -1)).view(index.shape)
-    return index, ignored, share.masked_fill_(ignored, 0)
+    share = pick(weight[None], index.view(1, -1)).view(index.shape).masked_fill_(ignored, 0)
+    return index, ignored, share, share.sum()
 
 
 def check_weight(x: Tensor, weight: Tensor) -> None:
@@ -241,10 +244,9 @@ def cross_entropy(
     if input.shape == target.shape:
         return soft_cross_entropy(input, target, weight, ignore_index, reduction, smoothing)
     x, target = batched(input, target)
-    index, ignored, share = class_numbers(x, target, weight, ignore_index)
-    if not smoothing:
-        weight = None  # it is in share
-    loss = CrossEntropyFn.apply(x, index, ignored, share, weight, reduction, smoothing)[0]
+    rows = class_numbers(x, target, weight, ignore_index)
+    weight = weight if smoothing else None  # which only (1)'s second term asks for again
+    loss = CrossEntropyFn.apply(x, *rows, weight, reduction, smoothing)[0]
     return loss.reshape(()) if input.dim() == 1 else loss
 
 
