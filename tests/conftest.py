@@ -10,12 +10,18 @@ from scratch.testing import Case, Check, Missing, resolve
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--impl", default="scratch.nn", help="the package under test (default: scratch.nn)")
+    parser.addoption("--optim", default="scratch.optim", help="its optimizers (default: scratch.optim)")
     parser.addoption("--reference", default="torch.nn", help="what it is compared with (default: torch.nn)")
 
 
 @pytest.fixture(scope="session")
 def impl(request: pytest.FixtureRequest) -> str:
     return request.config.getoption("--impl")
+
+
+@pytest.fixture(scope="session")
+def optim(request: pytest.FixtureRequest) -> str:
+    return request.config.getoption("--optim")
 
 
 @pytest.fixture(scope="session")

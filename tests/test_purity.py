@@ -46,7 +46,7 @@ NATIVE: dict[str, tuple[tuple[int, ...], Callable[[Tensor], Tensor]]] = {
     "native_group_norm": (image, lambda x: F.group_norm(x, 2)),
     "native_batch_norm": (image, lambda x: F.batch_norm(x, None, None, training=True)),
     "embedding": (rows, lambda x: F.embedding(classes() % 5, x)),
-    "dropout": (rows, lambda x: F.dropout(x, 0.5)),
+    "native_dropout": (rows, lambda x: torch.native_dropout(x, 0.5, True)[0]),
     "gelu": (rows, F.gelu),
     "relu": (rows, F.relu),
     "leaky_relu": (rows, F.leaky_relu),

@@ -13,6 +13,7 @@ differs, where, and how to rerun it. The checks stand in tables by name, for tes
     layers.py      CHECKS: outputs and derivatives of a layer, loss or function
     contract.py    CONTRACT_CHECKS: signature, initial weights, state_dict, copies, repr
     optimizers.py  OPTIMIZER_CHECKS: parameters and state after every step
+    networks.py    compare_networks: layer by layer, gradient by gradient, trained side by side
     purity.py      Audit, PURITY_CHECKS: nothing but primitive operations
 """
 
@@ -37,6 +38,14 @@ from scratch.testing.cases import (
 from scratch.testing.compare import Check, Mismatch, relative_error
 from scratch.testing.contract import CONTRACT_CHECKS
 from scratch.testing.layers import BAD_ARGUMENT_CHECKS, CHECKS
+from scratch.testing.networks import (
+    Row,
+    compare_layers,
+    compare_networks,
+    compare_training,
+    require_equal_networks,
+    twins,
+)
 from scratch.testing.optimizers import (
     BAD_OPTIMIZER_CHECKS,
     OPTIMIZER_CHECKS,
@@ -67,11 +76,15 @@ __all__ = [
     "Missing",
     "Namespace",
     "OptimizerCase",
+    "Row",
     "Source",
     "bad",
     "booleans",
     "case",
     "check",
+    "compare_layers",
+    "compare_networks",
+    "compare_training",
     "distinct",
     "given",
     "gradients_of",
@@ -85,9 +98,11 @@ __all__ = [
     "quadratic",
     "random_gradients",
     "relative_error",
+    "require_equal_networks",
     "resolve",
     "source",
     "sparse_gradients",
+    "twins",
     "uniform",
 ]
 

@@ -76,6 +76,8 @@ def copies(case: Case, candidate: Namespace, reference: Namespace) -> float | No
     ):
         ours.module = twin
         actual = run(ours)
+        shared = {id(t) for t in original.parameters()} & {id(t) for t in twin.parameters()}
+        require_equal(len(shared), 0, f"{what}: parameters shared with the original", 0.0)
         for part in ("output", "gradient", "state"):
             require_equal(getattr(actual, part), getattr(expected, part), f"{what}: {part}", 0.0)
     return 0.0

@@ -152,7 +152,7 @@ class Run:
 
     def require_like(self, other: "Run", when: str) -> float:
         """Equal parameters, options and state."""
-        return require_equal(self.snapshot(other), other.snapshot(), when, TOLERANCE)
+        return require_equal(self.snapshot(other), other.snapshot(), when, TOLERANCE, floor=1e-6)
 
 
 def pair(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> tuple[Run, Run]:

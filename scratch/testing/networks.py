@@ -1,0 +1,154 @@
+"""Compare two networks of one topology: layer by layer, gradient by gradient, then trained side by side.
+
+    rows = compare_networks(ours, theirs, loss, batches, (scratch.optim.Adam, torch.optim.Adam), steps=50)
+
+Both start from the reference's weights, in float64, on copies: the caller's networks stay as they are. The rows
+are plain data for a table, in the order of the network; `require_equal_networks` raises where one differs.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle, islice
+from math import inf
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch.optim import Optimizer
+
+from scratch.testing.compare import Mismatch, mapped, require_equal
+from scratch.testing.running import DOUBLE, copied
+
+TOLERANCE = 1e-9
+
+Loss = Callable[[Any, Any], Tensor]  # (network, batch) -> a number
+MakeOptimizer = Callable[[Any], Any]  # parameters -> optimizer
+FLOORS = {"state": 1e-6}  # squares of gradients are small; see compare.errors
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison: the largest relative error, and what it looks like where it is too large."""
+
+    kind: str  # forward, gradient; loss, parameter, buffer or state, after a training step
+    name: str  # of the layer or tensor
+    error: float
+    difference: str = ""
+    step: int | None = None  # the training step with the largest error
+
+    @property
+    def equal(self) -> bool:
+        return self.error <= TOLERANCE
+
+
+def _row(kind: str, name: str, actual: Any, expected: Any, step: int | None = None) -> Row:
+    error, floor = inf, FLOORS.get(kind, 1e-3)
+    try:
+        error = require_equal(actual, expected, name, inf, floor)  # inf remains where not even the shapes agree
+        require_equal(actual, expected, name, TOLERANCE, floor)
+    except Mismatch as mismatch:
+        return Row(kind, name, error, str(mismatch), step)
+    return Row(kind, name, error, step=step)
+
+
+def twins(candidate: Module, reference: Module) -> tuple[Module, Module]:
+    """Copies of both in float64, with the reference's weights and in train mode."""
+    ours, theirs = (copy.deepcopy(network).double().train() for network in (candidate, reference))
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    return ours, theirs
+
+
+def _differentiate(network: Module, loss: Loss, batch: Any, seed: int) -> Tensor:
+    torch.manual_seed(seed)
+    network.zero_grad()
+    value = loss(network, mapped(DOUBLE, batch))
+    value.backward()
+    return value
+
+
+def compare_layers(ours: Module, theirs: Module, loss: Loss, batch: Any, seed: int = 0) -> list[Row]:
+    """The output of every layer, each time it is called, and the gradient of every parameter."""
+    seen: list[dict[str, Any]] = []
+    for network in (ours, theirs):
+        outputs: dict[str, Any] = {}
+        hooks = [module.register_forward_hook(_recorder(outputs, name)) for name, module in network.named_modules()]
+        _differentiate(network, loss, batch, seed)
+        for hook in hooks:
+            hook.remove()
+        seen.append(outputs)
+    rows = [_row("forward", name, seen[0][name], output) for name, output in seen[1].items() if name in seen[0]]
+    gradients = [{name: p.grad for name, p in network.named_parameters()} for network in (ours, theirs)]
+    return rows + [_row("gradient", name, gradients[0][name], g) for name, g in gradients[1].items()]
+
+
+def _recorder(outputs: dict[str, Any], name: str) -> Callable[..., None]:
+    def record(module: Module, inputs: Any, output: Any) -> None:
+        calls = sum(key.split(" ")[0] == name for key in outputs)
+        # copied, for the next layer may work in place
+        outputs[f"{name or 'network'} (call {calls + 1})" if calls else name or "network"] = copied(output)
+
+    return record
+
+
+def compare_training(
+    ours: Module,
+    theirs: Module,
+    loss: Loss,
+    batches: Sequence[Any],
+    optimizers: tuple[MakeOptimizer, MakeOptimizer],
+    steps: int = 50,
+    seed: int = 0,
+) -> list[Row]:
+    """Loss, parameters, buffers and optimizer state after every step on the same batches; for each the worst step."""
+    worst: dict[tuple[str, str], Row] = {}
+    sides = [(network, make(network.parameters())) for network, make in zip((ours, theirs), optimizers, strict=True)]
+    for step, batch in enumerate(islice(cycle(batches), steps)):
+        found = []
+        for network, optimizer in sides:
+            value = optimizer.step(partial(_differentiate, network, loss, batch, seed + step))
+            found.append(_snapshot(network, optimizer, value))
+        for key, expected in found[1].items():
+            row = _row(*key, found[0].get(key), expected, step)
+            if key not in worst or not row.error <= worst[key].error:
+                worst[key] = row
+    return list(worst.values())
+
+
+def _snapshot(network: Module, optimizer: Optimizer, loss: Any) -> dict[tuple[str, str], Any]:
+    found: dict[tuple[str, str], Any] = {("loss", "loss"): loss.detach()}
+    for name, parameter in network.named_parameters():
+        found["parameter", name] = parameter.detach()
+        for key, value in optimizer.state.get(parameter, {}).items():
+            found["state", f"{name}: {key}"] = value
+    found |= {("buffer", name): buffer for name, buffer in network.named_buffers()}
+    return found
+
+
+def compare_networks(
+    candidate: Module,
+    reference: Module,
+    loss: Loss,
+    batches: Sequence[Any],
+    optimizers: tuple[MakeOptimizer, MakeOptimizer] | None = None,
+    steps: int = 50,
+    seed: int = 0,
+) -> list[Row]:
+    """All of it: forward and gradient rows on the first batch, then, given optimizers, the training's."""
+    with torch.random.fork_rng(devices=[]):
+        rows = compare_layers(*twins(candidate, reference), loss, batches[0], seed)
+        if optimizers is not None:
+            rows += compare_training(*twins(candidate, reference), loss, batches, optimizers, steps, seed)
+    return rows
+
+
+def require_equal_networks(*args: Any, **kwargs: Any) -> float:
+    """`compare_networks`, raising `Mismatch` where a row differs. Returns the largest relative error."""
+    rows = compare_networks(*args, **kwargs)
+    for row in rows:
+        if not row.equal:
+            when = "" if row.step is None else f" after step {row.step}"
+            raise Mismatch(f"{row.kind}{when}: {row.difference}")
+    return max((row.error for row in rows), default=0.0)
