@@ -1,0 +1,27 @@
+"""When a backward may work in place."""
+
+import pytest
+import torch
+
+from scratch.nn import functional as F
+
+POINTWISE = ["relu", "leaky_relu", "sigmoid", "logsigmoid", "tanh", "gelu"]
+
+
+@pytest.mark.parametrize("name", POINTWISE)
+def test_a_batch_of_upstream_gradients(name: str) -> None:
+    """vmap over the backward: the upstream gradient has a dimension that nothing saved has."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(5, generator=generator, dtype=torch.float64, requires_grad=True)
+    upstream = torch.randn(3, 5, generator=generator, dtype=torch.float64)
+    y = getattr(F, name)(x)
+    (batched,) = torch.autograd.grad(y, x, upstream, is_grads_batched=True, retain_graph=True)
+    one_by_one = [torch.autograd.grad(y, x, one, retain_graph=True)[0] for one in upstream]
+    torch.testing.assert_close(batched, torch.stack(one_by_one))
+
+
+@pytest.mark.parametrize("name", POINTWISE)
+def test_the_jacobian_by_transforms(name: str) -> None:
+    x = torch.randn(5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ours, theirs = (torch.func.jacrev(getattr(f, name))(x) for f in (F, torch.nn.functional))
+    torch.testing.assert_close(ours, theirs)
