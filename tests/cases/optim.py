@@ -22,72 +22,73 @@ def complex_normal(*shape: int) -> Callable[[Generator], Tensor]:
     return lambda generator: torch.randn(shape, generator=generator, dtype=torch.complex128)
 
 
-def grid(name: str, **options: Sequence[Any]) -> Iterator[OptimizerCase]:
-    """Every combination of the options' values."""
-    for values in itertools.product(*options.values()):
-        yield optimizer_case(name, **dict(zip(options, values, strict=True)))
+def grid(name: str, *settings: dict[str, Any], **options: Sequence[Any]) -> Iterator[OptimizerCase]:
+    """Every setting of the numbers with every combination of the options' values."""
+    for numbers in settings:
+        for values in itertools.product(*options.values()):
+            yield optimizer_case(name, **numbers, **dict(zip(options, values, strict=True)))
+
+
+def hill(parameters: Sequence[Tensor]) -> Tensor:
+    """What has a maximum where ``quadratic`` has its minimum."""
+    return -quadratic(parameters)
 
 
 BOTH = (False, True)
-BETAS = ((0.9, 0.999), (0.5, 0.7))
+DECAY = (0, 0.1)
+ADAM = {"lr": 0.1, "betas": (0.9, 0.999), "eps": 1e-8}, {"lr": 0.01, "betas": (0.5, 0.7), "eps": 1e-2}
+RADAM = *ADAM, {"lr": 0.1, "betas": (0.9, 0.9), "eps": 1e-4}  # few enough degrees of freedom for both branches
 
 DENSE = [
-    *(
-        case
-        for case in grid(
-            "SGD", lr=[0.1], momentum=[0, 0.9], dampening=[0, 0.3], weight_decay=[0, 0.1], nesterov=BOTH,
-            maximize=BOTH,
-        )
-        if not case.kwargs["nesterov"] or (case.kwargs["momentum"] and not case.kwargs["dampening"])
-    ),
+    *grid("SGD", {"lr": 0.1}, weight_decay=DECAY, maximize=BOTH),
+    *grid("SGD", {"lr": 0.1}, momentum=[0.9], dampening=[0, 0.3], weight_decay=DECAY, maximize=BOTH),
+    *grid("SGD", {"lr": 0.1}, momentum=[0.9], nesterov=[True], weight_decay=DECAY, maximize=BOTH),
+    *grid("Adam", *ADAM, weight_decay=DECAY, amsgrad=BOTH, decoupled_weight_decay=BOTH, maximize=BOTH),
+    *grid("AdamW", *ADAM, weight_decay=DECAY, amsgrad=BOTH, maximize=BOTH),
+    *grid("Adamax", *ADAM, weight_decay=DECAY, maximize=BOTH),
     *grid(
-        "Adam", lr=[0.1], betas=BETAS, eps=[1e-8, 1e-2], weight_decay=[0, 0.1], amsgrad=BOTH, maximize=BOTH,
-        decoupled_weight_decay=BOTH,
+        "NAdam", *({**adam, "momentum_decay": decay} for adam, decay in zip(ADAM, (4e-3, 0.1), strict=True)),
+        weight_decay=DECAY, decoupled_weight_decay=BOTH, maximize=BOTH,
     ),
-    *grid("AdamW", lr=[0.1], betas=BETAS, weight_decay=[0, 0.1], amsgrad=BOTH, maximize=BOTH),
-    *grid("Adamax", lr=[0.1], betas=BETAS, eps=[1e-8, 1e-2], weight_decay=[0, 0.1], maximize=BOTH),
+    *grid("RAdam", *RADAM, weight_decay=DECAY, decoupled_weight_decay=BOTH, maximize=BOTH),
     *grid(
-        "NAdam", lr=[0.1], betas=BETAS, eps=[1e-8, 1e-2], weight_decay=[0, 0.1], momentum_decay=[4e-3, 0.1],
-        decoupled_weight_decay=BOTH, maximize=BOTH,
+        "Adagrad", {"lr": 0.1}, {"lr": 0.1, "eps": 1e-2, "initial_accumulator_value": 0.5},
+        lr_decay=[0, 0.1], weight_decay=DECAY, maximize=BOTH,
     ),
+    *grid("Adadelta", {}, {"lr": 0.1, "rho": 0.5, "eps": 1e-2}, weight_decay=DECAY, maximize=BOTH),
     *grid(
-        "RAdam", lr=[0.1], betas=[*BETAS, (0.9, 0.9)], eps=[1e-8, 1e-2], weight_decay=[0, 0.1],
-        decoupled_weight_decay=BOTH, maximize=BOTH,
+        "RMSprop", {"lr": 0.1}, {"lr": 0.01, "alpha": 0.5, "eps": 1e-2},
+        weight_decay=DECAY, momentum=[0, 0.9], centered=BOTH, maximize=BOTH,
     ),
+    *grid("Rprop", {"lr": 0.1}, {"lr": 0.1, "etas": (0.3, 1.7), "step_sizes": (0.05, 0.2)}, maximize=BOTH),
     *grid(
-        "Adagrad", lr=[0.1], lr_decay=[0, 0.1], weight_decay=[0, 0.1], initial_accumulator_value=[0, 0.5],
-        eps=[1e-10, 1e-2], maximize=BOTH,
-    ),
-    *grid("Adadelta", lr=[1.0, 0.1], rho=[0.9, 0.5], eps=[1e-6, 1e-2], weight_decay=[0, 0.1], maximize=BOTH),
-    *grid(
-        "RMSprop", lr=[0.1], alpha=[0.99, 0.5], eps=[1e-8, 1e-2], weight_decay=[0, 0.1], momentum=[0, 0.9],
-        centered=BOTH, maximize=BOTH,
-    ),
-    *grid("Rprop", lr=[0.1], etas=[(0.5, 1.2), (0.3, 1.7)], step_sizes=[(1e-6, 50), (0.05, 0.2)], maximize=BOTH),
-    *grid(
-        "ASGD", lr=[0.1], lambd=[1e-4, 0.1], alpha=[0.75, 0.5], t0=[1e6, 5], weight_decay=[0, 0.1],
-        maximize=BOTH,
+        "ASGD", {"lr": 0.1}, {"lr": 0.1, "lambd": 0.1, "alpha": 0.5, "t0": 5},
+        weight_decay=DECAY, maximize=BOTH,
     ),
 ]  # fmt: skip
 FACTORED = [
     case.but(parameters=(normal(3, 4), normal(5), normal(), normal(2, 3, 4), normal(1, 1)))
     for case in grid(
-        "Adafactor", lr=[0.1], beta2_decay=[-0.8, -0.3], eps=[(None, 1e-3), (1e-2, 0.1)], d=[1.0, 2.0],
-        weight_decay=[0, 0.1], maximize=BOTH,
+        "Adafactor", {"lr": 0.1}, {"lr": 0.2, "beta2_decay": -0.3, "eps": (1e-2, 0.1), "d": 2.0},
+        weight_decay=DECAY, maximize=BOTH,
     )
 ]  # fmt: skip
 MATRICES = [
     case.but(parameters=(normal(3, 4), normal(6, 2), normal(1, 1)), steps=10)
     for case in grid(
-        "Muon", lr=[0.1], weight_decay=[0, 0.1], momentum=[0, 0.95], nesterov=BOTH, ns_steps=[2, 5],
+        "Muon", {"lr": 0.1}, {"lr": 0.1, "momentum": 0, "ns_steps": 2}, weight_decay=DECAY, nesterov=BOTH,
         adjust_lr_fn=[None, "original", "match_rms_adamw", "spectral_unclamped"],
     )
 ]  # fmt: skip
 CLOSURES = [
     case.but(objective=quadratic, steps=3)
     for case in grid(
-        "LBFGS", lr=[1, 0.05], max_iter=[3, 20], history_size=[2, 100], line_search_fn=[None, "strong_wolfe"]
+        "LBFGS", {}, {"lr": 0.05, "history_size": 2}, max_iter=[3, 20], line_search_fn=[None, "strong_wolfe"],
     )
+]  # fmt: skip
+CLOSURES += [
+    optimizer_case("LBFGS", maximize=True, line_search_fn="strong_wolfe").but(objective=hill, steps=3),
+    optimizer_case("LBFGS", lr=0.05, maximize=True).but(objective=hill, steps=3),
 ]
 
 
@@ -97,9 +98,9 @@ def one_of_each(cases: Sequence[OptimizerCase]) -> Iterator[OptimizerCase]:
 
 
 SPARSE = [
-    *grid("SGD", lr=[0.1], momentum=[0, 0.9], dampening=[0, 0.3], maximize=BOTH),
-    *grid("Adagrad", lr=[0.1], lr_decay=[0, 0.1], initial_accumulator_value=[0, 0.5], maximize=BOTH),
-    *grid("SparseAdam", lr=[0.1], betas=BETAS, eps=[1e-8, 1e-2], maximize=BOTH),
+    *grid("SGD", {"lr": 0.1}, momentum=[0, 0.9], dampening=[0, 0.3], maximize=BOTH),
+    *grid("Adagrad", {"lr": 0.1}, {"lr": 0.1, "initial_accumulator_value": 0.5}, lr_decay=[0, 0.1], maximize=BOTH),
+    *grid("SparseAdam", *ADAM, maximize=BOTH),
 ]
 
 # Whatever the options, the gradients may be ...
@@ -118,7 +119,7 @@ VARIED = [
 ]
 
 CASES = [*DENSE, *FACTORED, *MATRICES, *CLOSURES, *VARIED]
-SAVED = [*CASES[::5], *CLOSURES, *VARIED]  # cases in which a state moves from one to the other in mid-run
+SAVED = [*CASES[::3], *CLOSURES, *VARIED]  # cases in which a state moves from one to the other in mid-run
 
 BAD = [
     *(optimizer_case(name, lr=-0.1) for name in {case.name for case in CASES}),
