@@ -22,6 +22,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from zoo.errors import UsageError, at_least, did_you_mean, listing, one_of
 from zoo.namespace import Namespace
+from zoo.run import build_data, build_model, with_impl
 
 Task = Callable[[], Any]
 
@@ -108,16 +109,13 @@ def measure(name: str, task: Task, reference: Task, seconds: float, clock: str) 
 
 def training_step(config: DictConfig, impl: DictConfig, *, batch_size: int) -> Task:
     """Forward, loss, backward and optimizer step of the configured model on one batch of the configured data."""
-    from zoo.run import build_data, build_model
-
-    config = config.copy()
-    config.impl = impl
+    config = with_impl(config, impl)
     if "batch_size" in config.data:
         config.data.batch_size = batch_size
     torch.manual_seed(config.seed)
     data = build_data(config)
     model: Any = build_model(config, data.facts).to(config.device)
-    (optimizer,) = optimizers_of(model)
+    optimizer = model.new_optimizer()
     batch = data.on_after_batch_transfer(moved(next(iter(data.train_dataloader())), config.device), 0)
 
     def step() -> None:
@@ -126,11 +124,6 @@ def training_step(config: DictConfig, impl: DictConfig, *, batch_size: int) -> T
         optimizer.step()
 
     return step
-
-
-def optimizers_of(model: Any) -> list[torch.optim.Optimizer]:
-    configured = model.configure_optimizers()
-    return [configured["optimizer"] if isinstance(configured, dict) else configured]
 
 
 def moved(batch: Any, device: str) -> Any:

@@ -59,6 +59,13 @@ def build_model(config: DictConfig, facts: dict[str, Any]) -> LightningModule:
     return model
 
 
+def with_impl(config: DictConfig, impl: DictConfig) -> DictConfig:
+    """The same configuration with another implementation."""
+    config = config.copy()
+    config.impl = impl
+    return config
+
+
 def check_checkpoint(path: str, model: LightningModule) -> None:
     """Refuse a file that is no checkpoint, or one of another model."""
     try:

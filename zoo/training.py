@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from lightning import LightningModule
+from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
@@ -33,16 +34,24 @@ class Trainable(LightningModule):
         """What the optimizer is given: all parameters, or groups of them with options of their own."""
         return self.parameters()
 
-    def configure_optimizers(self) -> Any:
+    def new_optimizer(self) -> Optimizer:
         if self._optimizer is None:
             raise RuntimeError("this model was built without an optimizer, to predict and not to train")
-        optimizer = self._optimizer(self.parameter_groups())
+        return self._optimizer(self.parameter_groups())
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.new_optimizer()
         if not self._scheduler:
             return optimizer
         options = dict(self._scheduler)
         build, length = options.pop("scheduler"), options.pop("length", None)
         whole_run = {length: self._moves(options.get("interval", "epoch"))} if length else {}
         return {"optimizer": optimizer, "lr_scheduler": {**options, "scheduler": build(optimizer, **whole_run)}}
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Keep the graph of the gradients for a rule that differentiates them once more (Newton's)."""
+        again = getattr(self.optimizers(use_pl_optimizer=False), "second_order", False)
+        super().backward(loss, *args, create_graph=again, **kwargs)
 
     def _moves(self, interval: str) -> int:
         """How often a schedule moves in the whole run; some number where there is no run yet to know it of."""
