@@ -35,6 +35,7 @@ Source:     LeCun et al., Gradient-based learning applied to document recognitio
 """
 
 import math
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
@@ -124,7 +125,9 @@ def sum_diagonals(wide: Tensor, g: Geometry) -> Tensor:
     """The adjoint of `matrix`: (G, K⁺·C/G, B·O/G) -> W̄ (O, C/G, *K)."""
     c, o = wide.shape[1] // math.prod(g.kernel), wide.shape[2] // math.prod(g.block)
     view = diagonals(wide.view(g.groups, *g.kernel, c, *g.block, o), g)
-    return view.sum([4 + 2 * axis for axis in range(len(g.size))]).transpose(1, 2).flatten(0, 1)
+    dims = len(g.size)
+    view = view.permute(*range(4, 4 + 2 * dims, 2), 0, 2, 1, *range(3, 3 + 2 * dims, 2))  # (*B, G, O/G, C/G, *K)
+    return view.reshape(math.prod(g.block), -1).sum(0).view(g.groups * o, c, *g.plain_kernel)
 
 
 # The three maps.
@@ -273,7 +276,7 @@ def geometry(size: Sizes, weight: Sizes, stride: Sizes, padding: Sizes, dilation
     def cost(g: Geometry) -> float:
         """In multiplications for one output: the product, the numbers copied, and the runs they are copied in."""
         numbers, copies = math.prod(g.kernel) * channels, 1 / math.prod(g.block)
-        return numbers * outputs + 10 * numbers * copies + 300 * math.prod(g.kernel[:-1]) * copies
+        return numbers * outputs + 12 * numbers * copies + 200 * math.prod(g.kernel[:-1]) * copies
 
     if groups > 1 or max(dilation) > 1:
         return blocked((1,) * len(kernel))
@@ -344,6 +347,9 @@ def conv(dims: int, x: Tensor, weight: Tensor, bias: Tensor | None, stride, padd
             f"but got {tuple(x.shape)} and {tuple(weight.shape)}"
         )
     stride, dilation = pair(stride, dims), pair(dilation, dims)
-    options = stride, padding_amounts(padding, weight.shape[2:], stride, dilation), dilation, groups
+    amounts = padding_amounts(padding, weight.shape[2:], stride, dilation)
+    if padding == "same" and amounts[::2] != amounts[1::2]:
+        warnings.warn("padding='same' is uneven here: there is one more zero on the right", stacklevel=3)
+    options = stride, amounts, dilation, groups
     check(x, weight, bias, options)
     return ConvFn.apply(x, weight, bias, geometry(x.shape[2:], weight.shape, *options))

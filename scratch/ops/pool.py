@@ -23,6 +23,9 @@ Source:     LeCun et al., Gradient-based learning applied to document recognitio
             Riesenhuber and Poggio, Hierarchical models of object recognition in cortex (1999), maximum.
 """
 
+import math
+from functools import reduce
+from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -30,7 +33,7 @@ from torch import Tensor
 
 from scratch.ops.function import Function
 from scratch.ops.pad import constant_pad
-from scratch.ops.window import Sizes, at_offset, offsets, overlap_add, pair, windows
+from scratch.ops.window import Sizes, add_shifted, pair, shifted
 
 
 class Geometry(NamedTuple):
@@ -51,9 +54,9 @@ class Geometry(NamedTuple):
             result = [p, s * (o - 1) + d * (k - 1) + 1 - p - n, *result]
         return result
 
-    def extent(self) -> list[int]:
-        """The sizes of the image so padded."""
-        return [s * (o - 1) + d * (k - 1) + 1 for _, o, k, s, _, d in zip(*self, strict=True)]
+    def axes(self) -> list[tuple[int, int, int, int, int]]:
+        """(axis, k, o, s, d) of each dimension, for `shifted`."""
+        return list(zip((2, 3), self.kernel, self.output, self.stride, self.dilation, strict=True))
 
 
 def output_size(n: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
@@ -88,35 +91,29 @@ def geometry(x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, dims
     return Geometry(size, output, kernel, stride, padding, dilation)
 
 
-class MaxPoolFn(Function):
-    """y and j, which counts through the image row by row, as torch's."""
+def surrounded(x: Tensor, g: Geometry) -> Tensor:
+    lowest = -torch.inf if x.is_floating_point() else torch.iinfo(x.dtype).min
+    return constant_pad(x, g.surround(), lowest)
 
-    @staticmethod
-    def forward(x, g):
-        lowest = -torch.inf if x.is_floating_point() else torch.iinfo(x.dtype).min
-        x = constant_pad(x, g.surround(), lowest)
-        y = index = None
-        for offset in offsets(g.kernel):
-            value = x[at_offset(offset, g.output, g.stride, g.dilation)]
-            position = positions(offset, g, x.device)
-            if y is None or index is None:
-                y, index = value, positions((0,) * len(offset), g, x.device, inside=True).expand(value.shape)
-                continue
-            better = (value > y) | (value != value)
-            y, index = torch.where(better, value, y), torch.where(better, position, index)
-        return y, index
 
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        _, ctx.geometry = inputs
-        ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(output[1])
+def argmax(x: Tensor, g: Geometry) -> Tensor:
+    """j of (1), counted through the image row by row, as torch's."""
+    x = surrounded(x, g)
+    offsets = list(product(*map(range, g.kernel)))
+    (_, *others), (best, *values) = offsets, [at_offset(x, offset, g) for offset in offsets]
+    index = positions(offsets[0], g, x.device, inside=True).expand(best.shape)
+    for offset, value in zip(others, values, strict=True):
+        better = (value > best) | (value != value)
+        best = torch.where(better, value, best)
+        index = torch.where(better, positions(offset, g, x.device), index)
+    return index
 
-    @staticmethod
-    def backward(ctx, grad, _):
-        (index,) = ctx.saved_tensors
-        x = grad.new_zeros(*grad.shape[:2], torch.Size(ctx.geometry.size).numel())
-        return x.scatter_add(2, index.flatten(2), grad.flatten(2)).unflatten(2, ctx.geometry.size), None  # (3)
+
+def at_offset(x: Tensor, offset: Sizes, g: Geometry) -> Tensor:
+    """The numbers at one place of each window."""
+    for j, along in zip(offset, g.axes(), strict=True):
+        x = shifted(x, *along)[j]
+    return x
 
 
 def positions(offset: Sizes, g: Geometry, device: torch.device, inside: bool = False) -> Tensor:
@@ -127,6 +124,82 @@ def positions(offset: Sizes, g: Geometry, device: torch.device, inside: bool = F
         along = torch.arange(o, device=device) * s + d * k - p
         flat = flat[..., None] * n + (torch.where(along < 0, along % d, along) if inside else along)
     return flat
+
+
+class MaxPoolFn(Function):
+    @staticmethod
+    def forward(x, g):
+        y = surrounded(x, g)
+        for along in g.axes():  # a window's maximum is a maximum of maxima
+            y = reduce(torch.maximum, shifted(y, *along))
+        return y.clone() if y is x else y
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, ctx.geometry = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,), g = ctx.saved_tensors, ctx.geometry
+        if torch.is_grad_enabled():
+            return scatter(grad, argmax(x, g), g), None
+        return constant_pad(hand_back(surrounded(x, g), grad, g), [-amount for amount in g.surround()]), None
+
+
+class MaxPoolWithIndicesFn(Function):
+    @staticmethod
+    def forward(x, g):
+        index = argmax(x, g)
+        return x.flatten(2).gather(2, index.flatten(2)).view(index.shape), index
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, ctx.geometry = inputs
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(output[1])
+
+    @staticmethod
+    def backward(ctx, grad, _):
+        (index,) = ctx.saved_tensors
+        return scatter(grad, index, ctx.geometry), None
+
+
+def scatter(grad: Tensor, index: Tensor, g: Geometry) -> Tensor:
+    """(3)"""
+    x = grad.new_zeros(*grad.shape[:2], math.prod(g.size))
+    return x.scatter_add(2, index.flatten(2), grad.flatten(2)).unflatten(2, g.size)
+
+
+def hand_back(x: Tensor, grad: Tensor, g: Geometry) -> Tensor:
+    """(3) for a surrounded x, without j. The maximum of a window is a chain of maxima of two numbers, along the
+    rows and then down the results. Backward, each link hands ȳ to its right number if that is larger, and else on
+    to the left: so the first of equal numbers in row-major order gets it."""
+    levels = list(zip(g.axes(), g.padding, strict=True))[::-1]
+    links = []
+    for (axis, *along), p in levels:
+        x, takes = chain(shifted(x, axis, *along), axis, along, p)
+        links.append(takes)
+    for ((axis, *along), _), takes in zip(levels[::-1], links[::-1], strict=True):
+        parts = []
+        for take in takes[::-1]:
+            parts.append(torch.where(take, grad, 0))
+            grad = torch.where(take, 0, grad)
+        grad = add_shifted([grad, *parts[::-1]], axis, *along)
+    return grad
+
+
+def chain(values: list[Tensor], axis: int, along: list[int], padding: int) -> tuple[Tensor, list[Tensor]]:
+    """The maximum of the values, and for each but the first where it is larger than all before it."""
+    _, o, s, d = along
+    best, takes = values[0], []
+    for j, value in enumerate(values[1:]):
+        take = (value > best) | (value != value)
+        outside = min(max(-((d * j - padding) // s), 0), o)  # windows that begin in the left padding ...
+        take.narrow(axis, 0, outside).fill_(True)  # ... go on to the image, even if all there is −∞
+        best = torch.maximum(best, value)
+        takes.append(take)
+    return best, takes
 
 
 def divisor(g: Geometry, count_include_pad: bool, override: int | None, like: Tensor) -> Tensor | float:
@@ -144,9 +217,11 @@ def divisor(g: Geometry, count_include_pad: bool, override: int | None, like: Te
 class AvgPoolFn(Function):
     @staticmethod
     def forward(x, g, count_include_pad, override):
-        view = windows(constant_pad(x, g.surround()), g.kernel, g.stride, g.dilation)
-        total = view.sum(list(range(-len(g.kernel), 0)))
-        return (total / divisor(g, count_include_pad, override, x)).to(x.dtype)  # (4)
+        total = constant_pad(x, g.surround())
+        for along in g.axes():  # a window's sum is a sum of sums
+            total = reduce(torch.add, shifted(total, *along))
+        m = divisor(g, count_include_pad, override, x)
+        return (total / m).to(x.dtype)  # (4)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -162,9 +237,9 @@ class AvgSpreadFn(Function):
 
     @staticmethod
     def forward(grad, g, count_include_pad, override):
-        grad = grad / divisor(g, count_include_pad, override, grad)
-        every_offset = grad[(..., *(None for _ in g.kernel))].expand(*grad.shape, *g.kernel)
-        x = overlap_add(every_offset, g.extent(), g.stride, g.dilation)
+        x = grad / divisor(g, count_include_pad, override, grad)
+        for along in reversed(g.axes()):
+            x = add_shifted([x] * along[1], *along)
         return constant_pad(x, [-amount for amount in g.surround()])
 
     @staticmethod
@@ -191,8 +266,8 @@ def max_pool2d(
         return (result[0][0], result[1][0]) if isinstance(result, tuple) else result[0]
     if input.dtype == torch.bool or input.is_complex():
         raise NotImplementedError(f"max_pool2d takes real numbers, but got {input.dtype}")
-    y, index = MaxPoolFn.apply(input, geometry(input, kernel_size, stride, padding, dilation, ceil_mode, 2))
-    return (y, index) if return_indices else y
+    function = MaxPoolWithIndicesFn if return_indices else MaxPoolFn
+    return function.apply(input, geometry(input, kernel_size, stride, padding, dilation, ceil_mode, 2))
 
 
 def avg_pool2d(

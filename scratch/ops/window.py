@@ -8,9 +8,8 @@ Adjoint:    x̄[n, c, s] = Σ windows̄[n, c, o, k]  over all o, k with stride·
             `overlap_add` runs over the few kernel offsets k, and for each adds a whole strided slice at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
-from typing import Any
 
 from torch import Tensor
 
@@ -23,11 +22,6 @@ def pair(value: int | Sizes, dims: int = 2) -> tuple[int, ...]:
     return values * dims if len(values) == 1 else values
 
 
-def offsets(kernel: Sizes) -> Iterator[tuple[int, ...]]:
-    """All positions inside a kernel, in row-major order."""
-    return product(*map(range, kernel))
-
-
 def output_sizes(size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> tuple[int, ...]:
     return tuple((n - r * (k - 1) - 1) // s + 1 for n, k, s, r in zip(size, kernel, stride, dilation, strict=True))
 
@@ -37,14 +31,6 @@ def windows(x: Tensor, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
     for axis, (k, s, r) in enumerate(zip(kernel, stride, dilation, strict=True), start=2):
         x = x.unfold(axis, r * (k - 1) + 1, s)[..., ::r]
     return x
-
-
-def at_offset(offset: Sizes, output: Sizes, stride: Sizes, dilation: Sizes) -> Any:
-    """The index of all x that offset k of the kernel visits while the window moves over O."""
-    slices = (
-        slice(r * k, r * k + s * (o - 1) + 1, s) for k, o, s, r in zip(offset, output, stride, dilation, strict=True)
-    )
-    return (..., *slices)
 
 
 def overlap_add(parts: Tensor, size: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
@@ -64,3 +50,29 @@ def overlap_add(parts: Tensor, size: Sizes, stride: Sizes, dilation: Sizes) -> T
             target = target.narrow(axis, r * first, s * (o - 1) + width).unfold(axis, width, s)
         target += part
     return x
+
+
+def shifted(x: Tensor, axis: int, k: int, o: int, s: int, d: int) -> list[Tensor]:
+    """Along one axis, k views of x: the numbers at each offset of a window that stands at o places."""
+    before = (slice(None),) * axis
+    return [x[(*before, slice(d * j, d * j + s * (o - 1) + 1, s))] for j in range(k)]
+
+
+def add_shifted(parts: Sequence[Tensor], axis: int, k: int, o: int, s: int, d: int) -> Tensor:
+    """The adjoint of `shifted`: the k parts, added where they came from."""
+    size = list(parts[0].shape)
+    size[axis] = d * (k - 1) + s * (o - 1) + 1
+    x = zeros(parts[0], size)
+    for j, (part, target) in enumerate(zip(parts, shifted(x, axis, k, o, s, d), strict=True)):
+        if d * j < s:  # nothing stands there yet
+            target.copy_(part)
+        else:
+            target += part
+    return x
+
+
+def zeros(like: Tensor, size: Sizes) -> Tensor:
+    """Zeros (N, C, *S), with the channels last in memory where ``like`` has them there."""
+    if like.stride(1) == 1:
+        return like.new_zeros(size[0], *size[2:], size[1]).movedim(-1, 1)
+    return like.new_zeros(*size)
