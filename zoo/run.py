@@ -36,9 +36,17 @@ def build_data(config: DictConfig) -> Any:
     return data
 
 
+def suited(model: Any, facts: dict[str, Any]) -> Any:
+    """The class, or the one among its ``alternatives`` that takes these facts: some data ask for classes, others for
+    numbers."""
+    kinds = (model, *getattr(model, "alternatives", ()))
+    return next((kind for kind in kinds if set(facts) <= set(signature(kind).parameters)), model)
+
+
 def build_model(config: DictConfig, facts: dict[str, Any]) -> LightningModule:
     """The model of the configuration, made to the measure of the data (its ``facts``), with its optimizer."""
-    target = get_class(config.model._target_)
+    target = suited(get_class(config.model._target_), facts)
+    config.model._target_ = f"{target.__module__}.{target.__name__}"
     asked = signature(target).parameters
     needed = [name for name, parameter in asked.items() if parameter.default is parameter.empty and name != "training"]
     if not set(facts) <= set(asked) or not {*needed} <= {*facts, *config.model}:

@@ -1,0 +1,139 @@
+"""Text, character by character: one long sequence, cut into streams that are read side by side."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from zoo.data.loader import Loader
+from zoo.errors import UsageError, at_least, between
+
+EVALUATION_STREAMS = 8
+
+
+class Streams(Dataset):
+    """A text (L,) cut into `count` streams of equal length, read side by side in windows of `length` characters.
+
+    Example k · count + n is window k of stream n, so that a loader that keeps the order and takes `count` at a time
+    gives windows (N, T) each of which goes on where the one before it ended. The target is the input one character on.
+    """
+
+    def __init__(self, text: Tensor, count: int, length: int) -> None:
+        self.stream = (len(text) - 1) // count  # characters to predict in each
+        self.text, self.count, self.length = text, count, length
+
+    def __len__(self) -> int:
+        return -(-self.stream // self.length) * self.count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        window, stream = divmod(index, self.count)
+        begin = window * self.length
+        size = min(self.length, self.stream - begin)  # the last window is what is left
+        piece = self.text[stream * self.stream + begin :][: size + 1]
+        return piece[:-1], piece[1:]
+
+    def __getitems__(self, indices: list[int]) -> tuple[Tensor, ...]:
+        return tuple(map(torch.stack, zip(*map(self.__getitem__, indices), strict=True)))
+
+
+class Text(LightningDataModule):
+    """Batches (characters (N, T), the ones that follow (N, T)), as numbers, of a text: its beginning to train on, then
+    a part to validate and a part to test.
+
+    Args:
+        path: a file in UTF-8; null: the reference of the Python language, which its standard library carries.
+        length: T, characters a window, and so the steps that a gradient goes back at most.
+        batch_size: N, streams that are read side by side in training. The text is never shuffled.
+        val_fraction, test_fraction: the parts of the text at its end that are kept for validation and test.
+
+    Raises UsageError, one line, where the file cannot be read, is not UTF-8, or a part is too short.
+    """
+
+    def __init__(
+        self,
+        path: str | None = None,
+        length: int = 100,
+        batch_size: int = 64,
+        val_fraction: float = 0.05,
+        test_fraction: float = 0.05,
+    ) -> None:
+        super().__init__()
+        at_least("data.length", length, 1)
+        at_least("data.batch_size", batch_size, 1)
+        between("data.val_fraction", val_fraction, 0, 1)
+        between("data.test_fraction", test_fraction, 0, 1)
+        between("data.val_fraction + data.test_fraction", val_fraction + test_fraction, 0, 1)
+        self.path, self.length, self.batch_size = path, length, batch_size
+        self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.alphabet = ""
+        self.splits: dict[str, Tensor] = {}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a model must know of the data to be built: the arguments of its constructor by these names."""
+        return {"alphabet": self.alphabet}
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.splits:
+            return
+        text = python_reference() if self.path is None else read(self.path)
+        self.alphabet = "".join(sorted(set(text)))
+        codes = torch.frombuffer(bytearray(text.encode("utf-32-le")), dtype=torch.int32)
+        numbers = codes.unique(return_inverse=True)[1]
+        val = round(len(text) * self.val_fraction)
+        test = round(len(text) * self.test_fraction)
+        parts = numbers.split([len(text) - val - test, val, test])
+        self.splits = dict(zip(("train", "val", "test"), parts, strict=True))
+        for name, part in self.splits.items():
+            streams = self.batch_size if name == "train" else 1
+            if len(part) <= streams * self.length:
+                raise UsageError(
+                    f"data.path={self.path}: its {name} part of {len(part)} characters is shorter than "
+                    f"{streams} window{'s' * (streams > 1)} of data.length={self.length}"
+                    + (" side by side (data.batch_size)" if streams > 1 else "")
+                )
+
+    def _loader(self, split: str) -> Loader:
+        replicas = dist.get_world_size() if dist.is_initialized() else 1
+        text = self.splits[split]
+        size = self.batch_size
+        if split != "train":  # few streams, since each begins without anything to go on from
+            size = max(1, min(EVALUATION_STREAMS, (len(text) - 1) // (self.length * replicas)))
+        return Loader(Streams(text, size * replicas, self.length), size)
+
+    def train_dataloader(self) -> Loader:
+        return self._loader("train")
+
+    def val_dataloader(self) -> Loader:
+        return self._loader("val")
+
+    def test_dataloader(self) -> Loader:
+        return self._loader("test")
+
+
+def python_reference() -> str:
+    """The chapters of the Python language reference that ``help()`` shows: half a million characters of English."""
+    from pydoc_data.topics import topics
+
+    return "\n\n".join(topics[name] for name in sorted(topics))
+
+
+def read(path: str) -> str:
+    """The text of a file; a UsageError, one line, where that is not possible."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"data.path={path}: {error.strerror or error}") from None
+    if not content:
+        raise UsageError(f"data.path={path}: the file is empty")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        wrong = content[error.start]
+        raise UsageError(
+            f"data.path={path}: not a text in UTF-8: byte {wrong:#04x} at position {error.start} cannot be decoded"
+        ) from None

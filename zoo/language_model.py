@@ -1,0 +1,139 @@
+"""A recurrent language model: it reads a text character by character and always says which one comes next.
+
+    hₜ = f(hₜ₋₁, E[xₜ]),   p(xₜ₊₁ | x₁ … xₜ) = softmax(V hₜ + c),   loss = −log p(xₜ₊₁), the mean over all t.
+
+It is trained by truncated back-propagation through time: the text comes in windows, the state that a window ends in is
+the one that the next begins with, and gradients stay within their window.
+The loss is in nats a character; loss / log 2 are the bits in which a character could be stored, and the perplexity
+exp(loss) is the number of characters it would be as hard to choose among blindly.
+Sources: Mikolov et al., Recurrent neural network based language model (2010); Williams and Peng, An efficient
+gradient-based algorithm for on-line training of recurrent network trajectories (1990).
+"""
+
+import math
+from typing import Any
+
+from lightning import Callback
+from torch import Tensor
+from torchmetrics import MeanMetric
+
+from zoo.errors import at_least
+from zoo.generation import TextSamples
+from zoo.gradient_picture import GradientPicture, gradient_norms
+from zoo.namespace import Namespace
+from zoo.recurrent import Recurrent, State
+from zoo.training import Trainable
+
+
+class Perplexity(MeanMetric):
+    """exp of the mean loss over all characters, which the mean of exp over the batches is not."""
+
+    def compute(self) -> Tensor:
+        return super().compute().exp()
+
+
+def detached(state: State) -> State:
+    return tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
+
+
+class LanguageModel(Trainable):
+    """(character numbers (N, T), state) -> logits of the next characters (N, T, C), and the state to go on from.
+
+    Args:
+        layers: the package that every layer and the loss come from.
+        cell, hidden, depth, forget_bias: as of `zoo.recurrent.SequenceClassifier`.
+        embedding: the length of a character's vector.
+        dropout: on the embedded characters, between the layers and before the output.
+        alphabet: all characters, in the order of their numbers. A string, so that a checkpoint is all one needs.
+
+    Logs train, val and test loss in nats a character, and bits_per_character and perplexity of the latter two.
+    """
+
+    def __init__(
+        self,
+        layers: str = "zoo.layers",
+        cell: str = "LSTM",
+        embedding: int = 64,
+        hidden: int = 256,
+        depth: int = 1,
+        dropout: float = 0.0,
+        forget_bias: float | None = None,
+        alphabet: str = "ab",
+        **training: Any,
+    ) -> None:
+        super().__init__(**training)
+        self.save_hyperparameters(ignore=list(training))
+        at_least("model.embedding", embedding, 1)
+        nn = Namespace(layers)
+        self.alphabet = alphabet
+        self.embedding = nn.Embedding(len(alphabet), embedding)
+        self.recurrent = Recurrent(
+            layers, cell, embedding, hidden, depth, bidirectional=False, dropout=dropout, forget_bias=forget_bias
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(hidden, len(alphabet))
+        self.loss = nn.CrossEntropyLoss()
+        self.val_perplexity, self.test_perplexity = Perplexity(), Perplexity()
+        self._carried: dict[str, State] = {}  # stage -> what its last window ended in
+
+    def forward(self, input: Tensor, state: State = None) -> tuple[Tensor, State]:
+        return self._read(self.embedding(input), state)
+
+    def _read(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        every, state = self.recurrent(self.dropout(x), state)
+        return self.head(self.dropout(every)), state
+
+    def _loss(self, stage: str, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """The loss of a window that goes on where the stage's last one ended."""
+        input, target = batch
+        logits, state = self(input, self._carried.get(stage))
+        self._carried[stage] = detached(state)
+        return self.loss(logits.flatten(0, 1), target.flatten())
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        loss = self._loss("train", batch)
+        self.log(
+            "train/loss", loss.detach(), prog_bar=True, on_step=True, on_epoch=True, batch_size=batch[1].numel()
+        )
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._evaluate("val", self.val_perplexity, batch)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._evaluate("test", self.test_perplexity, batch)
+
+    def _evaluate(self, stage: str, perplexity: Perplexity, batch: tuple[Tensor, Tensor]) -> None:
+        loss, count = self._loss(stage, batch), batch[1].numel()
+        perplexity.update(loss, count)
+        shown = {
+            f"{stage}/loss": loss,
+            f"{stage}/bits_per_character": loss / math.log(2),
+            f"{stage}/perplexity": perplexity,
+        }
+        self.log_dict(shown, prog_bar=True, on_step=False, on_epoch=True, batch_size=count)
+
+    # The text begins anew in every epoch. Within one, the state is part of what a run is resumed from.
+
+    def on_train_epoch_start(self) -> None:
+        self._carried.pop("train", None)
+
+    def on_validation_epoch_start(self) -> None:
+        self._carried.pop("val", None)
+
+    def on_test_epoch_start(self) -> None:
+        self._carried.pop("test", None)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["carried"] = self._carried.get("train")
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._carried["train"] = checkpoint["carried"]
+
+    def gradient_per_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """Of the loss at the window's last step alone: that of all would always find a step close by."""
+        input, target = batch
+        return gradient_norms(self.embedding(input), lambda x: self.loss(self._read(x, None)[0][:, -1], target[:, -1]))
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [GradientPicture(), TextSamples()]

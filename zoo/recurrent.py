@@ -1,0 +1,190 @@
+"""Recurrent networks that read a sequence, step by step, and then say one thing about it: a class, or numbers.
+
+    hₜ = f(hₜ₋₁, xₜ) for t = 1 … T,   output = V h_T + c,   f one of the cells of Elman (RNN), LSTM or GRU.
+
+Everything the network knows of x₁ at the end has passed through T steps, and so has the gradient on its way back:
+whether it survives them is what tells the cells apart.
+Sources: Elman, Finding structure in time (1990); Hochreiter and Schmidhuber, Long short-term memory (1997); Cho et al.,
+Learning phrase representations using RNN encoder-decoder for statistical machine translation (2014).
+"""
+
+from typing import Any
+
+import torch
+from lightning import Callback
+from torch import Tensor
+from torch.nn import Module
+from torch.nn.utils.rnn import PackedSequence
+
+from zoo.classification import Classifier
+from zoo.errors import at_least, between, one_of
+from zoo.gradient_picture import GradientPicture, gradient_norms
+from zoo.namespace import Namespace
+from zoo.regression import Regressor
+
+# the cell, and its options
+CELLS: dict[str, tuple[str, dict[str, str]]] = {
+    "RNN": ("RNN", {}),
+    "RNN_relu": ("RNN", {"nonlinearity": "relu"}),
+    "LSTM": ("LSTM", {}),
+    "GRU": ("GRU", {}),
+}
+State = Any  # a tensor h (depth · directions, N, hidden), or the pair (h, c) of an LSTM
+
+
+class Recurrent(Module):
+    """`depth` recurrent layers: (N, T, F) or a PackedSequence -> their output at each step, and their last state.
+
+    Args:
+        forget_bias: what the bias of an LSTM's forget gate begins as. Near 0, as it is if null, a cell forgets half of
+            its content at every step; with 1 or 2 it remembers until it learns to forget (Gers et al. 2000,
+            Jozefowicz et al. 2015).
+    """
+
+    def __init__(
+        self,
+        layers: str,
+        cell: str,
+        in_features: int,
+        hidden: int,
+        depth: int,
+        bidirectional: bool,
+        dropout: float,
+        forget_bias: float | None,
+    ) -> None:
+        super().__init__()
+        one_of("model.cell", cell, CELLS)
+        at_least("model.hidden", hidden, 1)
+        at_least("model.depth", depth, 1)
+        between("model.dropout", dropout, 0, 1)
+        nn = Namespace(layers)
+        name, options = CELLS[cell]
+        self.layers = getattr(nn, name)(
+            in_features,
+            hidden,
+            depth,
+            batch_first=True,
+            dropout=dropout if depth > 1 else 0.0,
+            bidirectional=bidirectional,
+            **options,
+        )
+        self.directions = 1 + bidirectional
+        self.out_features = self.directions * hidden
+        if forget_bias is not None:
+            one_of("with model.forget_bias, model.cell", cell, ["LSTM"])
+            set_forget_bias(self.layers, forget_bias)
+
+    def forward(self, input: Tensor | PackedSequence, state: State = None) -> tuple[Any, State]:
+        return self.layers(input, state)
+
+    def last(self, state: State) -> Tensor:
+        """What the uppermost layer ended in, (N, directions · hidden): forward in time at the last step of each
+        sequence, backward in time at its first."""
+        h = state[0] if isinstance(state, tuple) else state
+        return torch.cat(h[-self.directions :].unbind(0), 1)
+
+
+def set_forget_bias(lstm: Module, value: float) -> None:
+    """An LSTM has its gates in the order i, f, g, o, and two biases, of which only the sum counts."""
+    for name, bias in lstm.named_parameters():
+        if name.startswith("bias_"):
+            with torch.no_grad():
+                bias.chunk(4)[1].fill_(value if name.startswith("bias_ih") else 0.0)
+
+
+class SequenceNetwork(Module):
+    """Recurrent layers, dropout and a linear layer, which is asked at the end of the sequence or at its last steps:
+
+    (N, T, F) or a PackedSequence -> (N, K), or (N, K, answers) with answers > 1.
+    """
+
+    def __init__(
+        self, layers: str, in_features: int, outputs: int, answers: int, dropout: float, **options: Any
+    ) -> None:
+        super().__init__()
+        nn = Namespace(layers)
+        self.recurrent = Recurrent(layers, in_features=in_features, dropout=dropout, **options)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(self.recurrent.out_features, outputs)
+        self.answers = answers
+
+    def forward(self, input: Tensor | PackedSequence) -> Tensor:
+        every, state = self.recurrent(input)
+        if self.answers == 1:
+            return self.head(self.dropout(self.recurrent.last(state)))
+        return self.head(self.dropout(every[:, -self.answers :])).transpose(1, 2)
+
+
+class SequenceClassifier(Classifier):
+    """Says of a sequence, or of each of its last `answers` steps, which class it is.
+
+    Args:
+        cell: "RNN", "RNN_relu", "LSTM" or "GRU".
+        hidden, depth, bidirectional: the width of a layer in each direction, the number of layers, and whether each
+            reads the sequence from its end as well.
+        dropout: between the layers and before the output.
+        forget_bias: see `Recurrent`.
+
+    Input (N, T, in_features) or a PackedSequence of sequences of different lengths; output logits (N, num_classes), or
+    (N, num_classes, answers). Raises UsageError on an unknown cell, or a size out of range.
+    """
+
+    def __init__(
+        self,
+        layers: str = "zoo.layers",
+        cell: str = "LSTM",
+        hidden: int = 128,
+        depth: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        forget_bias: float | None = None,
+        in_features: int = 8,
+        num_classes: int = 10,
+        answers: int = 1,
+        **training: Any,
+    ) -> None:
+        super().__init__(layers, num_classes, **training)
+        self.save_hyperparameters(ignore=list(training))
+        self.network = SequenceNetwork(
+            layers, in_features, num_classes, answers, dropout,
+            cell=cell, hidden=hidden, depth=depth, bidirectional=bidirectional, forget_bias=forget_bias,
+        )  # fmt: skip
+
+    def gradient_per_step(self, batch: tuple[Any, Tensor]) -> Tensor:
+        return gradient_norms(batch[0], lambda input: self.loss(self(input), batch[1]))
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [*super().configure_callbacks(), GradientPicture()]
+
+
+class SequenceRegressor(Regressor):
+    """Says num_targets numbers of a sequence; everything else as `SequenceClassifier`."""
+
+    def __init__(
+        self,
+        layers: str = "zoo.layers",
+        cell: str = "LSTM",
+        hidden: int = 128,
+        depth: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        forget_bias: float | None = None,
+        in_features: int = 2,
+        num_targets: int = 1,
+        **training: Any,
+    ) -> None:
+        super().__init__(layers, **training)
+        self.save_hyperparameters(ignore=list(training))
+        self.network = SequenceNetwork(
+            layers, in_features, num_targets, 1, dropout,
+            cell=cell, hidden=hidden, depth=depth, bidirectional=bidirectional, forget_bias=forget_bias,
+        )  # fmt: skip
+
+    def gradient_per_step(self, batch: tuple[Any, Tensor]) -> Tensor:
+        return gradient_norms(batch[0], lambda input: self.loss(self(input), batch[1]))
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [GradientPicture()]
+
+
+SequenceClassifier.alternatives = (SequenceRegressor,)
