@@ -167,8 +167,8 @@ def reduce_rows(loss: Tensor, total: Tensor, reduction: str) -> Tensor:
 def spread_rows(grad: Tensor, ignored: Tensor, total: Tensor, reduction: str) -> Tensor:
     """Its adjoint: ℓ̄ (N, 1, d₁, …) from L̄."""
     if reduction == "none":
-        return grad.unsqueeze(1).masked_fill(ignored, 0)
-    return (grad / total if reduction == "mean" else grad).expand(ignored.shape).masked_fill(ignored, 0)
+        grad = grad.unsqueeze(1)
+    return (grad / total if reduction == "mean" else grad).masked_fill(ignored, 0)
 
 
 def column(weight: Tensor, x: Tensor) -> Tensor:
