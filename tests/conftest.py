@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 import pytest
+import torch
 
 from scratch.testing import Case, Check, Missing, resolve
 
@@ -27,6 +28,15 @@ def optim(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def reference(request: pytest.FixtureRequest) -> str:
     return request.config.getoption("--reference")
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Tensors this small are computed fastest by one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def case_parameters(cases: Iterable[Case], checks: Mapping[str, Check], impl: str, reference: str) -> list:

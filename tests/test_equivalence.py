@@ -4,25 +4,18 @@ One test is one check of one case: ``test_case[Conv2d(3, 4, 3)-gradients]``. The
 ``--impl`` (default scratch.nn), the reference ``--reference`` (default torch.nn).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import pytest
-import torch
 
 from scratch.testing import BAD_ARGUMENT_CHECKS, CHECKS, CONTRACT_CHECKS, Case, Check, Missing, resolve
 from tests.cases import BAD_ARGUMENTS, CASES
 from tests.conftest import case_parameters
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # the reference's own; which there are is one of the checks
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Tensors this small are computed fastest by one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore"),  # the reference's own; which there are is one of the checks
+]
 
 
 def one_of_each(cases: Iterable[Case]) -> Iterable[Case]:

@@ -11,6 +11,8 @@ from scratch.testing import Audit, require_equal_networks, resolve
 from zoo.lenet import LeNet
 from zoo.mlp import MLP
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
     "lenet": (LeNet, {"variant": "tanh", "image_size": 28}),
     "lenet_sigmoid": (LeNet, {"variant": "sigmoid", "image_size": 28}),
@@ -41,7 +43,7 @@ def loss(model: Any, batch: tuple[Tensor, Tensor]) -> Tensor:
 def test_trajectory(model: str, optimizer: str, impl: str, optim: str) -> None:
     build, options = MODELS[model]
     makers = [
-        lambda parameters, package=package: resolve(package, optimizer)(parameters, **OPTIMIZERS[optimizer])
+        lambda network, package=package: resolve(package, optimizer)(network.parameters(), **OPTIMIZERS[optimizer])
         for package in (optim, "torch.optim")
     ]
     ours, theirs = build(impl, **options), build("zoo.layers", **options)

@@ -12,6 +12,8 @@ from scratch.testing import PURITY_CHECKS, Audit, Case, Check, Impure
 from tests.cases import CASES
 from tests.conftest import case_parameters
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.function is test_case:
