@@ -502,7 +502,9 @@ def adam(mistake: str = "") -> type:
 
     class Adam(torch.optim.Adam):
         @torch.no_grad()
-        def step(self, closure: Any = None) -> None:
+        def step(self, closure: Any = None) -> Any:
+            with torch.enable_grad():
+                loss = closure and closure()
             for group in self.param_groups:
                 beta1, beta2 = group["betas"]
                 for p in group["params"]:
@@ -533,6 +535,7 @@ def adam(mistake: str = "") -> type:
                     p.sub_(group["lr"] / correction1 * m / root)
                     if mistake == "wrong state key":
                         state["momentum"] = state["exp_avg"]
+            return loss
 
         def load_state_dict(self, state_dict: Any) -> None:
             super().load_state_dict(state_dict)

@@ -99,7 +99,9 @@ def compare_training(
     steps: int = 50,
     seed: int = 0,
 ) -> list[Row]:
-    """Loss, parameters, buffers and optimizer state after every step on the same batches; for each the worst step."""
+    """Loss, parameters, buffers and optimizer state after every step on the same batches; for each the worst step.
+
+    The optimizers are given a closure, so that those which evaluate the loss several times can take part."""
     worst: dict[tuple[str, str], Row] = {}
     sides = [(network, make(network)) for network, make in zip((ours, theirs), optimizers, strict=True)]
     for step, batch in enumerate(islice(cycle(batches), steps)):
@@ -115,7 +117,7 @@ def compare_training(
 
 
 def _snapshot(network: Module, optimizer: Optimizer, loss: Any) -> dict[tuple[str, str], Any]:
-    found: dict[tuple[str, str], Any] = {("loss", "loss"): loss.detach()}
+    found: dict[tuple[str, str], Any] = {("loss", "loss"): copied(loss)}
     for name, parameter in network.named_parameters():
         found["parameter", name] = parameter.detach()
         for key, value in optimizer.state.get(parameter, {}).items():
