@@ -1,5 +1,6 @@
 """The suite is usable on anybody's package: ``pytest tests/test_equivalence.py --impl their.package``."""
 
+import importlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -13,6 +14,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--impl", default="scratch.nn", help="the package under test (default: scratch.nn)")
     parser.addoption("--optim", default="scratch.optim", help="its optimizers (default: scratch.optim)")
     parser.addoption("--reference", default="torch.nn", help="what it is compared with (default: torch.nn)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for option in ("--impl", "--optim", "--reference"):
+        package = config.getoption(option)
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise pytest.UsageError(f"{option} {package}: {error}") from None
 
 
 @pytest.fixture(scope="session")

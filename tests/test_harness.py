@@ -245,9 +245,12 @@ def test_a_bias_gradient_wrong_only_without_a_batch() -> None:
     assert "input[2]" in rejected("gradients", planted, UNBATCHED)
 
 
-def test_a_mistake_that_the_reference_shares_is_found_by_finite_differences() -> None:
+@pytest.mark.parametrize("rows", [4, 20])  # element by element; along random directions
+def test_a_mistake_that_the_reference_shares_is_found_by_finite_differences(rows: int) -> None:
     planted = linear_with(scaled)
-    rejected("finite_differences", planted, SQUARE, reference=planted)
+    subject = case("functional.linear", inputs=[normal(rows, 5), normal(5, 5), normal(5)])
+    CHECKS["gradients"](subject, planted, planted)
+    rejected("finite_differences", planted, subject, reference=planted)
 
 
 # ------------------------------------------------------------------------------------- normalisation and others
