@@ -9,7 +9,7 @@ With class numbers, in one Function from logits to loss:
     ℓ = a (log s + m − xₜ) + b Σ w (log s + m − x)                               (1)
     L = ℓ, Σ ℓ or Σ ℓ / Σ wₜ,     a = (1 − ε) wₜ,  b = ε / C,  both 0 where t is ignore_index
 
-ε is the label smoothing (Szegedy et al. 2016), w = 1 without weights.
+ε is the label smoothing, w = 1 without weights.
 Tangent:    ℓ̇ = a (Σ p ẋ − ẋₜ) + b Σ w (Σ p ẋ − ẋ)                              (2)
 Adjoint:    x̄ = ℓ̄ (a + b Σ w) p − ℓ̄ a [c = t] − ℓ̄ b w                           (3)
 
@@ -19,7 +19,7 @@ through them with m held constant, which is exact because p does not depend on m
 
     ė = e ẋ,  ṡ = Σ e ẋ          hence  x̄ += e (ē + s̄)                           (4)
 
-With probabilities, where y = log softmax(x) and q is smoothed and weighted already:
+With probabilities, y = log softmax(x) and q smoothed and weighted already, an affine map left to autograd:
 
     ℓ = −Σ q y                    L = ℓ, Σ ℓ or Σ ℓ / (N d₁ …)                   (5)
     x̄ = ℓ̄ (eʸ Σ q − q)   (6)      q̄ = −ℓ̄ y   (7)      through y: x̄ += ȳ − eʸ Σ ȳ   (8)
@@ -42,6 +42,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.dtype import need_floating, widen
+from scratch.ops.elementwise import times
 from scratch.ops.exponential import exp, exp_
 from scratch.ops.function import Function
 from scratch.ops.reduction import reduce, reduce_adjoint, reduction_name
@@ -65,8 +66,7 @@ class CrossEntropyFn(Function):
         if smoothing:
             mass = x.shape[1] if weight is None else weight.sum()
             loss.mul_(1 - smoothing).add_(log_s * mass - z_w, alpha=smoothing / x.shape[1])  # (1)
-        loss.masked_fill_(ignored, 0)
-        loss = reduce_rows(loss, total, reduction)
+        loss = reduce_rows(loss.masked_fill_(ignored, 0), total, reduction)
         return (loss if wide is x else loss.to(x.dtype)), e, s
 
     @staticmethod
@@ -119,16 +119,17 @@ class SoftCrossEntropyFn(Function):
         q, y = ctx.saved_tensors
         p = exp(y)
         grad_x = grad_q = None
+        if grad_y is not None:
+            grad_x = grad_y - p * grad_y.sum(1, keepdim=True)  # (8)
         if grad is not None:
             grad = reduce_adjoint(widen(grad), ctx.reduction, y[:, 0].numel())
             grad = grad.unsqueeze(1) if ctx.reduction == "none" else grad
             if ctx.needs_input_grad[0]:
-                grad_x = (p * q.sum(1, keepdim=True) - q) * grad  # (6)
+                through_p = times(p, q.sum(1, keepdim=True) * grad)
+                through_loss = torch.addcmul(through_p, q, grad, value=-1)  # (6)
+                grad_x = through_loss if grad_x is None else grad_x + through_loss
             if ctx.needs_input_grad[1]:
                 grad_q = (-y * grad).to(q.dtype)  # (7)
-        if grad_y is not None:
-            through_y = grad_y - p * grad_y.sum(1, keepdim=True)  # (8)
-            grad_x = through_y if grad_x is None else grad_x + through_y
         return None if grad_x is None else grad_x.to(ctx.dtype), grad_q, None
 
 
@@ -182,6 +183,8 @@ def pick(x: Tensor, index: Tensor) -> Tensor:
         return x.gather(1, index)
     except RuntimeError:
         wrong = index[(index < 0) | (index >= x.shape[1])]
+        if not len(wrong):
+            raise
         raise IndexError(f"target {wrong[0]} is not a class in [0, {x.shape[1]})") from None
 
 
