@@ -13,6 +13,7 @@ from scratch.nn.flatten import Flatten
 from scratch.nn.graph import GCNConv, Readout, RGCNConv, SparseDropout
 from scratch.nn.linear import Identity, Linear
 from scratch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
+from scratch.nn.norm import LayerNorm, RMSNorm
 from scratch.nn.pool import AvgPool2d, MaxPool2d
 from scratch.nn.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 
@@ -32,6 +33,7 @@ __all__ = [
     "GRUCell",
     "Identity",
     "LSTMCell",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
@@ -40,6 +42,7 @@ __all__ = [
     "MaxPool2d",
     "NLLLoss",
     "RGCNConv",
+    "RMSNorm",
     "RNNCell",
     "ReLU",
     "Readout",

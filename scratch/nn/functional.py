@@ -1,6 +1,7 @@
 """The ops under torch.nn.functional's names and signatures."""
 
 from scratch.ops.activation import gelu, leaky_relu, logsigmoid, relu, sigmoid, tanh
+from scratch.ops.attention import scaled_dot_product_attention
 from scratch.ops.binary_cross_entropy import binary_cross_entropy_with_logits
 from scratch.ops.conv import conv2d
 from scratch.ops.cross_entropy import cross_entropy, nll_loss
@@ -16,10 +17,12 @@ from scratch.ops.graph import (
     sparse,
     sparse_dropout,
 )
+from scratch.ops.layer_norm import layer_norm
 from scratch.ops.linear import linear
 from scratch.ops.pad import pad
 from scratch.ops.pool import avg_pool2d, max_pool2d
 from scratch.ops.regression_loss import mse_loss
+from scratch.ops.rms_norm import rms_norm
 from scratch.ops.softmax import log_softmax, softmax
 
 __all__ = [
@@ -32,6 +35,7 @@ __all__ = [
     "gcn_adjacency",
     "gcn_conv",
     "gelu",
+    "layer_norm",
     "leaky_relu",
     "linear",
     "log_softmax",
@@ -45,6 +49,8 @@ __all__ = [
     "relu",
     "rgcn_adjacency",
     "rgcn_conv",
+    "rms_norm",
+    "scaled_dot_product_attention",
     "sigmoid",
     "softmax",
     "sparse",

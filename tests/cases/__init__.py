@@ -1,7 +1,7 @@
 """The one table of equivalence cases: what is compared with torch.nn, a file for each family of layers."""
 
-from tests.cases import activation, conv, dropout, embedding, graph, linear, loss, pool, rnn, softmax
+from tests.cases import activation, attention, conv, dropout, embedding, graph, linear, loss, norm, pool, rnn, softmax
 
-FAMILIES = [activation, conv, dropout, embedding, graph, linear, loss, pool, rnn, softmax]
+FAMILIES = [activation, attention, conv, dropout, embedding, graph, linear, loss, norm, pool, rnn, softmax]
 CASES = [case for family in FAMILIES for case in family.CASES]
 BAD_ARGUMENTS = [case for family in FAMILIES for case in family.BAD_ARGUMENTS]

@@ -1,0 +1,407 @@
+"""Scaled dot-product attention: every query row takes the average of all value rows, weighted by how well their keys
+match it.
+
+Shapes:     q (…, L, E)   k (…, S, E)   v (…, S, D)   M (…, L, S) additive mask   r (…, L, S) dropout   o (…, L, D)
+            X = c q kᵀ + M          scores, c = 1/√E unless given                                (1)
+            P = exp(X − ℓ)          probabilities, ℓ = log Σⱼ exp Xⱼ for each row                (2)
+            o = (P r) v             r = 1, or 0 with probability p and 1/(1 − p) else            (3)
+Tangent:    Ẋ = c q̇ kᵀ + c q k̇ᵀ + Ṁ,   Ṗ = P (Ẋ − Σ P Ẋ),   ȯ = (Ṗ r) v + (P r) v̇,   ℓ̇ = Σ P Ẋ
+Adjoint:    v̄ = (P r)ᵀ ō                                                                        (4)
+            P̄ = (ō vᵀ) r                                                                        (5)
+            X̄ = P (P̄ − δ),  δ = Σⱼ P P̄          the Jacobian of the softmax is symmetric         (6)
+            q̄ = c X̄ k     k̄ = c X̄ᵀ q     M̄ = X̄                                                  (7)
+
+and δ needs no sum over keys: Σⱼ Pⱼ P̄ⱼ = Σⱼ Pⱼ rⱼ (ō · vⱼ) = ō · o, a product of two rows of D numbers.
+
+Blocks:     Neither P nor X is ever there as a whole once S exceeds KEPT. A block of rows meets one block of keys
+            after the other, and three numbers or rows are carried along, the largest score so far m, s = Σ exp(X − m)
+            and o = Σ exp(X − m) v. Where a block raises m to m′, what was summed so far shrinks by exp(m − m′). In
+            the end o is divided by s, and ℓ = m + log s. Backward needs P again: by (2) it takes one product and one
+            exp for each block to have it, as ℓ was kept. So memory is linear in L and S, while both directions do the
+            same few passes over blocks that stay in the processor's cache. Scores are computed in units of log 2,
+            with log₂ e in c, because a power of two is what the processor computes fastest.
+Masks:      a boolean mask is M = 0 where it is true and −∞ where not; causal is M = −∞ for j > i, and blocks above
+            the diagonal are left out. A row that may look nowhere has o = 0 and all gradients 0, as in PyTorch.
+Second order: backward is then written on whole matrices, by (1) to (7) as they stand, from q, k, v, o and ℓ, or P
+            where that was kept; both are outputs, with adjoints  X̄ += P ℓ̄  and  P̄ += the gradient that arrives.   (8)
+Saved:      q, k, v, M, o and ℓ, or up to KEPT keys P instead; with dropout one byte for each r, which makes memory
+            quadratic again.   Recomputed: X, and P where it was not kept.
+Random:     dropout draws the numbers torch's dropout of P would draw, so equal values under an equal seed on the CPU.
+Kinks:      none.
+Errors:     RuntimeError for shapes and types that do not fit, for a mask together with is_causal, and where heads
+            cannot be shared out in groups; IndexError for groups without a dimension of heads.
+Reference:  torch.nn.functional.scaled_dot_product_attention. Differs: it refuses v with another number of rows than
+            k, and negative dropout_p in the same words as one above 1.
+Source:     Vaswani et al., Attention is all you need (2017); Milakov and Gimelshein, Online normalizer calculation
+            for softmax (2018); Rabe and Staats, Self-attention does not need O(n²) memory (2021); Dao, Fu, Ermon,
+            Rudra and Ré, FlashAttention (2022), for (6); Ainslie et al., GQA (2023).
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from scratch.ops.broadcast import unbroadcast
+from scratch.ops.dtype import widen
+from scratch.ops.exponential import LOG2_E
+from scratch.ops.function import Function, in_place
+
+KEPT = 256  # up to this many keys P is kept
+ROWS, KEYS = 256, 512  # the size of a block
+BLOCK = 2**17  # numbers in the blocks of all heads taken together: 512 KiB, for each thread
+
+
+class Options(NamedTuple):
+    scale: float  # c
+    causal: bool
+    keep: bool  # P, not ℓ
+    dropout: float  # p
+    empty: float  # what stands for P and o in a row that may look nowhere: 0 or NaN
+
+
+class AttentionFn(Function):
+    """q, k, v, M, r ≠ 0 -> o, and P or ℓ. All have four dimensions, heads and what they belong to first; those of M
+    may be 1."""
+
+    @staticmethod
+    def forward(q, k, v, mask, drawn, opt):
+        return (attend_in_blocks if in_place(q) else attend)(q, k, v, mask, drawn, opt)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        q, k, v, mask, drawn, ctx.opt = inputs
+        ctx.save_for_backward(q, k, v, mask, drawn, *output)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx, grad, grad_kept):
+        q, k, v, mask, drawn, o, kept = ctx.saved_tensors
+        opt, needs = ctx.opt, ctx.needs_input_grad[:4]
+        grad = torch.zeros_like(o) if grad is None else grad
+        delta = (widen(grad) * widen(o)).sum(-1, keepdim=True)
+        grad_p = None
+        if grad_kept is not None and opt.keep:
+            grad_p = grad_kept
+            delta = delta + (kept * grad_p).sum(-1, keepdim=True)
+        elif grad_kept is not None:
+            delta = delta - grad_kept  # (8)
+        if in_place(grad) and not needs[3]:
+            grads = adjoint_in_blocks(grad, grad_p, delta, q, k, v, mask, drawn, kept, opt, needs)
+        else:
+            grads = adjoint(grad, grad_p, delta, q, k, v, mask, drawn, kept, opt)
+        return *grads, None, None
+
+
+# On whole matrices: the textbook.
+
+
+def scores(q: Tensor, k: Tensor, mask: Tensor | None, opt: Options) -> Tensor:
+    x = opt.scale * widen(q) @ widen(k).mT
+    if mask is not None:
+        x = x + mask
+    return x + above_diagonal(x, 0) if opt.causal else x  # (1)
+
+
+def lowest(x: Tensor) -> float:
+    """A stand-in for the largest score of a row that may look nowhere: −∞ − lowest is −∞, not NaN."""
+    return torch.finfo(x.dtype).min / 2
+
+
+def above_diagonal(x: Tensor, shift: int) -> Tensor:
+    """−∞ where the column exceeds the row plus ``shift``, else 0."""
+    return x.new_full(x.shape[-2:], -math.inf).triu_(1 + shift)
+
+
+def factors(drawn: Tensor, opt: Options, like: Tensor) -> Tensor:
+    """r"""
+    return drawn.to(like.dtype) * (0 if opt.dropout == 1 else 1 / (1 - opt.dropout))
+
+
+def attend(q, k, v, mask, drawn, opt):
+    x = scores(q, k, mask, opt)
+    if k.shape[-2] == 0:
+        m = x.new_full((*x.shape[:-1], 1), lowest(x))
+    else:
+        m = x.amax(-1, keepdim=True).clamp_min(lowest(x))
+    p = (x - m).exp()
+    s = p.sum(-1, keepdim=True)
+    if opt.empty == 0:
+        s = s.clamp_min(1)
+    p = p / s
+    o = (p if drawn is None else p * factors(drawn, opt, p)) @ widen(v)  # (3)
+    return o.to(q.dtype), p if opt.keep else m + s.log()
+
+
+def adjoint(grad, grad_p, delta, q, k, v, mask, drawn, kept, opt):
+    grad = widen(grad)
+    p = kept if opt.keep else (scores(q, k, mask, opt) - kept).exp()  # (2)
+    p_bar = grad @ widen(v).mT
+    a = p
+    if drawn is not None:
+        r = factors(drawn, opt, p)
+        a, p_bar = p * r, p_bar * r
+    grad_v = a.mT @ grad  # (4)
+    if grad_p is not None:
+        p_bar = p_bar + grad_p
+    x_bar = p * (p_bar - delta)  # (6)
+    grad_q, grad_k = opt.scale * x_bar @ widen(k), opt.scale * x_bar.mT @ widen(q)  # (7)
+    grad_mask = None if mask is None else unbroadcast(x_bar, mask.shape).to(mask.dtype)
+    return grad_q.to(q.dtype), grad_k.to(k.dtype), grad_v.to(v.dtype), grad_mask
+
+
+# In blocks.
+
+Slices = tuple[slice, ...]
+
+
+def groups(batch: int, heads: int, rows: int, keys: int, opt: Options) -> Iterator[Slices]:
+    """The heads in groups that are computed together: some of one sequence, or all of several."""
+    size = min(rows, ROWS) * (keys if opt.keep else min(keys, KEYS))
+    count = max(1, BLOCK * torch.get_num_threads() // max(size, 1))
+    if opt.keep and rows > ROWS:
+        count = 1  # so that a block of rows of P is one piece of memory
+    if count >= heads > 0:
+        yield from ((n, slice(0, heads)) for n in spans(batch, count // heads))
+    else:
+        yield from ((slice(n, n + 1), h) for n in range(batch) for h in spans(heads, count))
+
+
+def spans(length: int, step: int) -> list[slice]:
+    return [slice(i, min(i + step, length)) for i in range(0, length, step)]
+
+
+def flat(x: Tensor, group: Slices) -> Tensor:
+    """The heads of a group as one batch of matrices."""
+    return widen(x[group]).flatten(0, 1)
+
+
+def part(mask: Tensor, place: Slices) -> Tensor:
+    """A block of a mask whose dimensions may be 1."""
+    return mask[tuple(slice(None) if size == 1 else i for i, size in zip(place, mask.shape, strict=True))]
+
+
+def seen(rows: slice, length: int, opt: Options) -> list[slice]:
+    """The blocks of keys that a block of rows looks at. P is kept in one block."""
+    return [slice(0, length)] if opt.keep else spans(min(length, rows.stop) if opt.causal else length, KEYS)
+
+
+def block_scores(out, q, k, mask, place, opt):
+    """(1) in units of log 2, c log₂ e being in q already."""
+    group, rows, keys = place[:2], *place[2:]
+    x = torch.bmm(q[:, rows], k[:, keys].mT, out=out)
+    if mask is not None:
+        x.view(*(i.stop - i.start for i in group), *x.shape[1:]).add_(part(mask, place), alpha=LOG2_E)
+    if opt.causal and keys.stop > rows.start + 1:
+        x.add_(above_diagonal(x, rows.start - keys.start))
+    return x
+
+
+def block_factors(drawn, place, opt, like):
+    return factors(drawn[place], opt, like).view(like.shape)
+
+
+class Scratch:
+    """Memory for one block, used again and again."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.memory = like.new_empty(0)
+
+    def __call__(self, *shape: int) -> Tensor:
+        count = math.prod(shape)
+        if count > self.memory.numel():
+            self.memory = self.memory.new_empty(count)
+        return self.memory[:count].view(shape)
+
+
+def attend_in_blocks(q, k, v, mask, drawn, opt):
+    wide = widen(q[:0])
+    (N, H, L, _), S, D = q.shape, k.shape[2], v.shape[3]
+    o = torch.empty_like(q) if D == q.shape[3] else q.new_empty(N, H, L, D)
+    kept = wide.new_empty(N, H, L, S if opt.keep else 1)
+    memory = Scratch(wide)
+    for group in groups(N, H, L, S, opt) if S else ():
+        q_all, k_all, v_all = flat(q, group) * (opt.scale * LOG2_E), flat(k, group), flat(v, group)
+        for rows in spans(L, ROWS):
+            m = s = total = None
+            for keys in seen(rows, S, opt):
+                size = q_all.shape[0], rows.stop - rows.start, keys.stop - keys.start
+                out = kept[(*group, rows)].view(size) if opt.keep else memory(*size)
+                x = block_scores(out, q_all, k_all, mask, (*group, rows, keys), opt)
+                top = x.amax(-1, keepdim=True).clamp_min_(lowest(x))
+                if m is not None:
+                    top = torch.maximum(m, top)
+                x.sub_(top).exp2_()
+                a = x if drawn is None else x * block_factors(drawn, (*group, rows, keys), opt, x)
+                if m is None:
+                    s, total = x.sum(-1, keepdim=True), torch.bmm(a, v_all[:, keys])
+                else:
+                    shrink = m.sub_(top).exp2_()
+                    s.mul_(shrink).add_(x.sum(-1, keepdim=True))
+                    total.mul_(shrink).baddbmm_(a, v_all[:, keys])
+                m = top
+            if opt.empty == 0:
+                s.clamp_min_(1)
+            o[(*group, rows)] = total.div_(s).view(*o[group].shape[:2], -1, D)
+            if opt.keep:
+                x.mul_(s.reciprocal_())
+            else:
+                kept[(*group, rows)] = m.add_(s.log2_()).div_(LOG2_E).view(*o[group].shape[:2], -1, 1)
+    if not S:
+        o.fill_(opt.empty)
+        kept.fill_(lowest(kept))
+    return o, kept
+
+
+def adjoint_in_blocks(grad, grad_p, delta, q, k, v, mask, drawn, kept, opt, needs):
+    (N, H, L, _), S = q.shape, k.shape[2]
+    grads = [torch.empty_like(t) if need else None for t, need in zip((q, k, v), needs, strict=False)]
+    memory, memory_bar = Scratch(widen(q[:0])), Scratch(widen(q[:0]))
+    for group in groups(N, H, L, S, opt):
+        q_all, k_all, v_all = flat(q, group) * (opt.scale * LOG2_E), flat(k, group), flat(v, group)
+        grad_all, delta_all, kept_all = flat(grad, group), flat(delta, group), flat(kept, group)
+        if not opt.keep:
+            kept_all = kept_all * LOG2_E
+        sums = [torch.zeros_like(t) if need else None for t, need in zip((q_all, k_all, v_all), needs, strict=False)]
+        for rows in spans(L, ROWS):
+            for keys in seen(rows, S, opt):
+                size, place = (q_all.shape[0], rows.stop - rows.start, keys.stop - keys.start), (*group, rows, keys)
+                if opt.keep:
+                    p = kept_all[:, rows]
+                else:
+                    p = block_scores(memory(*size), q_all, k_all, mask, place, opt)
+                    p.sub_(kept_all[:, rows]).exp2_()  # (2)
+                r = None if drawn is None else block_factors(drawn, place, opt, p)
+                if sums[2] is not None:
+                    a = p if r is None else p * r
+                    sums[2][:, keys] += torch.bmm(a.mT, grad_all[:, rows])  # (4)
+                if sums[0] is None and sums[1] is None:
+                    continue
+                x_bar = torch.bmm(grad_all[:, rows], v_all[:, keys].mT, out=memory_bar(*size))
+                if r is not None:
+                    x_bar.mul_(r)
+                if grad_p is not None:
+                    x_bar.add_(flat(grad_p, group)[:, rows])
+                x_bar.sub_(delta_all[:, rows]).mul_(p)  # (6)
+                if sums[0] is not None:
+                    sums[0][:, rows] += torch.bmm(x_bar, k_all[:, keys])  # (7)
+                if sums[1] is not None:
+                    sums[1][:, keys] += torch.bmm(x_bar.mT, q_all[:, rows])
+        for out, total, factor in zip(grads, sums, (opt.scale, 1 / LOG2_E, 1), strict=True):
+            if out is not None:
+                out[group] = total.mul_(factor).view(out[group].shape)
+    return *grads, None
+
+
+# What users call.
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """softmax(c q kᵀ + M) v with q (…, L, E), k (…, S, E), v (…, S, D). See the module's page.
+
+    A boolean mask is true where a query may look, an additive one is M; either has a shape that broadcasts to
+    (…, L, S). With ``enable_gqa`` one head of k and v serves several consecutive heads of q.
+    """
+    return attention(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)[0]
+
+
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+    need_weights: bool = False,
+) -> tuple[Tensor, Tensor | None]:
+    """The same, and P r where it is needed; then a row that may look nowhere is NaN, as in a plain softmax."""
+    q, k, v = autocast(q, k, v)
+    check(q, k, v, mask, dropout_p, causal)
+    if enable_gqa:
+        k, v = (grouped(t, q.size(-3)) for t in (k, v))
+    batch = torch.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
+    q4, k4, v4 = (four_dimensions(t.expand(*batch, *t.shape[-2:])) for t in (q, k, v))
+    shape = (*batch, q.shape[-2], k.shape[-2])
+    if mask is not None:
+        mask = broadcast_mask(mask, shape, q)
+    drawn = None
+    if 0 < dropout_p < 1:
+        drawn = torch.empty(shape, dtype=torch.bool, device=q.device).bernoulli_(1 - dropout_p)
+    elif dropout_p == 1:
+        drawn = torch.zeros(shape, dtype=torch.bool, device=q.device)
+    drawn = None if drawn is None else four_dimensions(drawn)
+    scale = (1 / math.sqrt(q.shape[-1]) if q.shape[-1] else 1.0) if scale is None else scale
+    keep = need_weights or k.shape[-2] <= KEPT
+    opt = Options(float(scale), causal, keep, float(dropout_p), math.nan if need_weights else 0.0)
+    with torch.autocast(q.device.type, enabled=False):
+        o, p = AttentionFn.apply(q4, k4, v4, mask, drawn, opt)
+        if not need_weights:
+            return o.reshape(*batch, *o.shape[-2:]), None
+        if drawn is not None:
+            p = p * factors(drawn, opt, p)
+    return o.reshape(*batch, *o.shape[-2:]), p.to(q.dtype).reshape(shape)
+
+
+def autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """In autocast's type, where that is on."""
+    device = tensors[0].device.type
+    if not torch.is_autocast_enabled(device):
+        return tensors
+    dtype = torch.get_autocast_dtype(device)
+    return tuple(t if t.dtype is torch.float64 else t.to(dtype) for t in tensors)
+
+
+def check(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float, causal: bool) -> None:
+    if min(q.dim(), k.dim(), v.dim()) < 2:
+        raise RuntimeError(f"query, key and value need 2 dimensions, but have {q.dim()}, {k.dim()} and {v.dim()}")
+    if not q.dtype == k.dtype == v.dtype:
+        raise RuntimeError(f"query, key and value must be of one type, but are {q.dtype}, {k.dtype} and {v.dtype}")
+    if not q.is_floating_point():
+        raise RuntimeError(f"attention is not defined for {q.dtype}")
+    if q.shape[-1] != k.shape[-1]:
+        raise RuntimeError(f"query has rows of {q.shape[-1]} numbers, key of {k.shape[-1]}")
+    if k.shape[-2] != v.shape[-2]:
+        raise RuntimeError(f"there are {k.shape[-2]} keys, but {v.shape[-2]} values")
+    if not 0 <= dropout_p <= 1:
+        raise RuntimeError(f"dropout probability has to be between 0 and 1, but is {dropout_p}")
+    if mask is not None and causal:
+        raise RuntimeError("a mask does not go with is_causal")
+    if mask is not None and not (mask.is_floating_point() or mask.dtype is torch.bool):
+        raise RuntimeError(f"attn_mask must be boolean or of query's type {q.dtype}, but is {mask.dtype}")
+
+
+def grouped(x: Tensor, heads: int) -> Tensor:
+    """Every head of x (…, H, S, E) as often as it takes to have so many."""
+    own = x.size(-3)
+    if own == 0 or heads % own:
+        raise RuntimeError(f"{heads} heads of query cannot share {own} heads of key or value")
+    return x.unsqueeze(-3).expand(*x.shape[:-2], heads // own, *x.shape[-2:]).flatten(-4, -3)
+
+
+def four_dimensions(x: Tensor) -> Tensor:
+    """Batch, heads, rows, columns."""
+    return x.flatten(0, -4) if x.dim() > 4 else x[(None,) * (4 - x.dim())]
+
+
+def broadcast_mask(mask: Tensor, shape: tuple[int, ...], q: Tensor) -> Tensor:
+    """M with four dimensions, 1 where all share it."""
+    if torch.broadcast_shapes(mask.shape, shape) != torch.Size(shape):
+        raise RuntimeError(f"attn_mask has the shape {tuple(mask.shape)}, which does not go with scores {shape}")
+    if mask.dtype is torch.bool:
+        mask = torch.zeros_like(mask, dtype=widen(q[:0]).dtype).masked_fill_(~mask, -math.inf)
+    mask = mask[(None,) * (max(len(shape), 4) - mask.dim())]
+    return four_dimensions(mask.expand(*shape[:-3], *mask.shape[-3:])) if mask.dim() > 4 else mask
