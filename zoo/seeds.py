@@ -8,6 +8,7 @@ import statistics
 import sys
 import time
 import warnings
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hydra.utils import instantiate
@@ -29,13 +30,16 @@ def run(config: DictConfig) -> dict[str, float]:
     data = build_data(config)
     model = build_model(config, data.facts)
     model.configure_callbacks = list  # type: ignore[method-assign, assignment]  # no pictures
-    callbacks = [callback for name, callback in instantiate(config.callbacks).items() if name not in SPECTATORS]
+    keeps_best = config.callbacks.checkpoint.monitor is not None  # else the last weights count, which are at hand
+    left_out = SPECTATORS if keeps_best else (*SPECTATORS, "checkpoint")
+    callbacks = [callback for name, callback in instantiate(config.callbacks).items() if name not in left_out]
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": keeps_best}
     try:
-        trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, logger=False, enable_progress_bar=False)
+        trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, **quiet)
     except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"trainer: {error}") from error
     trainer.fit(model, data)
-    best = trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
+    best = trainer.checkpoint_callback.best_model_path if keeps_best else None  # type: ignore[union-attr]
     (metrics,) = trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True)
     return dict(metrics)
 
@@ -53,7 +57,12 @@ def train_seeds(config: DictConfig) -> list[dict[str, float]]:
     at_least("trainer.max_epochs", config.trainer.max_epochs, 1)
     build_model(config, build_data(config).facts)  # whatever is wrong is told here
     folder = new_folder(config)
-    first, results, started = config.seed, [], time.perf_counter()
+    first, started = config.seed, time.perf_counter()
+    folder.mkdir(parents=True, exist_ok=True)
+    config.paths.run = str(folder)
+    OmegaConf.save(config, folder / "config.yaml", resolve=True)
+    (folder / "command.txt").write_text(shlex.join([os.path.basename(sys.executable), *sys.argv]) + "\n")
+    results: list[dict[str, float]] = []
     console = Console()
     columns = (
         BarColumn(),
@@ -67,16 +76,8 @@ def train_seeds(config: DictConfig) -> list[dict[str, float]]:
         for seed in range(first, first + config.seeds):
             config.seed, config.paths.run = seed, f"{scrap}/{seed}"
             results.append({"seed": seed, **run(config)})
+            write(folder / "seeds.csv", results)
             bar.update(task, advance=1, shown=", ".join(f"{name} {text}" for name, text in summary(results).items()))
-
-    folder.mkdir(parents=True, exist_ok=True)
-    config.seed, config.paths.run = first, str(folder)
-    OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    (folder / "command.txt").write_text(shlex.join([os.path.basename(sys.executable), *sys.argv]) + "\n")
-    with (folder / "seeds.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, results[0])
-        writer.writeheader()
-        writer.writerows(results)
     seconds = (time.perf_counter() - started) / config.seeds
     table = Table(title=f"{config.name}: {config.seeds} seeds, {seconds:.1f} s each", title_justify="left")
     table.add_column("metric")
@@ -86,6 +87,13 @@ def train_seeds(config: DictConfig) -> list[dict[str, float]]:
     console.print(table)
     console.print(f"Every seed's own numbers are in {folder / 'seeds.csv'}", soft_wrap=True)
     return results
+
+
+def write(path: Path, results: list[dict[str, float]]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, results[0])
+        writer.writeheader()
+        writer.writerows(results)
 
 
 def summary(results: list[dict[str, float]]) -> dict[str, str]:
