@@ -34,7 +34,6 @@ def command(task: Callable[[DictConfig], Any], config: str) -> None:
     HYDRA_FULL_ERROR=1 asks for the traceback instead.
     """
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then passes exceptions on as they are, and their form is ours
     sys.path.insert(0, os.getcwd())  # where a user's own package may lie
     sys.argv[1:] = [f"impl@{word}" if word.startswith("reference=") else word for word in sys.argv[1:]]
     offer_packages(sys.argv[1:])
@@ -43,8 +42,13 @@ def command(task: Callable[[DictConfig], Any], config: str) -> None:
         with mistakes_in_one_line(traceback_wanted):  # here too, or Hydra adds lines of its own
             task(cfg)
 
-    with mistakes_in_one_line(traceback_wanted):
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(guarded)()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then passes exceptions on as they are, and their form is ours
+    try:
+        with mistakes_in_one_line(traceback_wanted):
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(guarded)()
+    finally:
+        if not traceback_wanted:
+            del os.environ["HYDRA_FULL_ERROR"]
 
 
 @contextmanager
