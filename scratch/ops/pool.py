@@ -175,43 +175,48 @@ def hand_back(x: Tensor, grad: Tensor, g: Geometry) -> Tensor:
     """(3) for a surrounded x, without j. The maximum of a window is a chain of maxima of two numbers, along the
     rows and then down the results. Backward, each link hands ȳ to its right number if that is larger, and else on
     to the left: so the first of equal numbers in row-major order gets it."""
-    levels = list(zip(g.axes(), g.padding, strict=True))[::-1]
+    levels = list(zip(g.axes(), g.padding, strict=True))
     links = []
-    for (axis, *along), p in levels:
-        x, takes = chain(shifted(x, axis, *along), axis, along, p)
+    for along, padding in reversed(levels):
+        x, takes = chain(shifted(x, *along), *along, padding)
         links.append(takes)
-    for ((axis, *along), _), takes in zip(levels[::-1], links[::-1], strict=True):
+    for (along, _), takes in zip(levels, reversed(links), strict=True):
         parts = []
-        for take in takes[::-1]:
-            parts.append(torch.where(take, grad, 0))
-            grad = torch.where(take, 0, grad)
-        grad = add_shifted([grad, *parts[::-1]], axis, *along)
+        for take in reversed(takes):
+            parts.append(grad * take)
+            grad = grad - parts[-1]
+        grad = add_shifted([grad, *reversed(parts)], *along)
     return grad
 
 
-def chain(values: list[Tensor], axis: int, along: list[int], padding: int) -> tuple[Tensor, list[Tensor]]:
+def chain(values: list[Tensor], axis: int, k: int, o: int, s: int, d: int, padding: int) -> tuple[Tensor, list[Tensor]]:
     """The maximum of the values, and for each but the first where it is larger than all before it."""
-    _, o, s, d = along
-    best, takes = values[0], []
+    best, takes = values[0].clone(), []
     for j, value in enumerate(values[1:]):
+        value = value.clone()  # comparisons are slow on strided views
         take = (value > best) | (value != value)
         outside = min(max(-((d * j - padding) // s), 0), o)  # windows that begin in the left padding ...
-        take.narrow(axis, 0, outside).fill_(True)  # ... go on to the image, even if all there is −∞
+        if outside > 0:
+            take.narrow(axis, 0, outside).fill_(True)  # ... go on into the image, even if all there is −∞
         best = torch.maximum(best, value)
         takes.append(take)
     return best, takes
 
 
-def divisor(g: Geometry, count_include_pad: bool, override: int | None, like: Tensor) -> Tensor | float:
+def divisor(g: Geometry, count_include_pad: bool, override: int | None, like: Tensor) -> Tensor | int:
     """m of (4): one number, or one for each window (H', W') where windows hang over the border."""
     if override is not None:
         return override
-    m = torch.ones((), dtype=like.dtype, device=like.device)
-    for n, o, k, s, p, _ in zip(*g, strict=True):
-        start = torch.arange(o, device=like.device) * s - p
-        low, high = (-p, n + p) if count_include_pad else (0, n)
-        m = m[..., None] * ((start + k).clamp(max=high) - start.clamp(min=low))
-    return m
+    ends = [(p, p) if count_include_pad else (0, 0) for p in g.padding]
+    starts = [range(-p, s * o - p, s) for o, s, p in zip(g.output, g.stride, g.padding, strict=True)]
+    counts = [
+        [min(start + k, n + right) - max(start, -left) for start in each]
+        for each, k, n, (left, right) in zip(starts, g.kernel, g.size, ends, strict=True)
+    ]
+    if all(min(each) == k for each, k in zip(counts, g.kernel, strict=True)):
+        return math.prod(g.kernel)
+    m = [like.new_tensor(each) for each in counts]
+    return reduce(lambda above, along: above[..., None] * along, m)
 
 
 class AvgPoolFn(Function):
