@@ -6,6 +6,7 @@ weights move either way. A file here holds parameters and argument checks; its t
 
 from scratch.nn import functional
 from scratch.nn.activation import GELU, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from scratch.nn.attention import MultiheadAttention
 from scratch.nn.conv import Conv2d
 from scratch.nn.dropout import Dropout
 from scratch.nn.embedding import Embedding
@@ -16,6 +17,13 @@ from scratch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLos
 from scratch.nn.norm import LayerNorm, RMSNorm
 from scratch.nn.pool import AvgPool2d, MaxPool2d
 from scratch.nn.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from scratch.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "GELU",
@@ -40,6 +48,7 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "MaxPool2d",
+    "MultiheadAttention",
     "NLLLoss",
     "RGCNConv",
     "RMSNorm",
@@ -50,5 +59,10 @@ __all__ = [
     "Softmax",
     "SparseDropout",
     "Tanh",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "functional",
 ]

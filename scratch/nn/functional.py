@@ -19,6 +19,7 @@ from scratch.ops.graph import (
 )
 from scratch.ops.layer_norm import layer_norm
 from scratch.ops.linear import linear
+from scratch.ops.multi_head_attention import multi_head_attention_forward
 from scratch.ops.pad import pad
 from scratch.ops.pool import avg_pool2d, max_pool2d
 from scratch.ops.regression_loss import mse_loss
@@ -42,6 +43,7 @@ __all__ = [
     "logsigmoid",
     "max_pool2d",
     "mse_loss",
+    "multi_head_attention_forward",
     "nll_loss",
     "pad",
     "propagate",

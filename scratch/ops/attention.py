@@ -45,9 +45,11 @@ import torch
 from torch import Tensor
 
 from scratch.ops.broadcast import unbroadcast
+from scratch.ops.dropout import dropout
 from scratch.ops.dtype import widen
 from scratch.ops.exponential import LOG2_E
 from scratch.ops.function import Function, in_place
+from scratch.ops.softmax import softmax
 
 KEPT = 256  # up to this many keys P is kept
 ROWS, KEYS = 256, 512  # the size of a block
@@ -59,7 +61,6 @@ class Options(NamedTuple):
     causal: bool
     keep: bool  # P, not ℓ
     dropout: float  # p
-    empty: float  # what stands for P and o in a row that may look nowhere: 0 or NaN
 
 
 class AttentionFn(Function):
@@ -82,17 +83,29 @@ class AttentionFn(Function):
         opt, needs = ctx.opt, ctx.needs_input_grad[:4]
         grad = torch.zeros_like(o) if grad is None else grad
         delta = (widen(grad) * widen(o)).sum(-1, keepdim=True)
-        grad_p = None
-        if grad_kept is not None and opt.keep:
-            grad_p = grad_kept
-            delta = delta + (kept * grad_p).sum(-1, keepdim=True)
-        elif grad_kept is not None:
-            delta = delta - grad_kept  # (8)
-        if in_place(grad) and not needs[3]:
-            grads = adjoint_in_blocks(grad, grad_p, delta, q, k, v, mask, drawn, kept, opt, needs)
+        if in_place(grad) and grad_kept is None and not needs[3]:
+            grads = adjoint_in_blocks(grad, delta, q, k, v, mask, drawn, kept, opt, needs)
         else:
-            grads = adjoint(grad, grad_p, delta, q, k, v, mask, drawn, kept, opt)
+            grads = adjoint(grad, grad_kept, delta, q, k, v, mask, drawn, kept, opt)
         return *grads, None, None
+
+
+class ProductFn(Function):
+    """y = a b for batches of matrices of one shape. ā = ȳ bᵀ, b̄ = aᵀ ȳ."""
+
+    @staticmethod
+    def forward(a, b):
+        return a @ b
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad):
+        a, b = ctx.saved_tensors
+        needs_a, needs_b = ctx.needs_input_grad
+        return grad @ b.mT if needs_a else None, a.mT @ grad if needs_b else None
 
 
 # On whole matrices: the textbook.
@@ -127,15 +140,13 @@ def attend(q, k, v, mask, drawn, opt):
     else:
         m = x.amax(-1, keepdim=True).clamp_min(lowest(x))
     p = (x - m).exp()
-    s = p.sum(-1, keepdim=True)
-    if opt.empty == 0:
-        s = s.clamp_min(1)
+    s = p.sum(-1, keepdim=True).clamp_min(1)  # which it is anyway, but in a row that may look nowhere
     p = p / s
     o = (p if drawn is None else p * factors(drawn, opt, p)) @ widen(v)  # (3)
     return o.to(q.dtype), p if opt.keep else m + s.log()
 
 
-def adjoint(grad, grad_p, delta, q, k, v, mask, drawn, kept, opt):
+def adjoint(grad, grad_kept, delta, q, k, v, mask, drawn, kept, opt):
     grad = widen(grad)
     p = kept if opt.keep else (scores(q, k, mask, opt) - kept).exp()  # (2)
     p_bar = grad @ widen(v).mT
@@ -144,8 +155,10 @@ def adjoint(grad, grad_p, delta, q, k, v, mask, drawn, kept, opt):
         r = factors(drawn, opt, p)
         a, p_bar = p * r, p_bar * r
     grad_v = a.mT @ grad  # (4)
-    if grad_p is not None:
-        p_bar = p_bar + grad_p
+    if grad_kept is not None and opt.keep:  # (8)
+        p_bar, delta = p_bar + grad_kept, delta + (p * grad_kept).sum(-1, keepdim=True)
+    elif grad_kept is not None:
+        delta = delta - grad_kept
     x_bar = p * (p_bar - delta)  # (6)
     grad_q, grad_k = opt.scale * x_bar @ widen(k), opt.scale * x_bar.mT @ widen(q)  # (7)
     grad_mask = None if mask is None else unbroadcast(x_bar, mask.shape).to(mask.dtype)
@@ -242,20 +255,19 @@ def attend_in_blocks(q, k, v, mask, drawn, opt):
                     s.mul_(shrink).add_(x.sum(-1, keepdim=True))
                     total.mul_(shrink).baddbmm_(a, v_all[:, keys])
                 m = top
-            if opt.empty == 0:
-                s.clamp_min_(1)
+            s.clamp_min_(1)
             o[(*group, rows)] = total.div_(s).view(*o[group].shape[:2], -1, D)
             if opt.keep:
                 x.mul_(s.reciprocal_())
             else:
                 kept[(*group, rows)] = m.add_(s.log2_()).div_(LOG2_E).view(*o[group].shape[:2], -1, 1)
     if not S:
-        o.fill_(opt.empty)
+        o.zero_()
         kept.fill_(lowest(kept))
     return o, kept
 
 
-def adjoint_in_blocks(grad, grad_p, delta, q, k, v, mask, drawn, kept, opt, needs):
+def adjoint_in_blocks(grad, delta, q, k, v, mask, drawn, kept, opt, needs):
     (N, H, L, _), S = q.shape, k.shape[2]
     grads = [torch.empty_like(t) if need else None for t, need in zip((q, k, v), needs, strict=False)]
     memory, memory_bar = Scratch(widen(q[:0])), Scratch(widen(q[:0]))
@@ -282,8 +294,6 @@ def adjoint_in_blocks(grad, grad_p, delta, q, k, v, mask, drawn, kept, opt, need
                 x_bar = torch.bmm(grad_all[:, rows], v_all[:, keys].mT, out=memory_bar(*size))
                 if r is not None:
                     x_bar.mul_(r)
-                if grad_p is not None:
-                    x_bar.add_(flat(grad_p, group)[:, rows])
                 x_bar.sub_(delta_all[:, rows]).mul_(p)  # (6)
                 if sums[0] is not None:
                     sums[0][:, rows] += torch.bmm(x_bar, k_all[:, keys])  # (7)
@@ -314,46 +324,33 @@ def scaled_dot_product_attention(
     A boolean mask is true where a query may look, an additive one is M; either has a shape that broadcasts to
     (…, L, S). With ``enable_gqa`` one head of k and v serves several consecutive heads of q.
     """
-    return attention(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)[0]
-
-
-def attention(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-    need_weights: bool = False,
-) -> tuple[Tensor, Tensor | None]:
-    """The same, and P r where it is needed; then a row that may look nowhere is NaN, as in a plain softmax."""
-    q, k, v = autocast(q, k, v)
-    check(q, k, v, mask, dropout_p, causal)
+    q, k, v = autocast(query, key, value)
+    check(q, k, v, attn_mask, dropout_p, is_causal)
     if enable_gqa:
         k, v = (grouped(t, q.size(-3)) for t in (k, v))
     batch = torch.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
-    q4, k4, v4 = (four_dimensions(t.expand(*batch, *t.shape[-2:])) for t in (q, k, v))
     shape = (*batch, q.shape[-2], k.shape[-2])
-    if mask is not None:
-        mask = broadcast_mask(mask, shape, q)
+    mask = None if attn_mask is None else four_dimensions(checked_mask(attn_mask, shape, q), shape)
     drawn = None
-    if 0 < dropout_p < 1:
-        drawn = torch.empty(shape, dtype=torch.bool, device=q.device).bernoulli_(1 - dropout_p)
-    elif dropout_p == 1:
+    if dropout_p:
         drawn = torch.zeros(shape, dtype=torch.bool, device=q.device)
-    drawn = None if drawn is None else four_dimensions(drawn)
-    scale = (1 / math.sqrt(q.shape[-1]) if q.shape[-1] else 1.0) if scale is None else scale
-    keep = need_weights or k.shape[-2] <= KEPT
-    opt = Options(float(scale), causal, keep, float(dropout_p), math.nan if need_weights else 0.0)
+        drawn = four_dimensions(drawn if dropout_p == 1 else drawn.bernoulli_(1 - dropout_p), shape)
+    if scale is None:
+        scale = 1 / math.sqrt(max(q.shape[-1], 1))
+    opt = Options(float(scale), is_causal, k.shape[-2] <= KEPT, float(dropout_p))
+    q, k, v = (four_dimensions(t.expand(*batch, *t.shape[-2:]), shape) for t in (q, k, v))
     with torch.autocast(q.device.type, enabled=False):
-        o, p = AttentionFn.apply(q4, k4, v4, mask, drawn, opt)
-        if not need_weights:
-            return o.reshape(*batch, *o.shape[-2:]), None
-        if drawn is not None:
-            p = p * factors(drawn, opt, p)
-    return o.reshape(*batch, *o.shape[-2:]), p.to(q.dtype).reshape(shape)
+        o = AttentionFn.apply(q, k, v, mask, drawn, opt)[0]
+    return o.reshape(*batch, *o.shape[-2:])
+
+
+def attention_with_weights(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float
+) -> tuple[Tensor, Tensor]:
+    """o and P r of (3), one step after the other. Here a row that may look nowhere is NaN."""
+    x = ProductFn.apply(q * (1 / math.sqrt(q.shape[-1])), k.mT)
+    p = dropout(softmax(x if mask is None else x + mask, -1), dropout_p)
+    return ProductFn.apply(p, v), p
 
 
 def autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
@@ -392,16 +389,16 @@ def grouped(x: Tensor, heads: int) -> Tensor:
     return x.unsqueeze(-3).expand(*x.shape[:-2], heads // own, *x.shape[-2:]).flatten(-4, -3)
 
 
-def four_dimensions(x: Tensor) -> Tensor:
-    """Batch, heads, rows, columns."""
-    return x.flatten(0, -4) if x.dim() > 4 else x[(None,) * (4 - x.dim())]
-
-
-def broadcast_mask(mask: Tensor, shape: tuple[int, ...], q: Tensor) -> Tensor:
-    """M with four dimensions, 1 where all share it."""
+def checked_mask(mask: Tensor, shape: tuple[int, ...], q: Tensor) -> Tensor:
+    """M, where the mask broadcasts to the shape of the scores."""
     if torch.broadcast_shapes(mask.shape, shape) != torch.Size(shape):
         raise RuntimeError(f"attn_mask has the shape {tuple(mask.shape)}, which does not go with scores {shape}")
     if mask.dtype is torch.bool:
-        mask = torch.zeros_like(mask, dtype=widen(q[:0]).dtype).masked_fill_(~mask, -math.inf)
-    mask = mask[(None,) * (max(len(shape), 4) - mask.dim())]
-    return four_dimensions(mask.expand(*shape[:-3], *mask.shape[-3:])) if mask.dim() > 4 else mask
+        return torch.zeros_like(mask, dtype=widen(q[:0]).dtype).masked_fill_(~mask, -math.inf)
+    return mask
+
+
+def four_dimensions(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """What broadcasts to the shape (…, L, S), or begins like it, as batch, heads, rows, columns."""
+    x = x[(None,) * (max(len(shape), 4) - x.dim())]
+    return x.expand(*shape[:-3], *x.shape[-3:]).flatten(0, -4) if x.dim() > 4 else x
