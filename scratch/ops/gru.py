@@ -37,20 +37,20 @@ Source:     Cho et al., Learning phrase representations using RNN encoder-decode
 import torch
 from torch import Tensor
 
-from scratch.ops.activation import TanhFn, sigmoid, tanh
+from scratch.ops.activation import sigmoid, tanh
 from scratch.ops.function import Function
 from scratch.ops.recurrence import (
+    Rows,
     Sizes,
     State,
     Weights,
     advance,
+    blocks,
     first,
     in_full_precision,
     order,
     previous,
-    slots,
     tanh_into,
-    through_sigmoid,
 )
 
 
@@ -68,25 +68,24 @@ def trace(x, W, U, b, d, h_before):
 class GRUFn(Function):
     @staticmethod
     def forward(x, h0, W, U, b, d, sizes, reverse):
-        H = h0.shape[1]
+        N, H = h0.shape
         if b is None:
             gates, d_n = x @ W.t(), h0.new_zeros(H)
         else:
             d_rz, d_n = d.split((2 * H, H))
             gates = torch.addmm(torch.cat((b[: 2 * H] + d_rz, b[2 * H :])), x, W.t())
         q, y = x.new_empty(2, x.shape[0], H)
-        rz_steps, n_steps = (gate.split(sizes) for gate in gates.split((2 * H, H), 1))
-        r_steps, z_steps, _ = (gate.split(sizes) for gate in gates.chunk(3, 1))
+        rz_steps, gate_steps = gates[:, : 2 * H].split(sizes), blocks(gates, 3, sizes)
         q_steps, y_steps = q.split(sizes), y.split(sizes)
         U_rz, U_n = U.t().split((2 * H, H), 1)
         h = h0
         for t in order(sizes, reverse):
-            before = first(h, sizes[t])
+            size, (r, z, n) = sizes[t], gate_steps[t]
+            before = first(h, size, N)
             rz_steps[t].addmm_(before, U_rz).sigmoid_()  # (1), (2)
             torch.addmm(d_n, before, U_n, out=q_steps[t])
-            n = n_steps[t].addcmul_(r_steps[t], q_steps[t])
-            tanh_into(n, n)  # (3)
-            h = advance(h, torch.lerp(n, before, z_steps[t], out=y_steps[t]))  # (4)
+            tanh_into(n, n.addcmul_(r, q_steps[t]))  # (3)
+            h = advance(h, torch.lerp(n, before, z, out=y_steps[t]), size, N)  # (4)
         return y, h.clone(), gates, q
 
     @staticmethod
@@ -107,26 +106,30 @@ class GRUFn(Function):
             gates, q = trace(x, W, U, b, d, torch.cat(h_before))
         grad_y = torch.zeros_like(y) if grad_y is None else grad_y
         grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
-        gate_steps, q_steps, grad_steps = gates.split(sizes), q.split(sizes), grad_y.split(sizes)
-        grad_a, a_steps = slots(gates, sizes, recorded)
-        grad_u, u_steps = slots(gates, sizes, recorded)
+        gate_steps, q_steps, grad_steps = blocks(gates, 3, sizes), q.split(sizes), grad_y.split(sizes)
+        N, H = h0.shape
+        rows = Rows(4 * H, 4, sizes, y, recorded)  # (ūⁿ, āʳ, āᶻ, āⁿ): first three ū, last three ā
+        U_nrz = U.roll(H, 0)
         for t in reversed(order(sizes, reverse)):
-            r, z, n = gate_steps[t].chunk(3, 1)
-            h = first(grad_h, sizes[t]) + grad_steps[t]  # (8)
+            r, z, n = gate_steps[t]
+            slot_u, slot_r, slot_z, slot_n = rows.slots[t]
+            h = first(grad_h, sizes[t], N) + grad_steps[t]  # (8)
             kept = h * z
-            a_n = TanhFn.pullback(h - kept, n)  # (9)
-            a_z = through_sigmoid(h * (h_before[t] - n), z)
-            a_r = through_sigmoid(a_n * q_steps[t], r)  # (10)
-            a_steps[t] = torch.cat((a_r, a_z, a_n), 1, out=a_steps[t])  # (11)
-            u_steps[t] = torch.cat((a_r, a_z, a_n * r), 1, out=u_steps[t])
-            grad_h = advance(grad_h, torch.addmm(kept, u_steps[t], U))  # (8), (12)
-        if recorded:
-            grad_a, grad_u = torch.cat(a_steps), torch.cat(u_steps)
+            new = h - kept
+            a_n = torch.addcmul(new, new * n, n, value=-1, out=slot_n)  # (9)
+            a_z = torch.mul(h_before[t] - n, torch.addcmul(kept, kept, z, value=-1), out=slot_z)
+            u_n = torch.mul(a_n, r, out=slot_u)  # (11)
+            qu = q_steps[t] * u_n
+            a_r = torch.addcmul(qu, qu, r, value=-1, out=slot_r)  # (10)
+            u = rows.put(t, u_n, a_r, a_z, a_n)[:, : 3 * H]
+            grad_h = advance(grad_h, torch.addmm(kept, u, U_nrz), sizes[t], N)  # (8), (12)
+        found = rows.all()
+        grad_u, grad_a, total = found[:, : 3 * H], found[:, H:], found.sum(0)
         grad_x = grad_a @ W if needs[0] else None  # (13)
-        grad_W = grad_a.t() @ x if needs[2] else None  # (14)
-        grad_U = grad_u.t() @ torch.cat(h_before) if needs[3] else None  # (15)
-        grad_b = grad_a.sum(0) if needs[4] else None  # (16)
-        grad_d = grad_u.sum(0) if needs[5] else None
+        grad_W = (x.t() @ grad_a).t() if needs[2] else None  # (14)
+        grad_U = (torch.cat(h_before).t() @ grad_u).t().roll(-H, 0) if needs[3] else None  # (15)
+        grad_b = total[H:] if needs[4] else None  # (16)
+        grad_d = total[: 3 * H].roll(-H) if needs[5] else None
         return grad_x, grad_h, grad_W, grad_U, grad_b, grad_d, None, None
 
 

@@ -40,21 +40,22 @@ Source:     Hochreiter and Schmidhuber, Long short-term memory (1997); Gers, Sch
 import torch
 from torch import Tensor
 
-from scratch.ops.activation import TanhFn, sigmoid, tanh
+from scratch.ops.activation import sigmoid, tanh
 from scratch.ops.function import Function
 from scratch.ops.recurrence import (
+    Rows,
     Sizes,
     State,
     Weights,
     advance,
+    blocks,
     first,
     in_full_precision,
     order,
     previous,
-    slots,
     tanh_into,
-    through_sigmoid,
     total,
+    twice_less_one_,
 )
 
 
@@ -66,8 +67,8 @@ def trace(x, h0, c0, W, U, b, V, y, sizes, reverse):
     f_steps, ig_steps = f.split(sizes), (i * g).split(sizes)
     c, c_steps = c0, [c0] * len(sizes)
     for t in order(sizes, reverse):
-        c_steps[t] = f_steps[t] * first(c, sizes[t]) + ig_steps[t]  # (3)
-        c = advance(c, c_steps[t])
+        c_steps[t] = f_steps[t] * first(c, sizes[t], sizes[0]) + ig_steps[t]  # (3)
+        c = advance(c, c_steps[t], sizes[t], sizes[0])
     c_all = torch.cat(c_steps)
     return torch.cat((i, f, g, o), 1), c_all, tanh(c_all)
 
@@ -78,20 +79,21 @@ class LSTMFn(Function):
         gates = x @ W.t() if b is None else torch.addmm(b, x, W.t())
         c_all, tanh_all, y = (s.new_empty(x.shape[0], s.shape[1]) for s in (c0, c0, h0))
         a_steps, c_steps, tanh_steps, y_steps = (s.split(sizes) for s in (gates, c_all, tanh_all, y))
-        i_steps, f_steps, g_steps, o_steps = (gate.split(sizes) for gate in gates.chunk(4, 1))
-        h, c = h0, c0
+        gate_steps = blocks(gates, 4, sizes)
+        (h, c), N = (h0, c0), sizes[0]
         for t in order(sizes, reverse):
-            a_steps[t].addmm_(first(h, sizes[t]), U.t())  # (1)
-            g_steps[t].mul_(2)
-            a_steps[t].sigmoid_()  # (2), with tanh x = 2σ(2x) − 1
-            g_steps[t].mul_(2).sub_(1)
-            torch.mul(f_steps[t], first(c, sizes[t]), out=c_steps[t]).addcmul_(i_steps[t], g_steps[t])  # (3)
+            size, (i, f, g, o) = sizes[t], gate_steps[t]
+            a = a_steps[t].addmm_(first(h, size, N), U.t())  # (1)
+            g.add_(g)
+            a.sigmoid_()  # (2), with tanh x = 2σ(2x) − 1
+            twice_less_one_(g)
+            torch.mul(f, first(c, size, N), out=c_steps[t]).addcmul_(i, g)  # (3)
             tanh_into(tanh_steps[t], c_steps[t])
             if V is None:
-                torch.mul(o_steps[t], tanh_steps[t], out=y_steps[t])  # (4)
+                torch.mul(o, tanh_steps[t], out=y_steps[t])  # (4)
             else:
-                torch.mm(o_steps[t] * tanh_steps[t], V.t(), out=y_steps[t])
-            h, c = advance(h, y_steps[t]), advance(c, c_steps[t])
+                torch.mm(o * tanh_steps[t], V.t(), out=y_steps[t])
+            h, c = advance(h, y_steps[t], size, N), advance(c, c_steps[t], size, N)
         return y, h.clone(), c.clone(), gates, c_all, tanh_all
 
     @staticmethod
@@ -111,34 +113,34 @@ class LSTMFn(Function):
             gates, c_all, tanh_all = trace(x, h0, c0, W, U, b, V, y, sizes, reverse)
         h_before = previous(y.split(sizes), h0, sizes, reverse)
         c_before = previous(c_all.split(sizes), c0, sizes, reverse)
-        gate_steps, tanh_steps = gates.split(sizes), tanh_all.split(sizes)
+        gate_steps, tanh_steps = blocks(gates, 4, sizes), tanh_all.split(sizes)
         grad_y = torch.zeros_like(y) if grad_y is None else grad_y
         grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
         grad_c = torch.zeros_like(c0) if grad_c is None else grad_c
         grad_steps, grad_h_steps = grad_y.split(sizes), [grad_h] * len(sizes)
-        grad_a, a_steps = slots(gates, sizes, recorded)
+        N, rows = sizes[0], Rows(gates.shape[1], 4, sizes, gates, recorded)
         for t in reversed(order(sizes, reverse)):
-            i, f, g, o = gate_steps[t].chunk(4, 1)
-            tanh_c = tanh_steps[t]
-            h = grad_h_steps[t] = first(grad_h, sizes[t]) + grad_steps[t]  # (9)
+            size, (i, f, g, o), tanh_c = sizes[t], gate_steps[t], tanh_steps[t]
+            slot_i, slot_f, slot_g, slot_o = rows.slots[t]
+            h = grad_h_steps[t] = first(grad_h, size, N) + grad_steps[t]  # (9)
             m = h if V is None else h @ V
-            c = first(grad_c, sizes[t]) + TanhFn.pullback(m * o, tanh_c)  # (10)
-            a_steps[t] = torch.cat(
-                (
-                    through_sigmoid(c * g, i),  # (11)
-                    through_sigmoid(c * c_before[t], f),
-                    TanhFn.pullback(c * i, g),  # (12)
-                    through_sigmoid(m * tanh_c, o),
-                ),
-                1,
-                out=a_steps[t],
+            om = o * m
+            tom = tanh_c * om
+            c = torch.addcmul(first(grad_c, size, N) + om, tom, tanh_c, value=-1)  # (10)
+            ic, fc = i * c, f * c
+            gic, before = g * ic, c_before[t] * fc
+            a = rows.put(
+                t,
+                torch.addcmul(gic, gic, i, value=-1, out=slot_i),  # (11)
+                torch.addcmul(before, before, f, value=-1, out=slot_f),
+                torch.addcmul(ic, gic, g, value=-1, out=slot_g),  # (12)
+                torch.addcmul(tom, tom, o, value=-1, out=slot_o),
             )
-            grad_h, grad_c = advance(grad_h, a_steps[t] @ U), advance(grad_c, c * f)  # (9), (10), (13)
-        if recorded:
-            grad_a = torch.cat(a_steps)
+            grad_h, grad_c = advance(grad_h, a @ U, size, N), advance(grad_c, fc, size, N)  # (9), (10), (13)
+        grad_a = rows.all()
         grad_x = grad_a @ W if needs[0] else None  # (14)
-        grad_W = grad_a.t() @ x if needs[3] else None  # (15)
-        grad_U = grad_a.t() @ torch.cat(h_before) if needs[4] else None  # (16)
+        grad_W = (x.t() @ grad_a).t() if needs[3] else None  # (15)
+        grad_U = (torch.cat(h_before).t() @ grad_a).t() if needs[4] else None  # (16)
         grad_b = grad_a.sum(0) if needs[5] else None  # (17)
         grad_V = None
         if needs[6]:

@@ -33,23 +33,22 @@ def order(sizes: Sizes, reverse: bool) -> range:
     return range(len(sizes))[:: -1 if reverse else 1]
 
 
-def first(state: Tensor, size: int) -> Tensor:
-    """The rows that a step of this size acts on."""
-    return state if size == state.shape[0] else state[:size]
+def first(state: Tensor, size: int, batch: int) -> Tensor:
+    """The rows of a state (batch, H) that a step of this size acts on."""
+    return state if size == batch else state[:size]
 
 
-def advance(state: Tensor, rows: Tensor) -> Tensor:
-    """The state after a step: its first rows are replaced."""
-    size = rows.shape[0]
-    return rows if size == state.shape[0] else torch.cat((rows, state[size:]))
+def advance(state: Tensor, rows: Tensor, size: int, batch: int) -> Tensor:
+    """The state (batch, H) after a step: its first rows are replaced."""
+    return rows if size == batch else torch.cat((rows, state[size:]))
 
 
 def previous(steps: Sequence[Tensor], initial: Tensor, sizes: Sizes, reverse: bool) -> list[Tensor]:
     """For each step the state it started from, out of the states that all steps ended in."""
     state, started = initial, [initial] * len(sizes)
     for t in order(sizes, reverse):
-        started[t] = first(state, sizes[t])
-        state = advance(state, steps[t])
+        started[t] = first(state, sizes[t], sizes[0])
+        state = advance(state, steps[t], sizes[t], sizes[0])
     return started
 
 
@@ -58,25 +57,44 @@ def total(b: Tensor | None, d: Tensor | None) -> Tensor | None:
     return None if b is None or d is None else b + d
 
 
-def slots(like: Tensor, sizes: Sizes, recorded: bool) -> tuple[Any, list[Any]]:
-    """Where the steps of an adjoint put their rows: in views of one new matrix, or, where autograd records them
-    and allows no ``out=``, nowhere: None."""
-    if recorded:
-        return None, [None] * len(sizes)
-    matrix = torch.empty_like(like)
-    return matrix, list(matrix.split(sizes))
+def blocks(matrix: Tensor, count: int, sizes: Sizes) -> list[tuple[Tensor, ...]]:
+    """For each step its rows, cut into ``count`` blocks of equal width, such as gates."""
+    return list(zip(*(block.split(sizes) for block in matrix.chunk(count, 1)), strict=True))
+
+
+class Rows:
+    """What the steps of an adjoint find, (P, C) in blocks of columns. They write it into their slots of one matrix;
+    where autograd records them, and allows no ``out=``, the slots are None and the blocks are put together."""
+
+    def __init__(self, columns: int, count: int, sizes: Sizes, like: Tensor, recorded: bool) -> None:
+        self.recorded = recorded
+        self.steps: list[Any] = [None] * len(sizes)
+        self.slots: list[Any] = [[None] * count] * len(sizes)
+        if not recorded:
+            self.matrix = like.new_empty(sum(sizes), columns)
+            self.steps, self.slots = list(self.matrix.split(sizes)), blocks(self.matrix, count, sizes)
+
+    def put(self, t: int, *found: Tensor) -> Tensor:
+        """The rows of a step, once its blocks are found."""
+        if self.recorded:
+            self.steps[t] = torch.cat(found, 1)
+        return self.steps[t]
+
+    def all(self) -> Tensor:
+        return torch.cat(self.steps) if self.recorded else self.matrix
+
+
+MINUS_ONE = torch.tensor(-1.0)
+
+
+def twice_less_one_(s: Tensor) -> Tensor:
+    """2s − 1: tanh x, given s = σ(2x). The kernel of σ is six times as fast as that of tanh; the rounding error is
+    that of a number near 1, as in the sums that x comes from."""
+    return torch.add(MINUS_ONE, s, alpha=2, out=s)
 
 
 def tanh_into(out: Tensor, x: Tensor) -> Tensor:
-    """tanh x = 2σ(2x) − 1. The kernel of σ is six times as fast as that of tanh; the rounding error is that
-    of a number near 1, as in the sums that x comes from."""
-    return torch.mul(x, 2, out=out).sigmoid_().mul_(2).sub_(1)
-
-
-def through_sigmoid(grad: Tensor, s: Tensor) -> Tensor:
-    """grad · s(1 − s) with s = σ(a): from s back to a."""
-    grad = grad * s
-    return torch.addcmul(grad, grad, s, value=-1)
+    return twice_less_one_(torch.add(x, x, out=out).sigmoid_())
 
 
 def in_full_precision(layer: Layer) -> Layer:

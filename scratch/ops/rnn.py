@@ -44,10 +44,10 @@ class RNNFn(Function):
     @staticmethod
     def forward(x, h0, W, U, b, nonlinearity, sizes, reverse):
         y = x @ W.t() if b is None else torch.addmm(b, x, W.t())
-        steps, h = y.split(sizes), h0
+        steps, h, N = y.split(sizes), h0, sizes[0]
         phi = torch.tanh_ if nonlinearity == "tanh" else torch.relu_
         for t in order(sizes, reverse):
-            h = advance(h, phi(steps[t].addmm_(first(h, sizes[t]), U.t())))  # (1)
+            h = advance(h, phi(steps[t].addmm_(first(h, sizes[t], N), U.t())), sizes[t], N)  # (1)
         return y, h.clone()
 
     @staticmethod
@@ -61,14 +61,14 @@ class RNNFn(Function):
         sizes, reverse = ctx.sizes, ctx.reverse
         y_steps, grad_steps, a_steps = y.split(sizes), grad_y.split(sizes), list(y.split(sizes))
         for t in reversed(order(sizes, reverse)):
-            g, h = first(grad_h, sizes[t]) + grad_steps[t], y_steps[t]  # (3)
+            g, h = first(grad_h, sizes[t], sizes[0]) + grad_steps[t], y_steps[t]  # (3)
             a_steps[t] = TanhFn.pullback(g, h) if ctx.nonlinearity == "tanh" else g * h.sign()  # (4)
-            grad_h = advance(grad_h, a_steps[t] @ U)  # (3), (5)
+            grad_h = advance(grad_h, a_steps[t] @ U, sizes[t], sizes[0])  # (3), (5)
         grad_a = torch.cat(a_steps)
         needs = ctx.needs_input_grad
         grad_x = grad_a @ W if needs[0] else None  # (6)
-        grad_W = grad_a.t() @ x if needs[2] else None  # (7)
-        grad_U = grad_a.t() @ torch.cat(previous(y_steps, h0, sizes, reverse)) if needs[3] else None  # (8)
+        grad_W = (x.t() @ grad_a).t() if needs[2] else None  # (7)
+        grad_U = (torch.cat(previous(y_steps, h0, sizes, reverse)).t() @ grad_a).t() if needs[3] else None  # (8)
         grad_b = grad_a.sum(0) if needs[4] else None  # (9)
         return grad_x, grad_h, grad_W, grad_U, grad_b, None, None, None
 
