@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.callbacks import Interrupted
+from zoo.checkpoint import kind_of, read
 from zoo.errors import UsageError, at_least, between, listing
 from zoo.namespace import Namespace
 
@@ -39,7 +40,7 @@ def build_data(config: DictConfig) -> Any:
 def suited(model: Any, facts: dict[str, Any]) -> Any:
     """The class, or the one among its ``alternatives`` that takes these facts: some data ask for classes, others for
     numbers."""
-    kinds = (model, *getattr(model, "alternatives", ()))
+    kinds = (model, *model.alternatives)
     return next((kind for kind in kinds if set(facts) <= set(signature(kind).parameters)), model)
 
 
@@ -47,17 +48,15 @@ def build_model(config: DictConfig, facts: dict[str, Any]) -> LightningModule:
     """The model of the configuration, made to the measure of the data (its ``facts``), with its optimizer."""
     target = suited(get_class(config.model._target_), facts)
     config.model._target_ = f"{target.__module__}.{target.__name__}"
-    asked = signature(target).parameters
-    needed = [name for name, parameter in asked.items() if parameter.default is parameter.empty and name != "training"]
-    if not set(facts) <= set(asked) or not {*needed} <= {*facts, *config.model}:
+    takes = [name for name in signature(target).parameters if name != "training"]
+    if not set(facts) <= set(takes):
         raise UsageError(
             f"model {target.__name__} and data {config.data._target_} do not go together: "
-            f"the data give {listing(facts)}; the model takes {listing(name for name in asked if name != 'training')}"
+            f"the data give {listing(facts)}; the model takes {listing(takes)}"
         )
     package, _, name = config.optimizer._target_.rpartition(".")
     getattr(Namespace(package), name)  # tells what the package has where it lacks this one
-    optimizer = instantiate(config.optimizer, _convert_="all")  # plain lists: they go into checkpoints
-    scheduler = instantiate(config.scheduler, _convert_="all") or None
+    optimizer, scheduler = plain(config.optimizer), plain(config.scheduler) or None
     model = plain(config.model, **facts, optimizer=optimizer, scheduler=scheduler)
     try:
         model.configure_optimizers()  # so that a wrong hyper-parameter is told before the run begins
@@ -76,21 +75,15 @@ def with_impl(config: DictConfig, impl: DictConfig) -> DictConfig:
 
 def check_checkpoint(path: str, model: LightningModule) -> None:
     """Refuse a file that is no checkpoint, or one of another model."""
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        kind, trained = checkpoint["config"]["model"]["_target_"], checkpoint["hyper_parameters"]
-    except FileNotFoundError:
-        raise UsageError(f"ckpt_path={path}: no such file") from None
-    except Exception as error:
-        raise UsageError(f"ckpt_path={path}: not a checkpoint of this program, or damaged") from error
+    checkpoint = read("ckpt_path", path)
+    kind, trained = kind_of(checkpoint), checkpoint["hyper_parameters"]
     here = f"{type(model).__module__}.{type(model).__name__}"
     if kind != here:
         raise UsageError(f"ckpt_path={path}: holds a {kind}, but the model asked for is a {here}")
     for name, value in trained.items():
         if name != "layers" and model.hparams.get(name) != value:
-            raise UsageError(
-                f"ckpt_path={path}: was trained with {name}={value}, but {name}={model.hparams.get(name)} was asked for"
-            )
+            asked = model.hparams.get(name)
+            raise UsageError(f"ckpt_path={path}: was trained with {name}={value!r}, but {name}={asked!r} was asked for")
 
 
 class KeepConfig(Callback):
