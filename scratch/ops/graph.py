@@ -85,6 +85,9 @@ class SparseMatrix(NamedTuple):
     def dtype(self) -> torch.dtype:
         return self.value.dtype
 
+    def to_dense(self) -> Tensor:
+        return as_csr(self.value, self.crow, self.col, self.shape[1]).to_dense()
+
     def t(self) -> "SparseMatrix":
         return SparseMatrix(self.value_t, self.crow_t, self.col_t, self.value, self.crow, self.col)
 

@@ -89,8 +89,11 @@ def worst(actual: Tensor, expected: Tensor, floor: float = 1e-3) -> str:
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every leaf of nested tuples, lists and dicts with its path; a PackedSequence is a named tuple."""
-    if isinstance(value, dict):
+    """Every leaf of nested tuples, lists and dicts with its path; a PackedSequence is a named tuple. A sparse matrix
+    of whatever make is what its ``to_dense`` gives."""
+    if hasattr(value, "to_dense") and (not isinstance(value, Tensor) or value.layout is torch.sparse_csr):
+        yield path, value.to_dense()
+    elif isinstance(value, dict):
         for key, item in value.items():
             yield from leaves(item, f"{path}[{key!r}]")
     elif isinstance(value, (tuple, list)):
@@ -170,7 +173,10 @@ def require_signature(actual: Callable[..., Any], expected: Callable[..., Any], 
 
 
 def _declared(parameter: Parameter) -> str:
-    return parameter.name if parameter.default is Parameter.empty else f"{parameter.name}={parameter.default!r}"
+    default = parameter.default
+    if default is Parameter.empty:
+        return parameter.name
+    return f"{parameter.name}={default.__name__ if inspect.isfunction(default) else repr(default)}"
 
 
 def require_same_error(actual: Callable[[], Any], expected: Callable[[], Any]) -> None:
