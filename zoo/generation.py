@@ -1,15 +1,18 @@
 """Text from a language model: a prompt, and then character after character, drawn from what the model expects."""
 
-import math
+import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import DictConfig
 from torch import Tensor
 
+from zoo.checkpoint import kind_of, read, trained_model
 from zoo.errors import UsageError, at_least
 
 SAMPLE = 300  # characters of a sample in the log
@@ -38,6 +41,11 @@ def encoded(text: str, alphabet: str) -> Tensor:
     return torch.tensor([[alphabet.index(character) for character in text]])
 
 
+def opening(alphabet: str) -> str:
+    """A prompt for who has none: a new line, where the alphabet has it."""
+    return "\n" if "\n" in alphabet else alphabet[0]
+
+
 def generate(
     model: Any, prompt: str, length: int, temperature: float = 1.0, top_k: int | None = None, seed: int = 0
 ) -> Iterator[str]:
@@ -50,16 +58,39 @@ def generate(
     at_least("temperature", temperature, 0)
     if top_k is not None:
         at_least("top_k", top_k, 1)
-    if not math.isfinite(temperature):
-        raise UsageError(f"temperature={temperature}: must be finite")
-    generator = torch.Generator().manual_seed(seed)
-    input, state = encoded(prompt, model.alphabet), None
-    for _ in range(length):
-        with torch.no_grad():
-            logits, state = model(input.to(model.device), state)
-        chosen = draw(logits[0, -1].cpu(), temperature, top_k, generator)
-        yield model.alphabet[chosen]
-        input = torch.tensor([[chosen]])
+    at_least("seed", seed, 0)
+    input = encoded(prompt, model.alphabet)
+
+    def characters() -> Iterator[str]:
+        generator, read, state = torch.Generator().manual_seed(seed), input, None
+        for _ in range(length):
+            with torch.no_grad():
+                logits, state = model(read.to(model.device), state)
+            chosen = draw(logits[0, -1].cpu(), temperature, top_k, generator)
+            yield model.alphabet[chosen]
+            read = torch.tensor([[chosen]])
+
+    return characters()
+
+
+def write(config: DictConfig) -> None:
+    """Print the prompt, and then what the model of a checkpoint makes of it, as it comes."""
+    if config.ckpt is None:
+        raise UsageError("ckpt: which checkpoint? runs/…/checkpoints/best.ckpt of a language model")
+    checkpoint = read("ckpt", config.ckpt)
+    if "alphabet" not in checkpoint["hyper_parameters"]:
+        raise UsageError(f"ckpt={config.ckpt}: holds a {kind_of(checkpoint)}, which is no language model")
+    model: Any = trained_model(checkpoint, config.impl.layers if "impl" in config else None)
+    prompt = opening(model.alphabet) if config.prompt is None else config.prompt
+    text = generate(model, prompt, config.length, config.temperature, config.top_k, config.seed)
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack a character
+    try:
+        for piece in chain([config.prompt or ""], text):
+            print(piece, end="", flush=True)
+        print()
+    except KeyboardInterrupt:
+        print()
+        sys.exit(130)
 
 
 class TextSamples(Callback):
@@ -69,10 +100,9 @@ class TextSamples(Callback):
         if not trainer.is_global_zero:
             return
         model: Any = pl_module
-        prompt = "\n" if "\n" in model.alphabet else model.alphabet[0]
         training = model.training
         model.eval()
-        text = "".join(generate(model, prompt, SAMPLE, temperature=0.8, seed=trainer.current_epoch))
+        text = "".join(generate(model, opening(model.alphabet), SAMPLE, temperature=0.8, seed=trainer.current_epoch))
         model.train(training)
         with (Path(trainer.default_root_dir) / "samples.txt").open("a", encoding="utf-8") as file:
             file.write(f"=== epoch {trainer.current_epoch}, step {trainer.global_step} ===\n{text}\n\n")

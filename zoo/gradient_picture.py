@@ -37,7 +37,9 @@ def gradient_per_step(stages: dict[int, Tensor]) -> Figure:
     axes = figure.add_subplot()
     for index, (step, norms) in enumerate(sorted(stages.items())):
         shade = index / max(len(stages) - 1, 1)
-        axes.plot(range(1, len(norms) + 1), norms, color=(0.8 * shade, 0.2, 0.8 * (1 - shade)), label=f"step {step}")
+        axes.plot(
+            range(1, len(norms) + 1), norms.tolist(), color=(0.8 * shade, 0.2, 0.8 * (1 - shade)), label=f"step {step}"
+        )
     axes.set(xlabel="t", title="‖∂loss / ∂xₜ‖", yscale="log")
     axes.grid(alpha=0.3)
     axes.legend()

@@ -92,9 +92,7 @@ class LanguageModel(Trainable):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss = self._loss("train", batch)
-        self.log(
-            "train/loss", loss.detach(), prog_bar=True, on_step=True, on_epoch=True, batch_size=batch[1].numel()
-        )
+        self.log("train/loss", loss.detach(), prog_bar=True, on_step=True, on_epoch=True, batch_size=batch[1].numel())
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
@@ -106,7 +104,7 @@ class LanguageModel(Trainable):
     def _evaluate(self, stage: str, perplexity: Perplexity, batch: tuple[Tensor, Tensor]) -> None:
         loss, count = self._loss(stage, batch), batch[1].numel()
         perplexity.update(loss, count)
-        shown = {
+        shown: dict[str, Any] = {
             f"{stage}/loss": loss,
             f"{stage}/bits_per_character": loss / math.log(2),
             f"{stage}/perplexity": perplexity,

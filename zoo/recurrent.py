@@ -115,48 +115,6 @@ class SequenceNetwork(Module):
         return self.head(self.dropout(every[:, -self.answers :])).transpose(1, 2)
 
 
-class SequenceClassifier(Classifier):
-    """Says of a sequence, or of each of its last `answers` steps, which class it is.
-
-    Args:
-        cell: "RNN", "RNN_relu", "LSTM" or "GRU".
-        hidden, depth, bidirectional: the width of a layer in each direction, the number of layers, and whether each
-            reads the sequence from its end as well.
-        dropout: between the layers and before the output.
-        forget_bias: see `Recurrent`.
-
-    Input (N, T, in_features) or a PackedSequence of sequences of different lengths; output logits (N, num_classes), or
-    (N, num_classes, answers). Raises UsageError on an unknown cell, or a size out of range.
-    """
-
-    def __init__(
-        self,
-        layers: str = "zoo.layers",
-        cell: str = "LSTM",
-        hidden: int = 128,
-        depth: int = 1,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
-        forget_bias: float | None = None,
-        in_features: int = 8,
-        num_classes: int = 10,
-        answers: int = 1,
-        **training: Any,
-    ) -> None:
-        super().__init__(layers, num_classes, **training)
-        self.save_hyperparameters(ignore=list(training))
-        self.network = SequenceNetwork(
-            layers, in_features, num_classes, answers, dropout,
-            cell=cell, hidden=hidden, depth=depth, bidirectional=bidirectional, forget_bias=forget_bias,
-        )  # fmt: skip
-
-    def gradient_per_step(self, batch: tuple[Any, Tensor]) -> Tensor:
-        return gradient_norms(batch[0], lambda input: self.loss(self(input), batch[1]))
-
-    def configure_callbacks(self) -> list[Callback]:
-        return [*super().configure_callbacks(), GradientPicture()]
-
-
 class SequenceRegressor(Regressor):
     """Says num_targets numbers of a sequence; everything else as `SequenceClassifier`."""
 
@@ -187,4 +145,45 @@ class SequenceRegressor(Regressor):
         return [GradientPicture()]
 
 
-SequenceClassifier.alternatives = (SequenceRegressor,)
+class SequenceClassifier(Classifier):
+    """Says of a sequence, or of each of its last `answers` steps, which class it is.
+
+    Args:
+        cell: "RNN", "RNN_relu", "LSTM" or "GRU".
+        hidden, depth, bidirectional: the width of a layer in each direction, the number of layers, and whether each
+            reads the sequence from its end as well.
+        dropout: between the layers and before the output.
+        forget_bias: see `Recurrent`.
+
+    Input (N, T, in_features) or a PackedSequence of sequences of different lengths; output logits (N, num_classes), or
+    (N, num_classes, answers). Raises UsageError on an unknown cell, or a size out of range.
+    """
+
+    alternatives = (SequenceRegressor,)  # where the data ask for numbers
+
+    def __init__(
+        self,
+        layers: str = "zoo.layers",
+        cell: str = "LSTM",
+        hidden: int = 128,
+        depth: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        forget_bias: float | None = None,
+        in_features: int = 8,
+        num_classes: int = 10,
+        answers: int = 1,
+        **training: Any,
+    ) -> None:
+        super().__init__(layers, num_classes, **training)
+        self.save_hyperparameters(ignore=list(training))
+        self.network = SequenceNetwork(
+            layers, in_features, num_classes, answers, dropout,
+            cell=cell, hidden=hidden, depth=depth, bidirectional=bidirectional, forget_bias=forget_bias,
+        )  # fmt: skip
+
+    def gradient_per_step(self, batch: tuple[Any, Tensor]) -> Tensor:
+        return gradient_norms(batch[0], lambda input: self.loss(self(input), batch[1]))
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [*super().configure_callbacks(), GradientPicture()]

@@ -22,6 +22,8 @@ class Trainable(LightningModule):
     calls ``self.save_hyperparameters(ignore=list(training))``.
     """
 
+    alternatives: tuple[type, ...] = ()  # models that stand in for this one where the data give other facts
+
     def __init__(
         self,
         optimizer: Callable[[Iterable[Parameter]], Optimizer] | None = None,

@@ -17,7 +17,7 @@ from zoo.data.digits import Digits
 from zoo.data.images import ImageData
 from zoo.data.loader import Loader, Tensors
 from zoo.data.mnist import MNISTData
-from zoo.errors import at_least, between, one_of
+from zoo.errors import at_least, one_of
 from zoo.seeding import mix
 
 
@@ -75,7 +75,9 @@ class Adding(GeneratedSequences):
     Batches: (N, T, 2), or with `vary` a PackedSequence; sums (N, 1).
     """
 
-    def __init__(self, length: int = 100, vary: float = 0.0, train: int = 50000, test: int = 1000, **options: Any) -> None:
+    def __init__(
+        self, length: int = 100, vary: float = 0.0, train: int = 50000, test: int = 1000, **options: Any
+    ) -> None:
         super().__init__(length, train, test, **options)
         at_least("data.vary", vary, 0)
         self.vary = vary
