@@ -1,4 +1,4 @@
-"""Recurrent models and the sequences they are tried on: equal in both implementations, at any length, and they learn."""
+"""Recurrent models and the sequences they are tried on: equal in both implementations, at any length; they learn."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from torch import Generator, Tensor
+from torch import Generator
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from scratch.testing import Audit, require_equal_networks, resolve
