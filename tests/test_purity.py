@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Parameter
 
-from scratch.testing import PURITY_CHECKS, Audit, Case, Check, Impure
+from scratch.testing import PURITY_CHECKS, Audit, Case, Check, Impure, OptimizerCase
 from tests.cases import CASES
+from tests.cases import optim as optimizers
 from tests.conftest import case_parameters
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -23,6 +24,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def test_case(case: Case, check: Check, impl: str, reference: str) -> None:
     check(case, impl, reference)
+
+
+@pytest.mark.parametrize("case", optimizers.CASES, ids=str)
+def test_optimizer(case: OptimizerCase, optim: str) -> None:
+    PURITY_CHECKS["purity"](case, optim, "torch.optim")
 
 
 image, rows = (2, 4, 6, 6), (5, 4)

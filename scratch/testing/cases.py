@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import wraps
 from types import ModuleType
 from typing import Any
@@ -104,6 +104,14 @@ def given(generator: Generator, values: Any, dtype: torch.dtype | None = None) -
     return tensor.to(torch.float64) if dtype is None and tensor.is_floating_point() else tensor
 
 
+def changes(case: Any, *but: str) -> str:
+    """The fields of a case, but these, that are not at their defaults: ``.but(seed=1)``."""
+    defaults = {f.name: f.default_factory() if callable(f.default_factory) else f.default for f in fields(case)}
+    found = {name: getattr(case, name) for name in defaults if name not in but}
+    changed = {name: value for name, value in found.items() if value is not defaults[name] and value != defaults[name]}
+    return written(".but", (), changed) if changed else ""
+
+
 class Missing(AttributeError):
     """A package does not offer a name."""
 
@@ -159,6 +167,7 @@ class Case:
     constant: tuple[int, ...] = ()  # positions of floating inputs for which no gradient is wanted
     second_order: bool = True  # the second derivative too
     finite_differences: bool = True  # False where there is a kink at the given point
+    bfloat16: bool = True  # False for several layers in a row: whose rounding errors turn out larger is chance
     same_random: bool = True  # False where the two draw random numbers in ways that cannot agree
     reference: Namespace | None = None  # what to compare with, where the reference package has no such name
     seed: int = 0
@@ -183,15 +192,8 @@ class Case:
     def __repr__(self) -> str:
         """The code that makes this case."""
         inputs = ", ".join(map(_repr, self.inputs))
-        code = written("case", (self.name, *self.args), self.kwargs)[:-1] + f", inputs=[{inputs}])"
-        extra = {
-            key: getattr(self, key)
-            for key, spec in self.__dataclass_fields__.items()
-            if key not in ("name", "args", "kwargs", "inputs", "call") and getattr(self, key) != spec.default
-        }
-        if self.call:
-            extra["call"] = self.call
-        return code + (written(".but", (), extra) if extra else "")
+        code = written("case", (self.name, *self.args), self.kwargs)
+        return f"{code[:-1]}, inputs=[{inputs}])" + changes(self, "name", "args", "kwargs", "inputs")
 
 
 def case(name: str, *args: Any, inputs: Sequence[Callable[[Generator], Any]], **kwargs: Any) -> Case:

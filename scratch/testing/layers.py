@@ -279,6 +279,8 @@ def float32(case: Case, candidate: Namespace, reference: Namespace) -> float | N
 @named(CHECKS)
 def bfloat16(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
     """No further from the truth than twice the reference's own error, or one unit in the last place."""
+    if not case.bfloat16:
+        return None
     return low_precision(case, candidate, reference, torch.bfloat16, torch.finfo(torch.bfloat16).eps)
 
 

@@ -59,7 +59,7 @@ def twins(candidate: Module, reference: Module) -> tuple[Module, Module]:
 
 
 def _differentiate(network: Module, loss: Loss, batch: Any, seed: int) -> Tensor:
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
     network.zero_grad()
     value = loss(network, mapped(DOUBLE, batch))
     value.backward()

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from scratch.testing.cases import Namespace, normal, resolve, title, written
+from scratch.testing.cases import Namespace, changes, normal, resolve, title, written
 from scratch.testing.compare import Check, named, require_equal, require_same_error, require_signature
 
 TOLERANCE = 1e-9
@@ -101,6 +101,10 @@ class OptimizerCase:
             what.append("closure")
         return " ".join([written(self.name, (), self.kwargs), *what])
 
+    def __repr__(self) -> str:
+        """The code that makes this case."""
+        return written("optimizer_case", (self.name,), self.kwargs) + changes(self, "name", "kwargs")
+
 
 def optimizer_case(name: str, **kwargs: Any) -> OptimizerCase:
     """``OptimizerCase`` with hyper-parameters as keywords; anything else through ``.but(...)``."""
@@ -119,7 +123,7 @@ class Run:
         self.optimizer: Optimizer = resolve(package, case.name)(groups or self.parameters, **case.kwargs)
 
     def step(self, number: int) -> None:
-        torch.manual_seed(number)
+        torch.default_generator.manual_seed(number)
         if self.case.objective is not None:
             self.optimizer.step(self.closure)
             return
@@ -183,7 +187,9 @@ def state_dict(case: OptimizerCase, candidate: Namespace, reference: Namespace) 
         with torch.no_grad():
             for p, trained in zip(second.parameters, first.parameters, strict=True):
                 p.copy_(trained)
-        second.optimizer.load_state_dict(copy.deepcopy(first.optimizer.state_dict()))
+        saved = first.optimizer.state_dict()
+        for side in (first, second):  # the first too: loading casts some numbers to the parameters' dtype
+            side.optimizer.load_state_dict(copy.deepcopy(saved))
         for number in range(half, case.steps):
             first.step(number)
             second.step(number)

@@ -57,7 +57,8 @@ _GROUPS = (
     split_with_sizes unsafe_split unsafe_split_with_sizes unbind unfold as_strided alias detach diagonal lift
     lift_fresh select_backward slice_backward""",
     # copies, reading out, and questions about a tensor
-    """clone copy _to_copy fill zero set resize _local_scalar_dense promote_types result_type can_cast is_same_size""",
+    """clone copy _to_copy fill zero set resize _local_scalar_dense promote_types result_type can_cast is_same_size
+    is_pinned""",
     # new tensors
     """empty empty_like empty_strided zeros zeros_like ones ones_like full full_like new_empty new_empty_strided
     new_zeros new_ones new_full arange linspace eye scalar_tensor tril_indices triu_indices""",
