@@ -19,6 +19,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile, record_function
+from torchvision.models import resnet18
 
 from zoo.errors import UsageError, at_least, did_you_mean, listing, one_of
 from zoo.namespace import Namespace
@@ -154,6 +155,39 @@ def layer_call(entry: Any, impl: DictConfig, *, device: str) -> Task:
     return call
 
 
+def graph_call(graph: DictConfig, impl: DictConfig, *, nodes: int, device: str) -> Task:
+    """Forward and backward of a graph convolution on a random graph, normalised beforehand."""
+    torch.manual_seed(0)
+    edges = torch.randint(nodes, (2, graph.edges * nodes), device=device)
+    layer = Namespace(impl.layers).GCNConv(graph.features, graph.features).to(device)
+    if hasattr(layer, "adjacency"):
+        edges = layer.adjacency(edges, nodes)
+    elif hasattr(layer, "cached"):  # torch_geometric's way
+        layer.cached = True
+    x = torch.randn(nodes, graph.features, device=device, requires_grad=True)
+    grad = torch.randn(nodes, graph.features, device=device)
+
+    def call() -> None:
+        for tensor in (x, *layer.parameters()):
+            tensor.grad = None
+        layer(x, edges).backward(grad)
+
+    return call
+
+
+def optimizer_step(entry: Any, options: str, impl: DictConfig, *, device: str) -> Task:
+    """One step on the parameters of a ResNet-18, with the entry's ``kwargs`` or ``reference_kwargs``."""
+    torch.manual_seed(0)
+    shapes = [parameter.shape for parameter in resnet18(weights=None).parameters()]
+    if entry.get("matrices"):  # for a rule that takes nothing else
+        shapes = [torch.Size([shape[0], shape[1:].numel()]) for shape in shapes if len(shape) > 1]
+    parameters = [torch.randn(shape, device=device, requires_grad=True) for shape in shapes]
+    for parameter in parameters:
+        parameter.grad = torch.randn_like(parameter)
+    make = getattr(Namespace(impl.optim), entry["optimizer"])
+    return make(parameters, **entry.get(options, entry.get("kwargs", {}))).step
+
+
 def drawn(shape: list[int], classes: int | None, device: str) -> Tensor:
     """A normal tensor that wants a gradient; class numbers, where the entry has classes and the shape is one number."""
     if classes and len(shape) == 1:
@@ -171,8 +205,8 @@ def benchmark(config: DictConfig) -> list[Result]:
     tasks = list(plan(config))
     console = Console()
     results = [
-        measure(name, build(config.impl), build(config.reference), config.seconds, config.clock)
-        for name, build in track(tasks, description="measuring", console=console, transient=True)
+        measure(name, ours(config.impl), theirs(config.reference), config.seconds, config.clock)
+        for name, ours, theirs in track(tasks, description="measuring", console=console, transient=True)
     ]
     show(console, config, results)
     if config.json:
@@ -181,21 +215,41 @@ def benchmark(config: DictConfig) -> list[Result]:
     return results
 
 
-def plan(config: DictConfig) -> Iterator[tuple[str, Callable[[DictConfig], Task]]]:
-    """The tasks as (name, what builds the task for an implementation)."""
-    one_of("what", config.what, ("all", "model", "layers"))
+Build = Callable[[DictConfig], Task]
+
+
+def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:
+    """Name of a task, and what builds it from an implementation, for ours and for the reference."""
+    one_of("what", config.what, ("all", "model", "layers", "optimizers", "graph"))
     if config.what in ("all", "model"):
         for size in config.batch_sizes:
             at_least("batch_sizes", size, 1)
-            name = config.model._target_.rpartition(".")[2]
-            yield f"{name} training step, batch {size}", partial(training_step, config, batch_size=size)
+            build: Build = partial(training_step, config, batch_size=size)
+            yield f"{config.model._target_.rpartition('.')[2]} training step, batch {size}", build, build
     if config.what in ("all", "layers"):
-        entries: Any = OmegaConf.to_container(config.layers)
-        wanted = config.only or entries
-        for name in [wanted] if isinstance(wanted, str) else wanted:
-            if name not in entries:
-                raise UsageError(f"only={name}: unknown{did_you_mean(name, entries)}; legal are {listing(entries)}")
-            yield name, partial(layer_call, entries[name], device=config.device)
+        for name, entry in chosen(config, config.layers):
+            build = partial(layer_call, entry, device=config.device)
+            yield name, build, build
+    if config.what in ("all", "optimizers"):
+        for name, entry in chosen(config, config.optimizers):
+            ours, theirs = (partial(optimizer_step, entry, options) for options in ("kwargs", "reference_kwargs"))
+            yield name, partial(ours, device=config.device), partial(theirs, device=config.device)
+    if config.what == "graph":
+        for nodes in config.graph.nodes:
+            at_least("graph.nodes", nodes, 1)
+            build = partial(graph_call, nodes, config.graph, device=config.device)
+            yield f"GCNConv, {nodes:,} nodes", build, build
+
+
+def chosen(config: DictConfig, table: DictConfig) -> Iterator[tuple[str, Any]]:
+    """The entries of a table that config.only names, or all."""
+    known = [*config.layers, *config.optimizers]
+    only = [config.only] if isinstance(config.only, str) else config.only or known
+    for name in only:
+        if name not in known:
+            raise UsageError(f"only={name}: unknown{did_you_mean(name, known)}; legal are {listing(known)}")
+        if name in table:
+            yield name, OmegaConf.to_container(table[name])
 
 
 def processor() -> str:
@@ -216,8 +270,11 @@ def machine(config: DictConfig) -> str:
 
 
 def show(console: Console, config: DictConfig, results: list[Result]) -> None:
-    table = Table(title=f"{config.impl.layers} against {config.reference.layers}", caption=machine(config))
-    table.add_column("forward and backward")
+    table = Table(
+        title=f"{config.impl.layers}, {config.impl.optim} against {config.reference.layers}, {config.reference.optim}",
+        caption=machine(config),
+    )
+    table.add_column("forward and backward, or step")
     for column in ("ms", "reference", "ratio", "peak MiB", "reference", "ratio"):
         table.add_column(column, justify="right")
     for result in results:
