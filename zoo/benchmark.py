@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ class Result:
 
     @property
     def memory_ratio(self) -> float:
-        return self.mebibytes / self.reference_mebibytes if self.reference_mebibytes else float("nan")
+        """NaN where both need next to nothing."""
+        return self.mebibytes / self.reference_mebibytes if self.reference_mebibytes > 0.01 else float("nan")
 
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
@@ -274,7 +276,7 @@ def show(console: Console, config: DictConfig, results: list[Result]) -> None:
         title=f"{config.impl.layers}, {config.impl.optim} against {config.reference.layers}, {config.reference.optim}",
         caption=machine(config),
     )
-    table.add_column("forward and backward, or step")
+    table.add_column("", no_wrap=True)  # layers: forward and backward; optimizers: a step
     for column in ("ms", "reference", "ratio", "peak MiB", "reference", "ratio"):
         table.add_column(column, justify="right")
     for result in results:
@@ -286,6 +288,6 @@ def show(console: Console, config: DictConfig, results: list[Result]) -> None:
             f"[{colour}]{result.ratio:.2f}[/]",
             f"{result.mebibytes:.2f}",
             f"{result.reference_mebibytes:.2f}",
-            f"{result.memory_ratio:.2f}",
+            "" if isnan(result.memory_ratio) else f"{result.memory_ratio:.2f}",
         )
     console.print(table)
