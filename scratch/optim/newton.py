@@ -77,6 +77,8 @@ def pseudo_inverse(H: Tensor, cutoff: float | None = None) -> Tensor:
 
 
 class Newton(VectorOptimizer):
+    second_order = True  # a trainer that calls backward itself finds here that the graph must be kept
+
     def __init__(
         self, params: Params, lr: float | Tensor = 1, cutoff: float | None = None, *, maximize: bool = False
     ) -> None:

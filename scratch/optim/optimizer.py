@@ -14,8 +14,8 @@ A step then is, for each parameter group:
     cut that into pieces that fit the cache, turn the gradient's sign if ``maximize``, and call the rule.
 
 Why pieces: a rule is some six passes over its tensors, and memory is what it waits for. Where a rule treats
-each number alone (``elementwise``), the first MiB of every tensor goes through all the passes before the
-second MiB is touched, so that all passes but the first find it in the cache.
+each number alone (``elementwise``), the first 2 MiB of every tensor go through all the passes before the
+next is touched, so that all passes but the first find it in the cache.
 
 What torch's switches mean here; all are kept in ``param_groups``, so that a ``state_dict`` moves either way:
     foreach         no effect: every rule runs on lists.
@@ -25,7 +25,6 @@ What torch's switches mean here; all are kept in ``param_groups``, so that a ``s
 """
 
 import inspect
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -35,7 +34,7 @@ from torch import Tensor
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
-PIECE = 1 << 20  # bytes of each tensor that go through the rule together
+PIECE = 1 << 21  # bytes of each tensor that go through the rule together
 ONE = torch.tensor(1.0)  # a number added to a tensor is made a tensor first, at twice the cost
 
 
@@ -96,7 +95,7 @@ class Optimizer(torch.optim.Optimizer):
 
     def batches(self, group: dict[str, Any]) -> Iterator[tuple[Tensors, Tensors, dict, dict]]:
         """Yield the params, grads, state and counts that the rule can take together."""
-        together: defaultdict[tuple, list[Tensors]] = defaultdict(list)
+        together: dict[tuple, tuple[dict, list[Tensors]]] = {}
         for param in group["params"]:
             grad = param.grad
             if grad is None:
@@ -109,19 +108,21 @@ class Optimizer(torch.optim.Optimizer):
                 state = self.init_state(param, group)
                 if state:
                     self.state[param] = state
-            counted = self.count(state, new, group).items()
-            counts = tuple((name, value) for name, value in counted if name in self.hyper_names)
-            names = tuple(name for name in self.state_names if name in state)
-            row = [param, grad, *(state[name] for name in names)]
+            counts = self.count(state, new, group)
+            names = tuple([name for name in self.state_names if name in state])
+            row = [param, grad, *[state[name] for name in names]]
             if param.is_complex():
                 row = [torch.view_as_real(tensor) for tensor in row]
-            together[param.device, param.dtype, grad.is_sparse, counts, names].append(row)
-        for (device, _, is_sparse, counts, names), rows in together.items():
+            key = param.device, param.dtype, grad.is_sparse, names, *counts.values()
+            together.setdefault(key, (counts, []))[1].append(row)
+        maximize = group.get("maximize", False)
+        for (device, _, is_sparse, names, *_), (counts, rows) in together.items():
+            wanted = {name: value for name, value in counts.items() if name in self.hyper_names}
             cut = self.elementwise and device.type == "cpu" and not is_sparse
             for params, grads, *states in pieces(rows) if cut else [list(zip(*rows, strict=True))]:
-                if group.get("maximize"):
+                if maximize:
                     grads = torch._foreach_neg(grads)
-                yield params, grads, dict(zip(names, states, strict=True)), dict(counts)
+                yield params, grads, dict(zip(names, states, strict=True)), wanted
 
 
 def pieces(rows: list[Tensors]) -> Iterator[list[Tensors]]:
