@@ -138,12 +138,12 @@ def test_graphs_do_not_see_each_other_in_a_batch(readout):
     model = GraphGCN("scratch.nn", readout=readout, hidden=[8, 8], **data.facts).eval()
     together = model(graphs)
     assert together.shape == (len(labels), 4)
-    for index in (0, graphs.count // 2, graphs.count - 1):
+    for index in (0, graphs.size // 2, graphs.size - 1):
         inside = graphs.batch == index
         start = int(inside.nonzero()[0, 0])
         edges = graphs.edges[:, inside[graphs.edges[1]]] - start
         alone = graphs._replace(
-            features=graphs.features[inside], edges=edges, batch=torch.zeros(int(inside.sum())).long(), count=1
+            features=graphs.features[inside], edges=edges, batch=torch.zeros(int(inside.sum())).long(), size=1
         )
         torch.testing.assert_close(model(alone)[0], together[index])
 

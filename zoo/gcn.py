@@ -14,8 +14,6 @@ from torch import Tensor
 from torch.nn import Module, ModuleList
 
 from zoo.classification import Classifier
-from zoo.data.graphs import Graphs
-from zoo.data.nodes import Nodes
 from zoo.embedding import EmbeddingPicture
 from zoo.errors import at_least, between, one_of
 from zoo.namespace import Namespace
@@ -91,7 +89,8 @@ class GraphEncoder(Module):
         """The features with dropout; as a sparse matrix, made once, where they are mostly zero."""
 
         def prepared() -> Any:
-            x = features.to(self.convolutions[0].weight.dtype)
+            first: Any = self.convolutions[0]
+            x = features.to(first.weight.dtype)
             return self.sparse_dropout.sparse(x) if x.count_nonzero() < SPARSE * x.numel() else x
 
         x = self._features(features, prepared)
@@ -108,7 +107,7 @@ class GraphEncoder(Module):
 
 
 class GCN(Classifier):
-    """Classifies the nodes of a graph: `Nodes` -> logits (K, num_classes) of the nodes asked about.
+    """Classifies the nodes of a graph: `zoo.data.nodes.Nodes` -> logits (K, num_classes) of the nodes asked about.
 
     Args:
         hidden: the sizes of the hidden layers; their number and one is the depth.
@@ -152,7 +151,7 @@ class GCN(Classifier):
         self.head_convolves = head == "convolution"
         self.first_layer_decay = first_layer_decay
 
-    def forward(self, input: Nodes) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         features, edges, kinds, chosen = input
         h = self.encoder.dropout(self.encoder(features, edges, kinds))
         if self.head_convolves:
@@ -178,7 +177,7 @@ class GCN(Classifier):
 
 
 class GraphGCN(Classifier):
-    """Classifies whole graphs: `Graphs` -> logits (B, num_classes), from the `readout` of the last layer's nodes.
+    """Classifies whole graphs: `zoo.data.graphs.Graphs` -> logits (B, num_classes), by a `readout` of the last layer.
 
     readout is the "mean", "sum" or "max" over the nodes of each graph; the other arguments are those of `GCN`.
     """
@@ -204,7 +203,7 @@ class GraphGCN(Classifier):
         self.readout = nn.Readout(readout)
         self.head = nn.Linear(hidden[-1], num_classes)
 
-    def forward(self, input: Graphs) -> Tensor:
+    def forward(self, input: Any) -> Tensor:
         features, edges, batch, count = input
         return self.head(self.encoder.dropout(self.readout(self.encoder(features, edges), batch, count)))
 

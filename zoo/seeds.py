@@ -29,7 +29,7 @@ def run(config: DictConfig) -> dict[str, float]:
     seed_everything(config.seed, verbose=False)
     data = build_data(config)
     model = build_model(config, data.facts)
-    model.configure_callbacks = list  # type: ignore[method-assign, assignment]  # no pictures
+    model.configure_callbacks = list  # type: ignore[method-assign]  # no pictures
     keeps_best = config.callbacks.checkpoint.monitor is not None  # else the last weights count, which are at hand
     left_out = SPECTATORS if keeps_best else (*SPECTATORS, "checkpoint")
     callbacks = [callback for name, callback in instantiate(config.callbacks).items() if name not in left_out]

@@ -20,7 +20,7 @@ class Graphs(NamedTuple):
     features: Tensor  # (N, F) of all nodes
     edges: Tensor  # (2, E) in the numbering of all nodes
     batch: Tensor  # (N,) the graph of each node
-    count: int
+    size: int  # how many graphs
 
 
 class GeneratedGraphs(LightningDataModule):

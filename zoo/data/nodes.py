@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning import LightningDataModule
+from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 
 from zoo.data.loader import Loader, Tensors
@@ -92,10 +93,10 @@ class NodeData(LightningDataModule):
             ids, edges, which = self._sampler.around(chosen.cpu(), self.neighbours)
             assert self.graph is not None
             kinds = None if self.graph.kinds is None else self.graph.kinds[which]
-            nodes = Nodes(self.graph.features[ids], edges, kinds, torch.arange(len(chosen)))
-            return Nodes(*(part if part is None else part.to(labels.device) for part in nodes)), labels
+            sample = Nodes(self.graph.features[ids], edges, kinds, torch.arange(len(chosen)))
+            return move_data_to_device(sample, labels.device), labels
         if self._here.edges.device != labels.device:
-            self._here = Graph(*(part.to(labels.device) if isinstance(part, Tensor) else part for part in self._here))
+            self._here = move_data_to_device(self._here, labels.device)
         return Nodes(self._here.features, self._here.edges, self._here.kinds, chosen), labels
 
     def _loader(self, split: str) -> Loader:

@@ -31,12 +31,12 @@ class Citations(NodeData):
     def __init__(self, data_dir: str, name: str = "Cora", **options: Any) -> None:
         one_of("data.name", name, FIELDS)
         super().__init__(**options)
-        self.name, self.classes = name, FIELDS[name]
+        self.graph_name, self.classes = name, FIELDS[name]
         self.folder = Path(data_dir) / "planetoid" / name / "raw"
 
     @property
     def files(self) -> list[str]:
-        return [f"ind.{self.name.lower()}.{part}" for part in PARTS]
+        return [f"ind.{self.graph_name.lower()}.{part}" for part in PARTS]
 
     def prepare_data(self) -> None:
         """Download what is not there."""
@@ -48,11 +48,11 @@ class Citations(NodeData):
 
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self.folder.parent) as whole:
-                Planetoid(whole, self.name)
+                Planetoid(whole, self.graph_name)
                 for name in missing:
-                    os.replace(Path(whole) / self.name / "raw" / name, self.folder / name)
+                    os.replace(Path(whole) / self.graph_name / "raw" / name, self.folder / name)
         except ImportError as error:
-            raise UsageError(f"data={self.name}: needs torch_geometric; pip install -e '.[dev]'") from error
+            raise UsageError(f"data={self.graph_name}: needs torch_geometric; pip install -e '.[dev]'") from error
         except Exception as error:  # whatever the network, the file system or an unfinished file makes of it
             reason = " ".join(str(error).split())
             raise UsageError(
@@ -64,9 +64,9 @@ class Citations(NodeData):
         try:
             from torch_geometric.io import read_planetoid_data
         except ImportError as error:
-            raise UsageError(f"data={self.name}: needs torch_geometric; pip install -e '.[dev]'") from error
+            raise UsageError(f"data={self.graph_name}: needs torch_geometric; pip install -e '.[dev]'") from error
         try:
-            data = read_planetoid_data(str(self.folder), self.name)
+            data = read_planetoid_data(str(self.folder), self.graph_name)
         except Exception as error:  # pickles, so that a damaged file raises anything
             raise UsageError(
                 f"{self.folder}: a file is truncated or corrupt; delete them, and they come anew"
