@@ -69,7 +69,7 @@ MODELS: dict[str, tuple[Any, dict[str, Any], Any]] = {
         {"cell": "GRU", "hidden": 8, "in_features": 3, "num_classes": 4, "answers": 3},
         answers,
     ),
-    "LSTM, numbers": (SequenceRegressor, {"hidden": 8, "in_features": 3, "num_targets": 2, "forget_bias": 1}, numbers),
+    "LSTM, numbers": (SequenceRegressor, {"hidden": 8, "in_features": 3, "num_targets": 2, "memory": 9}, numbers),
     **{
         f"{cell}, text": (
             LanguageModel,
@@ -116,13 +116,20 @@ def test_a_sequence_does_not_see_its_neighbours(cell: str, bidirectional: bool, 
 
 
 @pytest.mark.parametrize("layers", ["zoo.layers", "scratch.nn"])
-def test_forget_bias(layers: str) -> None:
-    model = SequenceClassifier(layers, "LSTM", 6, depth=2, bidirectional=True, forget_bias=1.5)
-    for name, both in model.network.recurrent.layers.named_parameters():
-        if name.startswith("bias"):
-            gates = both.view(4, 6)
-            assert (gates[1] == (1.5 if name.startswith("bias_ih") else 0)).all()
-            assert (gates[[0, 2, 3]] != 0).all()  # the others begin as they always do
+@pytest.mark.parametrize(("cell", "gates", "keeps", "lets_in"), [("LSTM", 4, 1, 0), ("GRU", 3, 1, None)])
+def test_memory(layers: str, cell: str, gates: int, keeps: int, lets_in: int | None) -> None:
+    torch.manual_seed(0)
+    model = SequenceClassifier(layers, cell, 50, depth=2, bidirectional=True, memory=101)
+    biases = dict(model.network.recurrent.layers.named_parameters())
+    for name in (name for name in biases if name.startswith("bias_ih")):
+        total = (biases[name] + biases[name.replace("ih", "hh")]).view(gates, 50)
+        steps = 1 + total[keeps].exp()
+        assert 2 <= steps.min() < 15
+        assert 90 < steps.max() <= 101
+        if lets_in is not None:
+            assert torch.equal(total[lets_in], -total[keeps])
+        others = [gate for gate in range(gates) if gate not in (keeps, lets_in)]
+        assert 0 < total[others].abs().max() < 0.3  # they begin as they always do
 
 
 # -- data
@@ -232,7 +239,7 @@ def test_gradients_vanish_in_a_simple_network_and_not_in_an_open_cell() -> None:
     batch = torch.randn(8, 60, 3), torch.randint(4, (8,))
     norms = {
         cell: SequenceClassifier(
-            "scratch.nn", cell, 16, in_features=3, num_classes=4, forget_bias=6.0 if cell == "LSTM" else None
+            "scratch.nn", cell, 16, in_features=3, num_classes=4, memory=200 if cell == "LSTM" else None
         ).gradient_per_step(batch)
         for cell in ("RNN", "LSTM")
     }
@@ -291,7 +298,8 @@ WRONG = [
     (["model=rnn", "model.hidden=0"], ["model.hidden=0", "at least 1"]),
     (["model=rnn", "model.depth=0"], ["model.depth=0", "at least 1"]),
     (["model=lstm", "model.dropout=1.5"], ["model.dropout=1.5", "less than 1"]),
-    (["model=lstm", "model.cell=GRU", "model.forget_bias=1"], ["forget_bias", "LSTM"]),
+    (["model=gru", "model.cell=RNN", "model.memory=9"], ["model.memory", "RNN", "LSTM, GRU"]),
+    (["model=gru", "model.memory=1"], ["model.memory=1", "at least 2"]),
     (["model=gru", "data.read=column"], ["data.read=column", "row, pixel"]),
     (["model=gru", "data=adding", "data.length=1"], ["data.length=1", "at least 2"]),
     (["model=gru", "data=adding", "data.vary=-1"], ["data.vary=-1", "at least 0"]),

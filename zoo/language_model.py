@@ -41,7 +41,7 @@ class LanguageModel(Trainable):
 
     Args:
         layers: the package that every layer and the loss come from.
-        cell, hidden, depth, forget_bias: as of `zoo.recurrent.SequenceClassifier`.
+        cell, hidden, depth: as of `zoo.recurrent.SequenceClassifier`.
         embedding: the length of a character's vector.
         dropout: on the embedded characters, between the layers and before the output.
         alphabet: all characters, in the order of their numbers. A string, so that a checkpoint is all one needs.
@@ -57,7 +57,6 @@ class LanguageModel(Trainable):
         hidden: int = 256,
         depth: int = 1,
         dropout: float = 0.0,
-        forget_bias: float | None = None,
         alphabet: str = "ab",
         **training: Any,
     ) -> None:
@@ -68,7 +67,7 @@ class LanguageModel(Trainable):
         self.alphabet = alphabet
         self.embedding = nn.Embedding(len(alphabet), embedding)
         self.recurrent = Recurrent(
-            layers, cell, embedding, hidden, depth, bidirectional=False, dropout=dropout, forget_bias=forget_bias
+            layers, cell, embedding, hidden, depth, bidirectional=False, dropout=dropout, memory=None
         )
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(hidden, len(alphabet))

@@ -63,7 +63,7 @@ def confusion_matrix(target: Tensor, predicted: Tensor, classes: tuple[str, ...]
             axes.text(column, row, str(int(counts[row, column])), ha="center", va="center", color=colour)
     axes.set_xticks(range(len(classes)), classes, rotation=45 if max(map(len, classes)) > 2 else 0)
     axes.set_yticks(range(len(classes)), classes)
-    axes.set(xlabel="predicted", ylabel="true", title=f"{int(counts.trace())} of {len(target)} right")
+    axes.set(xlabel="predicted", ylabel="true", title=f"{int(counts.trace())} of {target.numel()} right")
     return figure
 
 

@@ -29,6 +29,7 @@ CELLS: dict[str, tuple[str, dict[str, str]]] = {
     "LSTM": ("LSTM", {}),
     "GRU": ("GRU", {}),
 }
+GATED = {"LSTM": 4, "GRU": 3}  # cells with gates, and how many
 State = Any  # a tensor h (depth · directions, N, hidden), or the pair (h, c) of an LSTM
 
 
@@ -36,9 +37,8 @@ class Recurrent(Module):
     """`depth` recurrent layers: (N, T, F) or a PackedSequence -> their output at each step, and their last state.
 
     Args:
-        forget_bias: what the bias of an LSTM's forget gate begins as. Near 0, as it is if null, a cell forgets half of
-            its content at every step; with 1 or 2 it remembers until it learns to forget (Gers et al. 2000,
-            Jozefowicz et al. 2015).
+        memory: for how many steps the gates of an LSTM or GRU are to keep what they have before they learn, see
+            `remember`; null: they begin half open, and half of it is lost at every step.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Recurrent(Module):
         depth: int,
         bidirectional: bool,
         dropout: float,
-        forget_bias: float | None,
+        memory: int | None,
     ) -> None:
         super().__init__()
         one_of("model.cell", cell, CELLS)
@@ -70,9 +70,10 @@ class Recurrent(Module):
         )
         self.directions = 1 + bidirectional
         self.out_features = self.directions * hidden
-        if forget_bias is not None:
-            one_of("with model.forget_bias, model.cell", cell, ["LSTM"])
-            set_forget_bias(self.layers, forget_bias)
+        if memory is not None:
+            one_of("with model.memory, model.cell", cell, GATED)
+            at_least("model.memory", memory, 2)
+            remember(self.layers, cell, memory)
 
     def forward(self, input: Tensor | PackedSequence, state: State = None) -> tuple[Any, State]:
         return self.layers(input, state)
@@ -84,12 +85,23 @@ class Recurrent(Module):
         return torch.cat(h[-self.directions :].unbind(0), 1)
 
 
-def set_forget_bias(lstm: Module, value: float) -> None:
-    """An LSTM has its gates in the order i, f, g, o, and two biases, of which only the sum counts."""
-    for name, bias in lstm.named_parameters():
-        if name.startswith("bias_"):
-            with torch.no_grad():
-                bias.chunk(4)[1].fill_(value if name.startswith("bias_ih") else 0.0)
+@torch.no_grad()
+def remember(gated: Module, cell: str, steps: int) -> None:
+    """Let the units of an LSTM or GRU begin with memories of 1 to `steps` steps, each with its own.
+
+    A gate that keeps the share σ(b) of the state at every step keeps it for about 1 + exp(b) steps; so b = log u with
+    u uniform in [1, steps − 1]. It is the bias of the forget gate, and minus that of the input gate, in an LSTM, whose
+    gates are i, f, g, o, and that of z in a GRU, whose gates are r, z, n. Of the two biases only the sum counts.
+    Source: Tallec and Ollivier, Can recurrent neural networks warp time? (2018).
+    """
+    for name, bias in gated.named_parameters():
+        if name.startswith("bias_ih"):
+            gates = bias.view(GATED[cell], -1)
+            gates[1].uniform_(1, steps - 1).log_()
+            if cell == "LSTM":
+                gates[0] = -gates[1]
+        elif name.startswith("bias_hh"):
+            bias.view(GATED[cell], -1)[0 if cell == "LSTM" else 1 : 2] = 0
 
 
 class SequenceNetwork(Module):
@@ -126,7 +138,7 @@ class SequenceRegressor(Regressor):
         depth: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
-        forget_bias: float | None = None,
+        memory: int | None = None,
         in_features: int = 2,
         num_targets: int = 1,
         **training: Any,
@@ -135,7 +147,7 @@ class SequenceRegressor(Regressor):
         self.save_hyperparameters(ignore=list(training))
         self.network = SequenceNetwork(
             layers, in_features, num_targets, 1, dropout,
-            cell=cell, hidden=hidden, depth=depth, bidirectional=bidirectional, forget_bias=forget_bias,
+            cell=cell, hidden=hidden, depth=depth, bidirectional=bidirectional, memory=memory,
         )  # fmt: skip
 
     def gradient_per_step(self, batch: tuple[Any, Tensor]) -> Tensor:
@@ -153,7 +165,7 @@ class SequenceClassifier(Classifier):
         hidden, depth, bidirectional: the width of a layer in each direction, the number of layers, and whether each
             reads the sequence from its end as well.
         dropout: between the layers and before the output.
-        forget_bias: see `Recurrent`.
+        memory: see `Recurrent`.
 
     Input (N, T, in_features) or a PackedSequence of sequences of different lengths; output logits (N, num_classes), or
     (N, num_classes, answers). Raises UsageError on an unknown cell, or a size out of range.
@@ -169,7 +181,7 @@ class SequenceClassifier(Classifier):
         depth: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
-        forget_bias: float | None = None,
+        memory: int | None = None,
         in_features: int = 8,
         num_classes: int = 10,
         answers: int = 1,
@@ -179,7 +191,7 @@ class SequenceClassifier(Classifier):
         self.save_hyperparameters(ignore=list(training))
         self.network = SequenceNetwork(
             layers, in_features, num_classes, answers, dropout,
-            cell=cell, hidden=hidden, depth=depth, bidirectional=bidirectional, forget_bias=forget_bias,
+            cell=cell, hidden=hidden, depth=depth, bidirectional=bidirectional, memory=memory,
         )  # fmt: skip
 
     def gradient_per_step(self, batch: tuple[Any, Tensor]) -> Tensor:

@@ -161,5 +161,7 @@ def report(console: Console, name: str, metrics: Any, seconds: float, folder: Pa
         "tensorboard": f"the same; look with: tensorboard --logdir {folder}",
         "config.yaml": "the resolved configuration, and command.txt, the command",
         "pictures": listing(sorted(path.name for path in (folder / "pictures").glob("*.png"))),
+        "samples.txt": "what the model wrote after each epoch",
     }.items():
-        console.print(f"  {part:16} {what}", soft_wrap=True, highlight=False)
+        if (folder / part).exists():
+            console.print(f"  {part:16} {what}", soft_wrap=True, highlight=False)
