@@ -13,6 +13,7 @@ from scratch.nn.embedding import Embedding
 from scratch.nn.flatten import Flatten
 from scratch.nn.graph import GCNConv, Readout, RGCNConv, SparseDropout
 from scratch.nn.linear import Identity, Linear
+from scratch.nn.linear_cross_entropy import LinearCrossEntropyLoss
 from scratch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
 from scratch.nn.norm import LayerNorm, RMSNorm
 from scratch.nn.pool import AvgPool2d, MaxPool2d
@@ -44,6 +45,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LinearCrossEntropyLoss",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",

@@ -21,6 +21,7 @@ class MultiheadAttention(Module):
     or left out. Weights (N, L, S), or (N, heads, L, S) unless averaged.
     """
 
+    in_proj_bias: Parameter | None
     bias_k: Tensor | None
     bias_v: Tensor | None
 

@@ -19,6 +19,7 @@ from scratch.ops.graph import (
 )
 from scratch.ops.layer_norm import layer_norm
 from scratch.ops.linear import linear
+from scratch.ops.linear_cross_entropy import linear_cross_entropy
 from scratch.ops.multi_head_attention import multi_head_attention_forward
 from scratch.ops.pad import pad
 from scratch.ops.pool import avg_pool2d, max_pool2d
@@ -39,6 +40,7 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "linear_cross_entropy",
     "log_softmax",
     "logsigmoid",
     "max_pool2d",

@@ -18,6 +18,9 @@ class LayerNorm(Module):
     """y = w (x − mean x) / √(var x + ε) + b over the last dimensions, of shape normalized_shape; w starts as ones,
     b as zeros."""
 
+    weight: Parameter | None
+    bias: Parameter | None
+
     def __init__(
         self,
         normalized_shape: int | Sequence[int],
@@ -53,6 +56,8 @@ class LayerNorm(Module):
 
 class RMSNorm(Module):
     """y = w x / √(mean x² + ε) over the last dimensions, of shape normalized_shape; w starts as ones."""
+
+    weight: Parameter | None
 
     def __init__(
         self,

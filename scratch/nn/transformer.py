@@ -11,6 +11,7 @@ that ``enable_nested_tensor`` and ``mask_check`` change nothing, and padding com
 import copy
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,6 +51,12 @@ def is_causal_mask(mask: Tensor | None, hint: bool | None, x: Tensor, batch_firs
 
 class _TransformerLayer(Module):
     """What both layers share: attention to oneself, and the feed-forward network."""
+
+    self_attn: MultiheadAttention
+    norm1: Module
+    norm2: Module
+    dropout1: Module
+    dropout2: Module
 
     def __init__(
         self,
@@ -129,6 +136,10 @@ class TransformerEncoderLayer(_TransformerLayer):
 class TransformerDecoderLayer(_TransformerLayer):
     """Attention to oneself, then to the encoder's output, then a feed-forward network."""
 
+    multihead_attn: MultiheadAttention
+    norm3: Module
+    dropout3: Module
+
     def __init__(
         self,
         d_model: int,
@@ -194,6 +205,8 @@ def why_not_nested(layer: Module) -> str | None:
 class TransformerEncoder(Module):
     """Copies of a layer, one after the other, and then a norm."""
 
+    layers: Any  # a ModuleList
+
     def __init__(
         self,
         encoder_layer: Module,
@@ -228,6 +241,8 @@ class TransformerEncoder(Module):
 
 class TransformerDecoder(Module):
     """Copies of a layer, one after the other, and then a norm."""
+
+    layers: Any  # a ModuleList
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()

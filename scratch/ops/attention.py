@@ -39,7 +39,7 @@ Source:     Vaswani et al., Attention is all you need (2017); Milakov and Gimels
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -232,7 +232,7 @@ class Scratch:
 def attend_in_blocks(q, k, v, mask, drawn, opt):
     wide = widen(q[:0])
     (N, H, L, _), S, D = q.shape, k.shape[2], v.shape[3]
-    o = torch.empty_like(q) if D == q.shape[3] else q.new_empty(N, H, L, D)
+    o = torch.empty_like(q) if q.shape[3] == D else q.new_empty(N, H, L, D)
     kept = wide.new_empty(N, H, L, S if opt.keep else 1)
     memory = Scratch(wide)
     for group in groups(N, H, L, S, opt) if S else ():
@@ -353,13 +353,13 @@ def attention_with_weights(
     return ProductFn.apply(p, v), p
 
 
-def autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
+def autocast(x: Tensor, *others: Tensor | None) -> tuple[Any, ...]:
     """In autocast's type, where that is on."""
-    device = tensors[0].device.type
+    device = x.device.type
     if not torch.is_autocast_enabled(device):
-        return tensors
+        return x, *others
     dtype = torch.get_autocast_dtype(device)
-    return tuple(t if t.dtype is torch.float64 else t.to(dtype) for t in tensors)
+    return tuple(t if t is None or t.dtype is torch.float64 else t.to(dtype) for t in (x, *others))
 
 
 def check(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float, causal: bool) -> None:

@@ -104,5 +104,5 @@ def rows_of(
         if parameter is not None and tuple(parameter.shape) != shape:
             raise RuntimeError(f"{name} must have the shape {shape}, but has {tuple(parameter.shape)}")
     size = torch.Size(shape).numel()
-    flat = (None if parameter is None else parameter.reshape(-1) for parameter in (weight, bias))
-    return x.reshape(x.shape[: -len(shape)].numel(), size), *flat
+    weight, bias = (None if parameter is None else parameter.reshape(-1) for parameter in (weight, bias))
+    return x.reshape(x.shape[: -len(shape)].numel(), size), weight, bias

@@ -65,7 +65,7 @@ def multi_head_attention_forward(
     if not batched:
         query, key, value = (x.unsqueeze(batch) for x in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
-    (N, L), E, S = (query.shape[batch], query.shape[1 - batch]), query.shape[2], key.shape[1 - batch]
+    N, L = query.shape[batch], query.shape[1 - batch]
     if is_causal and attn_mask is None:
         raise RuntimeError("is_causal is a hint about attn_mask, which must be given too")
     key_padding_mask = additive(key_padding_mask, "key_padding_mask", query.dtype, attn_mask, "attn_mask")
@@ -74,8 +74,8 @@ def multi_head_attention_forward(
     check_sizes(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
 
     if use_separate_proj_weight:
-        weights, biases = (q_proj_weight, k_proj_weight, v_proj_weight), thirds(in_proj_bias)
-        projected = [project(*arguments) for arguments in zip((query, key, value), weights, biases, strict=True)]
+        separate = (query, key, value), (q_proj_weight, k_proj_weight, v_proj_weight), thirds(in_proj_bias)
+        projected = tuple(project(*arguments) for arguments in zip(*separate, strict=True))
     else:
         projected = project_packed(query, key, value, shared, in_proj_weight, in_proj_bias)
     q, k, v = (split_heads(x, num_heads, batch) for x in projected)  # (N, H, L or S, d), (1)
@@ -111,7 +111,7 @@ def multi_head_attention_forward(
         o, weights = attention_with_weights(q, k, v, mask, p)  # (2)
     else:
         o = scaled_dot_product_attention(q, k, v, mask, p, is_causal)
-    y = linear(merge_heads(o, batch), out_proj_weight, out_proj_bias)  # (3)
+    y = linear(merge_heads(o), out_proj_weight, out_proj_bias).movedim(1, batch)  # (3)
     if weights is not None and average_attn_weights:
         weights = weights.mean(1)
     if not batched:
@@ -159,9 +159,9 @@ def split_heads(x: Tensor, heads: int, batch: int) -> Tensor:
     return x.unflatten(-1, (heads, -1)).movedim(batch, 0).transpose(1, 2)
 
 
-def merge_heads(x: Tensor, batch: int) -> Tensor:
-    """The inverse."""
-    return x.transpose(1, 2).movedim(0, batch).flatten(-2)
+def merge_heads(x: Tensor) -> Tensor:
+    """(N, H, L, d) -> (L, N, E), the order in memory of torch's output too: a dropout draws its numbers along it."""
+    return x.permute(2, 0, 1, 3).flatten(-2)
 
 
 def append(x: Tensor, row: Tensor) -> Tensor:

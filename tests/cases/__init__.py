@@ -1,7 +1,37 @@
 """The one table of equivalence cases: what is compared with torch.nn, a file for each family of layers."""
 
-from tests.cases import activation, attention, conv, dropout, embedding, graph, linear, loss, norm, pool, rnn, softmax
+from tests.cases import (
+    activation,
+    attention,
+    conv,
+    dropout,
+    embedding,
+    graph,
+    linear,
+    linear_cross_entropy,
+    loss,
+    norm,
+    pool,
+    rnn,
+    softmax,
+    transformer,
+)
 
-FAMILIES = [activation, attention, conv, dropout, embedding, graph, linear, loss, norm, pool, rnn, softmax]
+FAMILIES = [
+    activation,
+    attention,
+    conv,
+    dropout,
+    embedding,
+    graph,
+    linear,
+    linear_cross_entropy,
+    loss,
+    norm,
+    pool,
+    rnn,
+    softmax,
+    transformer,
+]
 CASES = [case for family in FAMILIES for case in family.CASES]
 BAD_ARGUMENTS = [case for family in FAMILIES for case in family.BAD_ARGUMENTS]

@@ -3,8 +3,6 @@
 import math
 from itertools import product
 
-import torch
-
 from scratch.testing import bad, booleans, case, given, integers, normal
 
 SDPA = "functional.scaled_dot_product_attention"

@@ -8,7 +8,11 @@ OFFSET = given([[1e4, 1e4 + 1, 1e4 - 1, 1e4 + 2], [-1e4, -1e4, -1e4, 5 - 1e4], [
 TINY = given([[1e-9, -2e-9, 3e-9, 0.0], [0.0, 0.0, 0.0, 0.0], [1e150, -1e150, 0.0, 1e150]])
 
 CASES = [
-    *(case(name, 4, inputs=[normal(*shape)]) for name in ("LayerNorm", "RMSNorm") for shape in ((3, 4), (4,), (2, 3, 4))),
+    *(
+        case(name, 4, inputs=[normal(*shape)])
+        for name in ("LayerNorm", "RMSNorm")
+        for shape in ((3, 4), (4,), (2, 3, 4))
+    ),
     *(case(name, 4, inputs=[normal(0, 4)]) for name in ("LayerNorm", "RMSNorm")),
     *(case(name, 0, inputs=[normal(3, 0)]) for name in ("LayerNorm", "RMSNorm")),
     *(case(name, 1, inputs=[normal(3, 1)]) for name in ("LayerNorm", "RMSNorm")),
