@@ -15,14 +15,8 @@ from scratch.testing import BAD_OPTIMIZER_CHECKS, OPTIMIZER_CHECKS
 from tests.cases.optim import BAD, CASES, SAVED, one_of_each
 
 FEW = [*one_of_each(CASES)]
-IMPL, REFERENCE = "scratch.optim", "torch.optim"
-
-
-@pytest.fixture(autouse=True)
-def quick_seed(monkeypatch):
-    """The harness seeds at every step; torch.manual_seed seeds all devices there might be, which takes longer
-    than the step."""
-    monkeypatch.setattr(torch, "manual_seed", torch.default_generator.manual_seed)
+REFERENCE = "torch.optim"
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -34,29 +28,29 @@ def default_dtype():
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_steps(case):
-    OPTIMIZER_CHECKS["steps"](case, IMPL, REFERENCE)
+def test_steps(case, optim):
+    OPTIMIZER_CHECKS["steps"](case, optim, REFERENCE)
 
 
 @pytest.mark.parametrize("case", SAVED, ids=str)
-def test_state_moves_either_way(case, default_dtype):
+def test_state_moves_either_way(case, optim, default_dtype):
     if case.name in ("NAdam", "ASGD"):
         # load_state_dict casts their numbers (mu_product, eta) to the dtype of the parameter. In float64
         # from the start, they are the same before and after; else torch would not agree with itself.
         default_dtype(torch.float64)
-    OPTIMIZER_CHECKS["state_dict"](case, IMPL, REFERENCE)
+    OPTIMIZER_CHECKS["state_dict"](case, optim, REFERENCE)
 
 
 @pytest.mark.parametrize("check", ["copies", "contract"])
 @pytest.mark.parametrize("case", FEW, ids=str)
-def test_contract(case, check):
-    OPTIMIZER_CHECKS[check](case, IMPL, REFERENCE)
+def test_contract(case, optim, check):
+    OPTIMIZER_CHECKS[check](case, optim, REFERENCE)
 
 
 @pytest.mark.parametrize("check", BAD_OPTIMIZER_CHECKS)
 @pytest.mark.parametrize("case", BAD, ids=str)
-def test_bad(case, check):
-    BAD_OPTIMIZER_CHECKS[check](case, IMPL, REFERENCE)
+def test_bad(case, optim, check):
+    BAD_OPTIMIZER_CHECKS[check](case, optim, REFERENCE)
 
 
 # What goes on inside: tensors cut into pieces, and laid out otherwise
@@ -65,10 +59,10 @@ STEPPED = [case for case in FEW if case.objective is None]
 
 
 @pytest.mark.parametrize("case", STEPPED, ids=str)
-def test_pieces(case, monkeypatch):
+def test_pieces(case, optim, monkeypatch):
     """The same with tensors cut after every 3 numbers."""
     monkeypatch.setattr(base, "PIECE", 3 * 8)
-    OPTIMIZER_CHECKS["steps"](case, IMPL, REFERENCE)
+    OPTIMIZER_CHECKS["steps"](case, optim, REFERENCE)
 
 
 def test_pieces_are_all_of_the_tensors_once(monkeypatch):

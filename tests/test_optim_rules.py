@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 import scratch.optim
+from scratch.testing import Audit
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 STEPS = 40
 SHAPES = [(3, 4), (5,), ()]
 
@@ -436,6 +438,17 @@ def test_a_line_search_ends_where_the_wolfe_conditions_hold():
             found, _ = strong_wolfe(lambda t: phi(0.7 + t)._replace(t=t), start, first, c2=c2)
             assert found.f <= start.f + 1e-4 * found.t * start.slope
             assert abs(found.slope) <= -c2 * start.slope
+
+
+@pytest.mark.parametrize("name", ["AdaBound", "DeltaBarDelta", "SWATS", "Nesterov", "Newton", "ConjugateGradient"])
+def test_from_primitive_operations(name):
+    A, b = quadratic_problem()
+    x = torch.ones(len(b), dtype=torch.float64, requires_grad=True)
+    optimizer = getattr(scratch.optim, name)([x], lr=0.1)
+    closure = quadratic_closure(optimizer, x, A, b, create_graph=name == "Newton")
+    with Audit():
+        for _ in range(4):
+            optimizer.step(closure)
 
 
 # State, and arguments

@@ -50,8 +50,8 @@ def eigen(H: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues λ (n,) and eigenvectors, the columns of V (n, n), of a symmetric matrix."""
     A, V = H.clone(), torch.eye(len(H), dtype=H.dtype, device=H.device)
     small = torch.finfo(H.dtype).eps * H.norm() / len(H)
-    while (A - A.diag().diag()).abs().max() > small:
-        before = (A - A.diag().diag()).norm()
+    outside = off_diagonal(A)
+    while outside > small:
         for p, q in rounds(len(H)):
             off, difference = A[p, q], A[q, q] - A[p, p]
             tau = difference / (2 * off)  # ±∞ or NaN where there is nothing to rotate
@@ -61,9 +61,15 @@ def eigen(H: Tensor) -> tuple[Tensor, Tensor]:
             s = t * c  # (4)
             for M in (A.T, V.T, A):  # columns of A and of V, then rows of A
                 M[p], M[q] = c[:, None] * M[p] - s[:, None] * M[q], s[:, None] * M[p] + c[:, None] * M[q]
-        if (A - A.diag().diag()).norm() >= before:  # rounding is all that is left
+        before, outside = outside, off_diagonal(A)
+        if outside >= before:  # rounding is all that is left
             break
-    return A.diag(), V
+    return A.diagonal(), V
+
+
+def off_diagonal(A: Tensor) -> Tensor:
+    """The norm of what lies beside the diagonal."""
+    return (A - A.diagonal().diag_embed()).norm()
 
 
 def pseudo_inverse(H: Tensor, cutoff: float | None = None) -> Tensor:
