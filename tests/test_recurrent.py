@@ -278,7 +278,7 @@ def test_a_model_brings_its_data_unless_others_are_asked_for() -> None:
 
 @pytest.mark.parametrize("data", ["adding", "copy_memory"])
 def test_the_data_decide_between_classes_and_numbers(data: str, start, capsys) -> None:  # noqa: F811
-    few = ["data.length=5", "data.train=40", "data.test=10", "trainer.max_epochs=1"]
+    few = ["data.length=5", "data.train=40", "data.test=10", "trainer.max_epochs=1", "trainer.precision=64-true"]
     assert start("model=lstm", "model.hidden=8", f"data={data}", *few, "paths.run=run") == 0
     config = Path("run/config.yaml").read_text()
     assert f"Sequence{'Regressor' if data == 'adding' else 'Classifier'}" in config

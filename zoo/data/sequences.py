@@ -133,7 +133,8 @@ class CopyMemory(GeneratedSequences):
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         steps, symbols = batch
-        return torch.eye(len(self.classes), device=steps.device)[steps], symbols
+        dtype: Any = None if self.trainer is None else self.trainer.lightning_module.dtype  # class numbers have no precision
+        return torch.eye(len(self.classes), device=steps.device, dtype=dtype)[steps], symbols
 
 
 class ImageSequences(ImageData):
