@@ -1,4 +1,4 @@
-"""The native namespace: every name of torch.nn, and the graph convolutions that torch.nn lacks.
+"""The native namespace: every name of torch.nn, and the graph convolutions and positions that torch.nn lacks.
 
 The graph layers are written on PyTorch's own sparse matrices and differentiated by autograd. They are the
 reference of scratch/nn/graph.py: same constructors, initial values and ``state_dict``.
@@ -25,7 +25,9 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*dir(torch.nn), "GCNConv", "RGCNConv", "Readout", "SparseDropout"})
+    return sorted(
+        {*dir(torch.nn), "GCNConv", "LearnedPositions", "RGCNConv", "Readout", "SinusoidalPositions", "SparseDropout"}
+    )
 
 
 def check_edges(edge_index: Tensor, num_nodes: int) -> None:
@@ -235,3 +237,53 @@ class Readout(Module):
 
     def extra_repr(self) -> str:
         return f"{self.reduce!r}"
+
+
+class SinusoidalPositions(Module):
+    """x (N, T, D) + table, whose row t is sin, cos of t / 10000^(2i / D) (Vaswani et al. 2017)."""
+
+    table: Tensor
+
+    def __init__(self, d_model: int, max_length: int = 5000, batch_first: bool = True, device=None, dtype=None) -> None:
+        super().__init__()
+        self.d_model, self.max_length, self.batch_first = d_model, max_length, batch_first
+        table = torch.zeros(max_length, d_model, dtype=torch.float64, device=device)
+        for i in range(d_model):
+            angle = torch.arange(max_length, dtype=torch.float64, device=device) * 10000 ** (-(i - i % 2) / d_model)
+            table[:, i] = angle.cos() if i % 2 else angle.sin()
+        self.register_buffer("table", table.to(dtype or torch.get_default_dtype()), persistent=False)
+
+    def forward(self, input: Tensor, offset: int = 0) -> Tensor:
+        return input + positions(self, input, offset)
+
+    def extra_repr(self) -> str:
+        return f"{self.d_model}, max_length={self.max_length}, batch_first={self.batch_first}"
+
+
+class LearnedPositions(Module):
+    """x (N, T, D) + table, which is learned."""
+
+    def __init__(self, d_model: int, max_length: int = 5000, batch_first: bool = True, device=None, dtype=None) -> None:
+        super().__init__()
+        self.d_model, self.max_length, self.batch_first = d_model, max_length, batch_first
+        self.table = Parameter(torch.empty(max_length, d_model, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        init.normal_(self.table, std=0.02)
+
+    def forward(self, input: Tensor, offset: int = 0) -> Tensor:
+        return input + positions(self, input, offset)
+
+    def extra_repr(self) -> str:
+        return f"{self.d_model}, max_length={self.max_length}, batch_first={self.batch_first}"
+
+
+def positions(layer: SinusoidalPositions | LearnedPositions, input: Tensor, offset: int) -> Tensor:
+    """The rows of the table for input (N, T, D), (T, N, D) without ``batch_first``, or (T, D)."""
+    time_first = input.dim() == 3 and not layer.batch_first
+    length = input.shape[0 if time_first else -2]
+    if offset < 0 or offset + length > layer.max_length:
+        raise ValueError(f"positions {offset} to {offset + length - 1} are not in 0 to {layer.max_length - 1}")
+    rows = layer.table[offset : offset + length]
+    return rows[:, None] if time_first else rows

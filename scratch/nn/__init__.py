@@ -17,6 +17,7 @@ from scratch.nn.linear_cross_entropy import LinearCrossEntropyLoss
 from scratch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
 from scratch.nn.norm import LayerNorm, RMSNorm
 from scratch.nn.pool import AvgPool2d, MaxPool2d
+from scratch.nn.positional import LearnedPositions, SinusoidalPositions
 from scratch.nn.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from scratch.nn.transformer import (
     Transformer,
@@ -44,6 +45,7 @@ __all__ = [
     "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
+    "LearnedPositions",
     "Linear",
     "LinearCrossEntropyLoss",
     "LogSigmoid",
@@ -58,6 +60,7 @@ __all__ = [
     "ReLU",
     "Readout",
     "Sigmoid",
+    "SinusoidalPositions",
     "Softmax",
     "SparseDropout",
     "Tanh",

@@ -23,11 +23,13 @@ from scratch.ops.linear_cross_entropy import linear_cross_entropy
 from scratch.ops.multi_head_attention import multi_head_attention_forward
 from scratch.ops.pad import pad
 from scratch.ops.pool import avg_pool2d, max_pool2d
+from scratch.ops.positional import add_positions
 from scratch.ops.regression_loss import mse_loss
 from scratch.ops.rms_norm import rms_norm
 from scratch.ops.softmax import log_softmax, softmax
 
 __all__ = [
+    "add_positions",
     "avg_pool2d",
     "binary_cross_entropy_with_logits",
     "conv2d",
