@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import scratch.optim
+from scratch.testing import Audit
 from scripts import seeds, train
 from zoo.cli import command
 from zoo.data.graphs import GeneratedGraphs, GeneratedRelations
@@ -74,6 +75,20 @@ def test_fifty_steps_are_the_same_in_both(task, rule):
             optimizer.step()
         for ours, theirs in zip(*(module.parameters() for module in models), strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_training_step_is_primitive(task):
+    model, data, options = TASKS[task]
+    data = data()
+    nodes, labels = batch_of(data)
+    module = model("scratch.nn", **options, **data.facts)
+    optimizer = scratch.optim.Adam(module.parameters())
+    with Audit():
+        for _ in range(2):
+            optimizer.zero_grad()
+            module.loss(module(nodes), labels).backward()
+            optimizer.step()
 
 
 def test_copies_of_a_model_compute_the_same():
