@@ -248,9 +248,9 @@ class SinusoidalPositions(Module):
         super().__init__()
         self.d_model, self.max_length, self.batch_first = d_model, max_length, batch_first
         table = torch.zeros(max_length, d_model, dtype=torch.float64, device=device)
-        for i in range(d_model):
-            angle = torch.arange(max_length, dtype=torch.float64, device=device) * 10000 ** (-(i - i % 2) / d_model)
-            table[:, i] = angle.cos() if i % 2 else angle.sin()
+        frequency = 10000.0 ** (-torch.arange(0, d_model, 2, dtype=torch.float64, device=device) / d_model)
+        angle = torch.arange(max_length, device=device)[:, None] * frequency
+        table[:, 0::2], table[:, 1::2] = angle.sin(), angle.cos()[:, : d_model // 2]
         self.register_buffer("table", table.to(dtype or torch.get_default_dtype()), persistent=False)
 
     def forward(self, input: Tensor, offset: int = 0) -> Tensor:

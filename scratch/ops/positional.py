@@ -16,8 +16,6 @@ Source:     Vaswani et al., Attention is all you need (2017); Gehring et al., Co
             learning (2017), for learned positions.
 """
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -54,7 +52,7 @@ def add_positions(input: Tensor, table: Tensor, offset: int = 0) -> Tensor:
 
 def sinusoids(length: int, size: int, device=None, dtype=None) -> Tensor:
     """(3), for positions 0, 1, …"""
-    frequency = torch.exp(torch.arange(0, size, 2, device=device, dtype=torch.float64) * (-math.log(10000) / size))
+    frequency = 10000.0 ** (-torch.arange(0, size, 2, device=device, dtype=torch.float64) / size)
     angle = torch.arange(length, device=device)[:, None] * frequency
     table = torch.stack((angle.sin(), angle.cos()), -1).flatten(1)[:, :size]
     return table.to(dtype or torch.get_default_dtype())
