@@ -1,6 +1,7 @@
 """The same recipe under many seeds: mean and deviation of what the tests measure."""
 
 import csv
+import gc
 import logging
 import os
 import shlex
@@ -76,6 +77,7 @@ def train_seeds(config: DictConfig) -> list[dict[str, float]]:
         for seed in range(first, first + config.seeds):
             config.seed, config.paths.run = seed, f"{scrap}/{seed}"
             results.append({"seed": seed, **run(config)})
+            gc.collect()  # a trainer and its model are a cycle, and hold a whole data set
             write(folder / "seeds.csv", results)
             bar.update(task, advance=1, shown=", ".join(f"{name} {text}" for name, text in summary(results).items()))
     seconds = (time.perf_counter() - started) / config.seeds
