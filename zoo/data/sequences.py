@@ -133,7 +133,7 @@ class CopyMemory(GeneratedSequences):
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         steps, symbols = batch
-        dtype: Any = None if self.trainer is None else self.trainer.lightning_module.dtype  # class numbers have no precision
+        dtype: Any = None if self.trainer is None else self.trainer.lightning_module.dtype
         return torch.eye(len(self.classes), device=steps.device, dtype=dtype)[steps], symbols
 
 
