@@ -14,7 +14,8 @@ CASES = [
         case(name, 4, 7, False, inputs=[normal(3, 2, 4)]),
         case(name, 4, 7, False, inputs=[normal(3, 4)]),
         case(name, 4, 7, inputs=[normal(2, 3, 4)]).but(call={"offset": 4}),
-        case(name, 64, inputs=[normal(1, 2, 64)]),
+        case(name, 2, inputs=[normal(1, 2, 2)]),
+        case(name, 64, 40, inputs=[normal(1, 2, 64)]),
     )
 ]
 
