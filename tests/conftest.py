@@ -50,13 +50,19 @@ def one_thread() -> Iterator[None]:
 
 
 def case_parameters(cases: Iterable[Case], checks: Mapping[str, Check], impl: str, reference: str) -> list:
-    """Every check of every case that both packages offer, under a readable id."""
-    return [
-        pytest.param(case, check, id=f"{name}-{name_of_check}")
-        for name, case in identified(cases)
-        if offers(impl, case.name) and offers(case.reference or reference, case.name)
-        for name_of_check, check in checks.items()
-    ]
+    """Every check of every case that both packages offer, under a readable id.
+
+    The costliest check runs by default on the first case of a name; the others are slow tests (second_order, which
+    compares with the reference, runs on all)."""
+    parameters, begun = [], set()
+    for name, case in identified(cases):
+        if offers(impl, case.name) and offers(case.reference or reference, case.name):
+            for name_of_check, check in checks.items():
+                slow = name_of_check == "second_differences" and case.name in begun
+                marks = [pytest.mark.slow] if slow else []
+                parameters.append(pytest.param(case, check, id=f"{name}-{name_of_check}", marks=marks))
+            begun.add(case.name)
+    return parameters
 
 
 def offers(package: str, name: str) -> bool:

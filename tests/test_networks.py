@@ -20,7 +20,7 @@ MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
     "mlp": (MLP, {"image_size": 28, "width": 32, "dropout": 0.2, "activation": "GELU"}),
 }
 OPTIMIZERS: dict[str, dict[str, Any]] = {
-    "SGD": {"lr": 0.05, "momentum": 0.9, "weight_decay": 1e-4},
+    "SGD": {"lr": 0.005, "momentum": 0.9, "weight_decay": 1e-4},
     "Adam": {"lr": 0.002},
 }
 
