@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch.func import functional_call
+from torch.func import functional_call, grad, vmap
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, unpack_sequence
 
 from scratch import nn
@@ -151,3 +151,18 @@ def test_second_derivative_of_embedding_keeps_the_frequency():
     (grad,) = torch.autograd.grad(layer(tokens), layer.weight, upstream, create_graph=True)
     (second,) = torch.autograd.grad(grad, upstream, draw(7, 3, seed=3))
     torch.testing.assert_close(second, draw(7, 3, seed=3)[tokens] / torch.tensor([[3.0], [1.0], [3.0], [3.0]]))
+
+
+@pytest.mark.parametrize("options", [{}, {"padding_idx": 1}])
+def test_embedding_under_vmap(options):
+    """One gradient for each of several sentences, as torch.func gives it."""
+    layer = nn.Embedding(7, 3, dtype=torch.float64, **options)
+    tokens, weights = torch.tensor([[1, 4, 1], [0, 6, 2]]), draw(2, 3, 3)
+
+    def loss(table, sentence, weight):
+        return (functional_call(layer, {"weight": table}, (sentence,)) * weight).sum()
+
+    table = layer.weight.detach()
+    found = vmap(grad(loss), in_dims=(None, 0, 0))(table, tokens, weights)
+    expected = torch.stack([grad(loss)(table, *pair) for pair in zip(tokens, weights, strict=True)])
+    torch.testing.assert_close(found, expected)

@@ -47,9 +47,9 @@ class EmbeddingFn(Function):
             return None, torch.sparse_coo_tensor(index[None], grad, ctx.shape), None, None, None
         if ctx.scale_grad_by_freq:
             grad = grad / torch.bincount(index)[index, None]  # (3)
-        grad_weight = grad.new_zeros(ctx.shape).index_add(0, index, grad)  # (2)
+        grad_weight = grad.new_zeros(ctx.shape).index_add_(0, index, grad)  # (2)
         if ctx.padding_idx is not None:
-            grad_weight = grad_weight.index_fill(0, index.new_tensor([ctx.padding_idx]), 0)
+            grad_weight[ctx.padding_idx] = 0
         return None, grad_weight, None, None, None
 
 

@@ -24,6 +24,8 @@ Adjoint:    from the last step to the first, with h̄ₜ↑ from whoever uses th
 
             x̄ = ā W   (13)      W̄ = āᵀ x   (14)      Ū = ūᵀ (h one step before)   (15)
             b̄ = Σ ā    d̄ = Σ ū   (16)
+            In code (ūⁿ, āʳ, āᶻ, āⁿ) are blocks of one matrix: its first three are ū, in the order n, r, z, its last
+            three ā. And with u = v s, v · s(1 − s) is u − u s, one operation after u.
 Saved:      x, h₀, W, U, b, d, h; and r, z, n, q of all steps.
 Recomputed: these last four from the rest, where the gradient is itself differentiated: h is known, hence all
             steps at once.
@@ -91,10 +93,10 @@ class GRUFn(Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         *tensors, ctx.sizes, ctx.reverse = inputs
-        y, _, *trace = output
-        ctx.mark_non_differentiable(*trace)
+        y, _, *traced = output
+        ctx.mark_non_differentiable(*traced)
         ctx.set_materialize_grads(False)  # zeros for the trace would cost as much as the trace
-        ctx.save_for_backward(*tensors, y, *trace)
+        ctx.save_for_backward(*tensors, y, *traced)
 
     @staticmethod
     def backward(ctx, grad_y, grad_h, *_):
@@ -108,7 +110,7 @@ class GRUFn(Function):
         grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
         gate_steps, q_steps, grad_steps = blocks(gates, 3, sizes), q.split(sizes), grad_y.split(sizes)
         N, H = h0.shape
-        rows = Rows(4 * H, 4, sizes, y, recorded)  # (ūⁿ, āʳ, āᶻ, āⁿ): first three ū, last three ā
+        rows = Rows(4 * H, 4, sizes, y, recorded)  # (ūⁿ, āʳ, āᶻ, āⁿ)
         U_nrz = U.roll(H, 0)
         for t in reversed(order(sizes, reverse)):
             r, z, n = gate_steps[t]

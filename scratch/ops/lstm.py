@@ -26,6 +26,8 @@ Adjoint:    from the last step to the first, with h̄ₜ↑ from whoever uses th
 
             x̄ = ā W   (14)      W̄ = āᵀ x   (15)      Ū = āᵀ (h one step before)   (16)
             b̄ = Σ ā   (17)      V̄ = h̄ᵀ m   (18)
+            In code the terms that occur twice have names, om for o m̄ and so on, and with u = v s
+            v · s(1 − s) is u − u s, one operation after u.
 Saved:      x, h₀, c₀, W, U, b, V, h; and i, f, g, o, c, tanh(c) of all steps.
 Recomputed: these last six from the rest, where the gradient is itself differentiated: h is known, hence every
             aₜ at once, and only (3) runs along the steps.
@@ -99,10 +101,10 @@ class LSTMFn(Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         *tensors, ctx.sizes, ctx.reverse = inputs
-        y, _, _, *trace = output
-        ctx.mark_non_differentiable(*trace)
+        y, _, _, *traced = output
+        ctx.mark_non_differentiable(*traced)
         ctx.set_materialize_grads(False)  # zeros for the trace would cost as much as the trace
-        ctx.save_for_backward(*tensors, y, *trace)
+        ctx.save_for_backward(*tensors, y, *traced)
 
     @staticmethod
     def backward(ctx, grad_y, grad_h, grad_c, *_):

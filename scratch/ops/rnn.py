@@ -22,6 +22,8 @@ Reference:  one layer and direction of torch.nn.RNN. Differs: nothing.
 Source:     Elman, Finding structure in time (1990); Werbos, Backpropagation through time (1990).
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -45,7 +47,7 @@ class RNNFn(Function):
     def forward(x, h0, W, U, b, nonlinearity, sizes, reverse):
         y = x @ W.t() if b is None else torch.addmm(b, x, W.t())
         steps, h, N = y.split(sizes), h0, sizes[0]
-        phi = torch.tanh_ if nonlinearity == "tanh" else torch.relu_
+        phi = torch.tanh_ if nonlinearity == "tanh" else partial(torch.clamp_min_, min=0)
         for t in order(sizes, reverse):
             h = advance(h, phi(steps[t].addmm_(first(h, sizes[t], N), U.t())), sizes[t], N)  # (1)
         return y, h.clone()
