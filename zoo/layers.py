@@ -95,11 +95,13 @@ class GCNConv(Module):
         edge, loop = (source != target).nonzero()[:, 0], (source == target).nonzero()[:, 0]
         node = torch.arange(num_nodes, device=source.device)
         last = torch.full_like(node, -1).scatter_reduce(0, target[loop], loop, "amax")
-        weight = torch.cat([edge_weight[edge], torch.cat([edge_weight, edge_weight.new_ones(1)])[last]])
-        source, target = torch.cat([source[edge], node]), torch.cat([target[edge], node])
+        loops = torch.cat([edge_weight, edge_weight.new_ones(1)])[last]
+        weight = torch.cat([edge_weight.index_select(0, edge), loops])
+        source, target = (torch.cat([end.index_select(0, edge), node]) for end in edge_index)
         s = weight.new_zeros(num_nodes).index_add(0, target, weight).pow(-0.5)
         s = s.masked_fill(s == math.inf, 0)
-        return csr(target, source, s[target] * weight * s[source], (num_nodes, num_nodes))
+        value = s.index_select(0, target) * weight * s.index_select(0, source)
+        return csr(target, source, value, (num_nodes, num_nodes))
 
     def forward(self, input: Tensor, graph: Tensor, edge_weight: Tensor | None = None) -> Tensor:
         if graph.layout is torch.strided:

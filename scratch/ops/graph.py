@@ -92,6 +92,11 @@ class SparseMatrix(NamedTuple):
         return SparseMatrix(self.value_t, self.crow_t, self.col_t, self.value, self.crow, self.col)
 
 
+def take(values: Tensor, places: Tensor) -> Tensor:
+    """values[places] along the first dimension, several times as fast."""
+    return values.index_select(0, places)
+
+
 def starts(sorted_rows: Tensor, count: int) -> Tensor:
     """Where each of ``count`` rows begins in a sorted list of row numbers, (count + 1,)."""
     return torch.searchsorted(sorted_rows, torch.arange(count + 1, device=sorted_rows.device), out_int32=True)
@@ -120,7 +125,7 @@ class NormaliseFn(Function):
     @staticmethod
     def forward(weight, entry, target, source, num_nodes):
         w, s = gathered(weight, entry, target, num_nodes)
-        return s[target] * w * s[source]
+        return take(s, target) * w * take(s, source)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -132,17 +137,18 @@ class NormaliseFn(Function):
     def backward(ctx, grad):
         weight, entry, target, source = ctx.saved_tensors
         w, s = gathered(weight, entry, target, ctx.num_nodes)
-        s_bar = torch.zeros_like(s).index_add(0, target, grad * w * s[source])
-        s_bar = s_bar.index_add(0, source, grad * w * s[target])  # (2)
+        s_target, s_source = take(s, target), take(s, source)
+        s_bar = torch.zeros_like(s).index_add(0, target, grad * w * s_source)
+        s_bar = s_bar.index_add(0, source, grad * w * s_target)  # (2)
         d_bar = -0.5 * s**3 * s_bar  # (3)
-        w_bar = grad * s[target] * s[source] + d_bar[target]  # (4)
+        w_bar = grad * s_target * s_source + take(d_bar, target)  # (4)
         w_bar = torch.cat([torch.zeros_like(weight), weight.new_zeros(1)]).index_add(0, entry, w_bar)
         return w_bar[:-1], None, None, None, None
 
 
 def gathered(weight: Tensor, entry: Tensor, target: Tensor, num_nodes: int) -> tuple[Tensor, Tensor]:
     """The weight of each non-zero and s = d^(-1/2) of each node."""
-    w = torch.cat([weight, weight.new_ones(1)])[entry]
+    w = take(torch.cat([weight, weight.new_ones(1)]), entry)
     d = w.new_zeros(num_nodes).index_add(0, target, w)
     zero = d == 0
     return w, d.masked_fill(zero, 1).pow(-0.5).masked_fill(zero, 0)
@@ -171,13 +177,18 @@ def gcn_adjacency(
     edge, loop = (source != target).nonzero()[:, 0], (source == target).nonzero()[:, 0]
     loop = torch.full_like(node, -1).scatter_reduce(0, target[loop], position[loop], "amax")  # the last listed
     entry = torch.cat([edge, torch.where(loop < 0, count, loop)])
-    source, target = torch.cat([source[edge], node]).int(), torch.cat([target[edge], node]).int()
+    source, target = (torch.cat([take(end, edge), node]).int() for end in edge_index)
 
-    order = torch.sort(source, stable=True).indices  # by source, then by target: rows with their columns in order
-    order = order[torch.sort(target[order], stable=True).indices]
-    entry, source, target = entry[order], source[order], target[order]
+    order = row_by_row(target, source)
+    entry, source, target = take(entry, order), take(source, order), take(target, order)
     value = NormaliseFn.apply(edge_weight, entry, target, source, num_nodes)
     return with_transpose(value, target, source, (num_nodes, num_nodes))
+
+
+def row_by_row(row: Tensor, col: Tensor) -> Tensor:
+    """The order that sorts non-zeros by row, and by column within each row."""
+    order = torch.sort(col, stable=True).indices
+    return take(order, torch.sort(take(row, order), stable=True).indices)
 
 
 def with_transpose(value: Tensor, row: Tensor, col: Tensor, size: Sequence[int]) -> SparseMatrix:
@@ -187,9 +198,9 @@ def with_transpose(value: Tensor, row: Tensor, col: Tensor, size: Sequence[int])
         value,
         starts(row, size[0]),
         col,
-        value.index_select(0, order),
-        starts(col[order], size[1]),
-        row[order],
+        take(value, order),
+        starts(take(col, order), size[1]),
+        take(row, order),
     )
 
 
@@ -202,7 +213,7 @@ def sparse(input: Tensor) -> SparseMatrix:
 def sparse_dropout(input: SparseMatrix, p: float = 0.5, training: bool = True) -> SparseMatrix:
     """Dropout of the non-zeros alone: the zeros stay zero anyway."""
     value = dropout(input.value, p, training)
-    return input._replace(value=value, value_t=value.index_select(0, by_column(input.col)))
+    return input._replace(value=value, value_t=take(value, by_column(input.col)))
 
 
 def rgcn_adjacency(
@@ -222,10 +233,10 @@ def rgcn_adjacency(
     row, col = target.int(), (source * num_relations + edge_type).int()
     kind = target * num_relations + edge_type
     arriving = at_least_single(torch.zeros(num_nodes * num_relations, dtype=dtype, device=row.device))
-    value = 1 / arriving.index_add(0, kind, arriving.new_ones(kind.shape))[kind]
-    order = torch.sort(col, stable=True).indices
-    order = order[torch.sort(row[order], stable=True).indices]
-    return with_transpose(value[order], row[order], col[order], (num_nodes, num_nodes * num_relations))
+    value = 1 / take(arriving.index_add(0, kind, arriving.new_ones(kind.shape)), kind)
+    order = row_by_row(row, col)
+    size = num_nodes, num_nodes * num_relations
+    return with_transpose(take(value, order), take(row, order), take(col, order), size)
 
 
 def laid_out() -> bool:
@@ -288,7 +299,7 @@ class EdgeProductsFn(Function):
     @staticmethod
     def backward(ctx, grad):
         a, b, crow, col, crow_t, col_t = ctx.saved_tensors
-        z = SparseMatrix(grad, crow, col, grad.index_select(0, by_column(col)), crow_t, col_t)
+        z = SparseMatrix(grad, crow, col, take(grad, by_column(col)), crow_t, col_t)
         grad_a = propagate(b, z) if ctx.needs_input_grad[0] else None
         grad_b = propagate(a, z.t()) if ctx.needs_input_grad[1] else None  # (10)
         return grad_a, grad_b, None, None, None, None
@@ -358,9 +369,9 @@ class MaxReadoutFn(Function):
     @staticmethod
     def backward(ctx, grad):
         x, batch, y = ctx.saved_tensors
-        maximal = (x == y[batch]).to(x.dtype)
+        maximal = (x == take(y, batch)).to(x.dtype)
         ties = torch.zeros_like(y).index_add(0, batch, maximal).clamp(min=1)
-        return maximal * (grad / ties)[batch], None, None  # (12)
+        return maximal * take(grad / ties, batch), None, None  # (12)
 
 
 def readout(input: Tensor, batch: Tensor, num_graphs: int | None = None, reduce: str = "mean") -> Tensor:
@@ -376,5 +387,5 @@ def readout(input: Tensor, batch: Tensor, num_graphs: int | None = None, reduce:
     graph, node = torch.sort(batch.int(), stable=True)
     value = torch.ones(graph.shape, dtype=at_least_single(input).dtype, device=input.device)
     if reduce == "mean":
-        value = value / value.new_zeros(num_graphs).index_add(0, graph, value)[graph]
+        value = value / take(value.new_zeros(num_graphs).index_add(0, graph, value), graph)
     return propagate(input, with_transpose(value, graph, node.int(), (num_graphs, input.shape[0])))
