@@ -1,4 +1,4 @@
-"""Convolution (in deep learning's sense: a cross-correlation), for any number of spatial dimensions.
+"""Convolution (in deep learning's sense: a cross-correlation), for any number of spatial dimensions from two.
 
 Shapes:     x (N, C, *S)   W (O, C/G, *K)   b (O,) or None   y (N, O, *L)
             G groups, each its own convolution: the sums below are over one. d dilation, s stride, p padding.
@@ -12,19 +12,21 @@ Adjoint:    ⟨ȳ, conv(x, W)⟩ = Σ_nolck ȳ[n, o, l] W[o, c, k] x[n, c, s·l 
             (3) is the transposed convolution. The gradients of (3) by ȳ and W, and of (4) by x and ȳ, are
             again among (1), (3), (4): three Functions that call each other give derivatives of every order.
 
-Products:   A convolution is a Linear layer on windows. Let X (N·L, K·C) have a row for each window of the padded
-            x, W (K·C, O) and Y (N·L, O) be the other two in that order. Then, as for Linear,
-            Y = X W + b   (1)        X̄ = Ȳ Wᵀ   (3)        W̄ = Xᵀ Ȳ   (4)
-            and x̄ is X̄ with every window added back to where it was read (window.py).
-Neighbours: X holds every number of x up to K times, and a few columns W make a slow product. So B neighbouring
-            outputs are computed together: they share one window of size K + s(B − 1), for which
+Products:   A convolution is a Linear layer on windows. The textbook copies all windows into the rows of a matrix
+            X (N·L, K·C), so that Y = X W + b, X̄ = Ȳ Wᵀ, W̄ = Xᵀ Ȳ, and x̄ is X̄ with each window added back to where
+            it was read. Here windows are copied along all dimensions but the first:
+            Z[i] (N·L', K'·C) has the windows of row i of the padded x (rows are lines of an image)
+            Y[l] = Σ_k Z[s·l + d·k] W[k] + b  (1)   Z̄[s·l + d·k] += Ȳ[l] W[k]ᵀ  (3)   W̄[k] = Σ_l Z[s·l + d·k]ᵀ Ȳ[l]  (4)
+            where k runs over the first dimension of the kernel. With Z ordered by i, first those of equal i mod s,
+            Z[s·l + d·k] for all l is one block of neighbouring rows: a kernel offset is a shift, and copies nothing.
+Neighbours: With few channels such products are slow. So B outputs side by side in a row are computed together:
+            they share one window of size K + s(B − 1) in the last dimension, for which
             W⁺[s·j + k, c; j, o] = W[o, c, k],  j < B, and 0 elsewhere                                  (6)
             y[n, o, B·l + j] = Y⁺[n·l; j, o],   Y⁺ = X⁺ W⁺                                              (7)
             This is the same convolution with a larger kernel and stride and B·O outputs, and all of the above
-            holds. The gradient of (6) sums W̄⁺ over the diagonals j. `block` weighs the products with zeros
-            against the copying saved; B = 1 is the plain form.
+            holds. The adjoint of (6) sums W̄⁺ over its diagonals. B = 1 is the plain form.
 
-Saved:      x, W.   Recomputed: X, a few images at a time, as it is K times the size of x.
+Saved:      x, W.   Recomputed: Z, a few images at a time.
 Kinks:      none.
 Errors:     RuntimeError for shapes that do not fit, and for values that make no sense.
 Reference:  torch.nn.functional.conv2d. Differs: y has the channels last in memory, whatever x has (so flatten it
@@ -38,7 +40,6 @@ import math
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -46,140 +47,179 @@ from torch import Tensor
 
 from scratch.ops.function import Function
 from scratch.ops.pad import constant_pad
-from scratch.ops.window import Sizes, output_sizes, overlap_add, pair, windows
+from scratch.ops.window import Sizes, add_windows, output_sizes, pair
 
 
 class Geometry(NamedTuple):
-    """All the numbers but x, W and b. Everything has an entry for each spatial dimension, except the padding: it
-    is (left, right) of the last dimension, then of the one before, ..."""
+    """All the numbers but x, W and b. Where there is a number for each dimension, "rest" leaves out the first."""
 
-    size: tuple[int, ...]  # S, padded
-    output: tuple[int, ...]  # L / B
-    kernel: tuple[int, ...]  # K + s(B − 1)
-    stride: tuple[int, ...]  # s · B
+    padding: tuple[int, ...]  # (left, right) of the last dimension, then of the one before, ...
+    padded: tuple[int, ...]  # S with its padding; the first dimension is a multiple of s
+    output: tuple[int, ...]  # L
+    kernel: tuple[int, ...]  # K
+    stride: tuple[int, ...]
     dilation: tuple[int, ...]
-    padding: tuple[int, ...]
     groups: int
-    block: tuple[int, ...]  # B
-    plain_kernel: tuple[int, ...]  # K
-    plain_stride: tuple[int, ...]  # s
+    block: int  # B
+
+    @property
+    def rest_kernel(self) -> tuple[int, ...]:
+        """K⁺ but for the first dimension."""
+        return (*self.kernel[1:-1], self.kernel[-1] + self.stride[-1] * (self.block - 1))
+
+    @property
+    def rest_stride(self) -> tuple[int, ...]:
+        return (*self.stride[1:-1], self.stride[-1] * self.block)
+
+    @property
+    def rest_output(self) -> tuple[int, ...]:
+        """L/B, rounded up, but for the first dimension."""
+        return (*self.output[1:-1], -(-self.output[-1] // self.block))
+
+    def shift(self, k: int) -> tuple[int, slice]:
+        """Where Z[s·l + d·k] stands for all l: the remainder by s, and the rows."""
+        first, remainder = divmod(self.dilation[0] * k, self.stride[0])
+        return remainder, slice(first, first + self.output[0])
 
 
-# The three arrays as matrices, and back. All are (G, ..., ...), the groups first.
+# The three arrays as matrices, and back.
 
 
-def columns(x: Tensor, g: Geometry) -> Tensor:
-    """Padded x (N, C, *S) -> X (G, N·L, K·C/G)."""
-    dims = len(g.size)
-    view = windows(x, g.kernel, g.stride, g.dilation).unflatten(1, (g.groups, x.shape[1] // g.groups))
-    view = view.permute(1, 0, *range(3, 3 + 2 * dims), 2)  # (G, N, *L, *K, C/G)
-    return view.reshape(g.groups, view.shape[1 : 2 + dims].numel(), view.shape[2 + dims :].numel())
+def strips(x: Tensor, g: Geometry) -> Tensor:
+    """Padded x (N, C, *S) -> Z (s, G, S₁/s, N·L', K'·C/G)."""
+    rest = len(g.padded) - 1
+    z = x.unflatten(2, (-1, g.stride[0])).unflatten(1, (g.groups, x.shape[1] // g.groups))
+    z = z.permute(4, 1, 3, 0, *range(5, 5 + rest), 2)  # (s, G, S₁/s, N, *S, C/G)
+    # One dimension at a time, the last first: the next is then copied in runs as long as the windows so far.
+    for k, step, d in zip(g.rest_kernel[::-1], g.rest_stride[::-1], g.dilation[:0:-1], strict=True):
+        z = z.unfold(3 + rest, d * (k - 1) + 1, step)[..., ::d]
+        z = z.movedim((3 + rest, -1), (4, 4 + rest)).contiguous()  # (..., N, *L' so far, *S, *K' so far, C/G)
+    return z.reshape(*z.shape[:3], z.shape[3 : 4 + rest].numel(), z.shape[4 + rest :].numel())
 
 
-def add_columns(X: Tensor, g: Geometry) -> Tensor:
-    """The adjoint of `columns`: X̄ -> padded x̄."""
-    dims, windows, c = len(g.size), math.prod(g.output), X.shape[2] // math.prod(g.kernel)
-    view = X.view(g.groups, X.shape[1] // windows, *g.output, *g.kernel, c)
-    view = view.permute(1, 0, 2 + 2 * dims, *range(2, 2 + 2 * dims)).flatten(1, 2)  # (N, C, *L, *K)
-    return overlap_add(view, g.size, g.stride, g.dilation)
+def add_strips(Z: Tensor, g: Geometry) -> Tensor:
+    """The adjoint of `strips`: Z̄ -> padded x̄."""
+    rest, c = len(g.padded) - 1, Z.shape[4] // math.prod(g.rest_kernel)
+    n = Z.shape[3] // math.prod(g.rest_output)
+    view = Z.view(*Z.shape[:3], n, *g.rest_output, *g.rest_kernel, c)
+    view = view.permute(3, 1, 4 + 2 * rest, 2, 0, *range(4, 4 + 2 * rest))  # (N, G, C/G, S₁/s, s, *L', *K')
+    x = Z.new_zeros(n, *g.padded, g.groups * c).movedim(-1, 1)
+    add_windows(x, view.flatten(3, 4).flatten(1, 2), g.rest_stride, g.dilation[1:])
+    return x
 
 
 def rows(y: Tensor, g: Geometry) -> Tensor:
-    """y (N, O, *L) -> Y (G, N·L/B, B·O/G), (7)."""
-    dims, o = len(g.size), y.shape[1] // g.groups
-    split = [size for pair in zip(g.output, g.block, strict=True) for size in pair]
-    view = y.movedim(1, -1).reshape(y.shape[0], *split, g.groups, o)  # (N, L₁/B₁, B₁, L₂/B₂, B₂, ..., G, O/G)
-    axes = (0, *range(1, 2 * dims, 2), *range(2, 2 * dims + 1, 2), 2 * dims + 2)
-    view = view.permute(2 * dims + 1, *axes)  # (G, N, *L/B, *B, O/G)
-    return view.reshape(g.groups, y.shape[0] * math.prod(g.output), math.prod(g.block) * o)
+    """y (N, O, *L) -> Y (G, L₁·N·L', B·O/G), (7). What is missing to a multiple of B is 0."""
+    y = constant_pad(y.movedim(1, -1), (0, 0, 0, g.rest_output[-1] * g.block - g.output[-1]))
+    view = y.reshape(*y.shape[:2], math.prod(g.rest_output), g.block, g.groups, y.shape[-1] // g.groups)
+    view = view.permute(4, 1, 0, 2, 3, 5)  # (G, L₁, N, L', B, O/G)
+    return view.reshape(g.groups, view.shape[1:4].numel(), view.shape[4:].numel())
 
 
-def images(Y: Tensor, g: Geometry) -> Tensor:
-    """The inverse of `rows`, which is its adjoint: Y -> y."""
-    dims, o = len(g.size), Y.shape[2] // math.prod(g.block)
-    n = Y.shape[1] // math.prod(g.output)
-    view = Y.view(g.groups, n, *g.output, *g.block, o)
-    axes = [axis for i in range(dims) for axis in (2 + i, 2 + dims + i)]
-    view = view.permute(1, *axes, 0, 2 + 2 * dims)  # (N, L₁/B₁, B₁, L₂/B₂, B₂, ..., G, O/G)
-    full = (size * b for size, b in zip(g.output, g.block, strict=True))
-    return view.reshape(n, *full, g.groups * o).movedim(-1, 1)
+def images(Y: list[Tensor], g: Geometry) -> Tensor:
+    """The inverse of `rows`, which is its adjoint; Y comes in parts of the batch."""
+    parts = []
+    for part in Y:
+        n = part.shape[1] // math.prod((g.output[0], *g.rest_output))
+        view = part.view(g.groups, g.output[0], n, math.prod(g.rest_output), g.block, part.shape[2] // g.block)
+        parts.append(view.permute(2, 1, 3, 4, 0, 5))  # (N, L₁, L', B, G, O/G)
+    y = torch.cat(parts) if len(parts) > 1 else parts[0]
+    y = y.reshape(*y.shape[:2], *g.rest_output[:-1], g.rest_output[-1] * g.block, y.shape[4:].numel())
+    return y.narrow(-2, 0, g.output[-1]).movedim(-1, 1)
 
 
 def diagonals(wide: Tensor, g: Geometry) -> Tensor:
-    """W⁺ (G, *K⁺, C/G, *B, O/G) -> the view (G, C/G, O/G, K₁, B₁, K₂, B₂, ...) of W⁺[s·j + k, c; j, o]."""
-    for axis, k, s in zip(range(len(g.size), 0, -1), g.plain_kernel, g.plain_stride, strict=True):
-        wide = wide.unfold(1, k, s).diagonal(0, 1, axis + 2)
-    return wide
+    """W⁺ (K₁, G, *K', C/G, B, O/G) -> the view (K₁, G, *K', C/G, O/G, K, B) of W⁺[..., s·j + k, c; j, o], the last
+    dimension of the kernel having moved."""
+    return wide.unfold(-4, g.kernel[-1], g.stride[-1]).diagonal(0, -5, -3)
 
 
 def matrix(weight: Tensor, g: Geometry) -> Tensor:
-    """W (O, C/G, *K) -> (G, K⁺·C/G, B·O/G), (6)."""
-    weight = weight.unflatten(0, (g.groups, weight.shape[0] // g.groups)).transpose(1, 2)
-    _, c, o = weight.shape[:3]
-    wide = weight.new_zeros(g.groups, *g.kernel, c, *g.block, o)
-    diagonals(wide, g).copy_(weight[(..., *(i for _ in g.block for i in (slice(None), None)))])
-    return wide.view(g.groups, math.prod(g.kernel) * c, math.prod(g.block) * o)
+    """W (O, C/G, *K) -> (K₁, G, K'·C/G, B·O/G), (6)."""
+    weight = weight.unflatten(0, (g.groups, weight.shape[0] // g.groups))  # (G, O/G, C/G, *K)
+    o, c = weight.shape[1:3]
+    wide = weight.new_zeros(g.kernel[0], g.groups, *g.rest_kernel, c, g.block, o)
+    axes = (3, 0, *range(4, weight.dim() - 1), 2, 1, weight.dim() - 1)
+    diagonals(wide, g).copy_(weight.permute(axes)[..., None])
+    return wide.view(g.kernel[0], g.groups, math.prod(g.rest_kernel) * c, g.block * o)
 
 
 def sum_diagonals(wide: Tensor, g: Geometry) -> Tensor:
-    """The adjoint of `matrix`: (G, K⁺·C/G, B·O/G) -> W̄ (O, C/G, *K)."""
-    c, o = wide.shape[1] // math.prod(g.kernel), wide.shape[2] // math.prod(g.block)
-    view = diagonals(wide.view(g.groups, *g.kernel, c, *g.block, o), g)
-    dims = len(g.size)
-    view = view.permute(*range(4, 4 + 2 * dims, 2), 0, 2, 1, *range(3, 3 + 2 * dims, 2))  # (*B, G, O/G, C/G, *K)
-    return view.reshape(math.prod(g.block), -1).sum(0).view(g.groups * o, c, *g.plain_kernel)
+    """The adjoint of `matrix`."""
+    c, o = wide.shape[2] // math.prod(g.rest_kernel), wide.shape[3] // g.block
+    view = diagonals(wide.view(g.kernel[0], g.groups, *g.rest_kernel, c, g.block, o), g)
+    view = view.movedim((-1, 1, -3, -4, 0), (0, 1, 2, 3, 4))  # (B, G, O/G, C/G, K₁, *K', K)
+    return view.reshape(g.block, -1).sum(0).view(g.groups * o, c, *g.kernel)
 
 
 # The three maps.
 
 
-def times(a: Tensor, b: Tensor) -> Tensor:
-    """The product of each group; one group goes as a plain product, which is faster."""
-    return (a[0] @ b[0])[None] if a.shape[0] == 1 else a @ b
+def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
+    """out += a b for each group. One group goes as a plain product, which is faster."""
+    if out.shape[0] == 1:
+        out[0].addmm_(a[0], b[0])
+    else:
+        out.baddbmm_(a, b)
 
 
-def padded(x: Tensor, g: Geometry) -> Tensor:
-    """x with its zeros around it, channels last in memory: a row of a window is then one run."""
+def pad_to(x: Tensor, g: Geometry) -> Tensor:
+    """x with its padding, channels last in memory: a window is then one run of numbers."""
     return constant_pad(x.movedim(1, -1), (0, 0, *g.padding)).contiguous().movedim(-1, 1)
 
 
-def parts(images: int, channels: int, g: Geometry) -> Iterator[tuple[slice, slice]]:
-    """The batch in parts whose X fits in a cache: the slices of its images and of its rows."""
-    windows = math.prod(g.output)
-    step = max(1, 2**19 // max(1, windows * math.prod(g.kernel) * channels))
-    for first in range(0, max(images, 1), step):
-        last = min(first + step, images)
-        yield slice(first, last), slice(first * windows, last * windows)
+def parts(images: int, channels: int, g: Geometry) -> Iterator[slice]:
+    """The batch in parts whose Z fits in a cache."""
+    each = g.padded[0] * math.prod(g.rest_output) * math.prod(g.rest_kernel) * channels
+    step = max(1, 2**19 // max(1, each))
+    return (slice(first, first + step) for first in range(0, max(images, 1), step))
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, g: Geometry) -> Tensor:
     """(1): x, W, b -> y."""
-    x, W, Y = padded(x, g), matrix(weight, g), []
-    for part, _ in parts(x.shape[0], x.shape[1], g):
-        X = columns(x[part], g)
-        if bias is None:
-            Y.append(times(X, W))
-        elif g.groups == 1:
-            Y.append(torch.addmm(bias.repeat(math.prod(g.block)), X[0], W[0])[None])
-        else:
-            Y.append(torch.baddbmm(bias.view(g.groups, 1, -1), X, W))
-    return images(torch.cat(Y, 1) if len(Y) > 1 else Y[0], g)
+    x, W, Y = pad_to(x, g), matrix(weight, g), []
+    b = weight.new_zeros(1, 1, 1) if bias is None else bias.view(g.groups, 1, -1).repeat(1, 1, g.block)
+    for part in parts(x.shape[0], x.shape[1], g):
+        Z = strips(x[part], g)
+        for k in range(g.kernel[0]):
+            remainder, shifted = g.shift(k)
+            z = Z[remainder, :, shifted].flatten(1, 2)
+            if k == 0:
+                Y.append(torch.addmm(b[0], z[0], W[0, 0])[None] if g.groups == 1 else torch.baddbmm(b, z, W[0]))
+            else:
+                add_product(Y[-1], z, W[k])
+    return images(Y, g)
 
 
 def spread(Y: Tensor, weight: Tensor, g: Geometry) -> Tensor:
     """(3): the rows of ȳ, W -> x̄."""
     W, x = matrix(weight, g).mT, []
-    for _, part in parts(Y.shape[1] // math.prod(g.output), weight.shape[1] * g.groups, g):
-        x.append(add_columns(times(Y[:, part], W), g))
+    Y = Y.unflatten(1, (g.output[0], -1, math.prod(g.rest_output)))  # (G, L₁, N, L', B·O/G)
+    for part in parts(Y.shape[2], weight.shape[1] * g.groups, g):
+        y = Y[:, :, part].flatten(1, 3)
+        z = y.new_zeros(g.stride[0], g.groups, g.padded[0] // g.stride[0], y.shape[1] // g.output[0], W.shape[3])
+        for k in range(g.kernel[0]):
+            remainder, shifted = g.shift(k)
+            add_product(z[remainder, :, shifted].view(g.groups, y.shape[1], W.shape[3]), y, W[k])
+        x.append(add_strips(z, g))
     full = torch.cat(x) if len(x) > 1 else x[0]
     return constant_pad(full.movedim(1, -1), (0, 0, *(-amount for amount in g.padding))).movedim(-1, 1)
 
 
 def correlate(x: Tensor, Y: Tensor, g: Geometry) -> Tensor:
     """(4): x, the rows of ȳ -> W̄."""
-    x = padded(x, g)
-    W = [times(columns(x[i], g).mT, Y[:, j]) for i, j in parts(x.shape[0], x.shape[1], g)]
-    return sum_diagonals(sum(W[1:], W[0]), g)
+    x = pad_to(x, g)
+    Y = Y.unflatten(1, (g.output[0], x.shape[0], math.prod(g.rest_output)))  # (G, L₁, N, L', B·O/G)
+    total = 0
+    for part in parts(x.shape[0], x.shape[1], g):
+        Z, y = strips(x[part], g), Y[:, :, part].flatten(1, 3)
+        shifts = [Z[remainder, :, shifted].flatten(1, 2) for remainder, shifted in map(g.shift, range(g.kernel[0]))]
+        total = total + torch.stack([times(z.mT, y) for z in shifts])
+    return sum_diagonals(total, g)
+
+
+def times(a: Tensor, b: Tensor) -> Tensor:
+    return (a[0] @ b[0])[None] if a.shape[0] == 1 else a @ b
 
 
 class ConvFn(Function):
@@ -204,7 +244,7 @@ class ConvFn(Function):
             Y = rows(grad, g)
             grad_x = spread(Y, weight, g) if needs_x else None  # (3)
             grad_weight = correlate(x, Y, g) if needs_weight else None  # (4)
-            grad_bias = Y.sum(1).view(-1, weight.shape[0]).sum(0) if needs_bias else None  # (5)
+            grad_bias = Y.sum(1).view(g.groups, g.block, -1).sum(1).flatten() if needs_bias else None  # (5)
         return grad_x, grad_weight, grad_bias, None
 
 
@@ -254,34 +294,19 @@ class CorrelateFn(Function):
 def geometry(size: Sizes, weight: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int) -> Geometry:
     """From S and the shape of W."""
     outputs, channels, *kernel = weight
-    size = tuple(n + left + right for n, left, right in zip(size, padding[-2::-2], padding[::-2], strict=True))
-    output = output_sizes(size, kernel, stride, dilation)
-    # A single window can as well step by its own size; that spares it the loop of `overlap_add`.
-    stride = tuple(s if n > 1 else k for s, n, k in zip(stride, output, kernel, strict=True))
-
-    def blocked(b: tuple[int, ...]) -> Geometry:
-        return Geometry(
-            size,
-            tuple(n // k for n, k in zip(output, b, strict=True)),
-            tuple(k + s * (n - 1) for k, s, n in zip(kernel, stride, b, strict=True)),
-            tuple(s * n for s, n in zip(stride, b, strict=True)),
-            tuple(dilation),
-            tuple(padding),
-            groups,
-            b,
-            tuple(kernel),
-            stride,
-        )
-
-    def cost(g: Geometry) -> float:
-        """In multiplications for one output: the product, the numbers copied, and the runs they are copied in."""
-        numbers, copies = math.prod(g.kernel) * channels, 1 / math.prod(g.block)
-        return numbers * outputs + 12 * numbers * copies + 200 * math.prod(g.kernel[:-1]) * copies
-
-    if groups > 1 or max(dilation) > 1:
-        return blocked((1,) * len(kernel))
-    divisors = ([b for b in range(1, 9) if n % b == 0] for n in output)
-    return min(map(blocked, product(*divisors)), key=cost)
+    padded = [n + left + right for n, left, right in zip(size, padding[-2::-2], padding[::-2], strict=True)]
+    output = output_sizes(padded, kernel, stride, dilation)
+    # A single window may as well step by its own size, which `add_windows` does at once.
+    stride = tuple(n if length == 1 else step for n, length, step in zip(kernel, output, stride, strict=True))
+    # Narrow products are slow: at least 16 columns, or 2 outputs of few channels; rather more than a remainder.
+    least = max(-(-16 * groups // outputs), 2 if channels < 16 else 1)
+    block = next((b for b in range(least, 2 * least) if output[-1] % b == 0), least) if dilation[-1] == 1 else 1
+    block = min(block, output[-1])
+    rows = stride[0] * ((kernel[0] - 1) * dilation[0] // stride[0] + output[0])  # what is read, in full strides
+    width = (-(-output[-1] // block) * block - 1) * stride[-1] + dilation[-1] * (kernel[-1] - 1) + 1
+    padding = (padding[0], width - size[-1] - padding[0], *padding[2:-2], padding[-2], rows - size[0] - padding[-2])
+    padded = (rows, *padded[1:-1], width)
+    return Geometry(padding, padded, output, tuple(kernel), tuple(stride), tuple(dilation), groups, block)
 
 
 def padding_amounts(padding: str | int | Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> tuple[int, ...]:
@@ -352,4 +377,16 @@ def conv(dims: int, x: Tensor, weight: Tensor, bias: Tensor | None, stride, padd
         warnings.warn("padding='same' is uneven here: there is one more zero on the right", stacklevel=3)
     options = stride, amounts, dilation, groups
     check(x, weight, bias, options)
-    return ConvFn.apply(x, weight, bias, geometry(x.shape[2:], weight.shape, *options))
+    g = geometry(x.shape[2:], weight.shape, *options)
+    if g.output[0] > 1 and g.rest_kernel[-1] * weight.shape[1] > 24:
+        return ConvFn.apply(x, weight, bias, g)
+    # Rows too narrow for products of their own: the windows are copied along the first dimension, too.
+    g = geometry(
+        (1, *x.shape[2:]),
+        (*weight.shape[:2], 1, *weight.shape[2:]),
+        (1, *stride),
+        (*amounts, 0, 0),
+        (1, *dilation),
+        groups,
+    )
+    return ConvFn.apply(x.unsqueeze(2), weight.unsqueeze(2), bias, g).squeeze(2)

@@ -1,11 +1,11 @@
 """Sliding windows: what every convolution and pooling reads, as a view, and the adjoint of that view.
 
-Shapes:     x (N, C, *S)   →   windows (N, C, *O, *K),   for any number of dimensions S
+Shapes:     x (…, *S)   →   windows (…, *O, *K),   for any number of dimensions S
             O = ⌊(S − dilation (K − 1) − 1) / stride⌋ + 1
-Formula:    windows[n, c, o, k] = x[n, c, stride·o + dilation·k]                          (1)
+Formula:    windows[…, o, k] = x[…, stride·o + dilation·k]                          (1)
 Tangent:    (1) itself: it copies numbers, hence is linear.
-Adjoint:    x̄[n, c, s] = Σ windows̄[n, c, o, k]  over all o, k with stride·o + dilation·k = s   (2)
-            `overlap_add` runs over the few kernel offsets k, and for each adds a whole strided slice at once.
+Adjoint:    x̄[…, i] = Σ windows̄[…, o, k]  over all o, k with stride·o + dilation·k = i   (2)
+            `add_windows` runs over the few kernel offsets k, and for each adds a whole strided slice at once.
 """
 
 from collections.abc import Sequence
@@ -27,29 +27,26 @@ def output_sizes(size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> 
 
 
 def windows(x: Tensor, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
-    """(1): (N, C, *S) -> (N, C, *O, *K), a view."""
-    for axis, (k, s, r) in enumerate(zip(kernel, stride, dilation, strict=True), start=2):
+    """(1): (..., *S) -> (..., *O, *K), a view."""
+    for axis, (k, s, r) in enumerate(zip(kernel, stride, dilation, strict=True), start=x.dim() - len(kernel)):
         x = x.unfold(axis, r * (k - 1) + 1, s)[..., ::r]
     return x
 
 
-def overlap_add(parts: Tensor, size: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
-    """(2): (N, C, *O, *K) -> (N, C, *S), which has the channels last in memory."""
-    dims = len(size)
-    output, kernel = parts.shape[2 : 2 + dims], parts.shape[2 + dims :]
-    x = parts.new_zeros(parts.shape[0], *size, parts.shape[1]).movedim(-1, 1)
+def add_windows(x: Tensor, parts: Tensor, stride: Sizes, dilation: Sizes) -> None:
+    """(2): adds (..., *O, *K) to x (..., *S) in place."""
+    dims = len(stride)
+    lead = x.dim() - dims
+    output, kernel = parts.shape[lead : lead + dims], parts.shape[lead + dims :]
     # Neighbouring offsets up to the stride do not overlap, and go in one addition.
     steps = [s if r == 1 else 1 for s, r in zip(stride, dilation, strict=True)]
     for start in product(*map(range, [0] * dims, kernel, steps)):
         part, target = parts, x
-        for axis, first, o, k, step, s, r in zip(
-            range(2, 2 + dims), start, output, kernel, steps, stride, dilation, strict=True
-        ):
+        for i, (first, o, k, step, s, r) in enumerate(zip(start, output, kernel, steps, stride, dilation, strict=True)):
             width = min(step, k - first)
-            part = part.narrow(axis + dims, first, width)
-            target = target.narrow(axis, r * first, s * (o - 1) + width).unfold(axis, width, s)
+            part = part.narrow(lead + dims + i, first, width)
+            target = target.narrow(lead + i, r * first, s * (o - 1) + width).unfold(lead + i, width, s)
         target += part
-    return x
 
 
 def shifted(x: Tensor, axis: int, k: int, o: int, s: int, d: int) -> list[Tensor]:
