@@ -296,6 +296,7 @@ def test_digits_are_learnt_row_by_row(start) -> None:  # noqa: F811
 WRONG = [
     (["model=gru", "model.cell=GRUU"], ["model.cell=GRUU", "did you mean 'GRU'", "LSTM"]),
     (["model=rnn", "model.hidden=0"], ["model.hidden=0", "at least 1"]),
+    (["model=rnn", "model.hidden=2.5"], ["model.hidden=2.5", "whole number"]),
     (["model=rnn", "model.depth=0"], ["model.depth=0", "at least 1"]),
     (["model=lstm", "model.dropout=1.5"], ["model.dropout=1.5", "less than 1"]),
     (["model=gru", "model.cell=RNN", "model.memory=9"], ["model.memory", "RNN", "LSTM, GRU"]),

@@ -265,6 +265,7 @@ def test_the_script(start, written) -> None:  # noqa: F811
         ([checkpoint, "prompt="], "prompt: empty"),
         ([checkpoint, "temperature=-1"], "temperature=-1: must be at least 0"),
         ([checkpoint, "top_k=0"], "top_k=0: must be at least 1"),
+        ([checkpoint, "top_k=2.5"], "top_k=2.5: must be a whole number"),
         ([checkpoint, "length=-1"], "length=-1: must be at least 0"),
         ([checkpoint, "temprature=1"], "did you mean 'temperature'"),
         (["ckpt=nowhere.ckpt"], "ckpt=nowhere.ckpt: no such file"),

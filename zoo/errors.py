@@ -21,6 +21,13 @@ def at_least(name: str, value: object, low: float) -> None:
         raise UsageError(f"{name}={value}: must be at least {low}")
 
 
+def whole(name: str, value: object, low: int) -> None:
+    """Refuse what is not a whole number or is below `low`."""
+    at_least(name, value, low)
+    if not isinstance(value, int):
+        raise UsageError(f"{name}={value}: must be a whole number")
+
+
 def between(name: str, value: object, low: float, high: float) -> None:
     """Refuse what is not a number or is outside [low, high)."""
     if not low <= number(name, value) < high:

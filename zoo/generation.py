@@ -1,5 +1,6 @@
 """Text from a language model: a prompt, and then character after character, drawn from what the model expects."""
 
+import os
 import sys
 from collections.abc import Iterator
 from itertools import chain
@@ -13,7 +14,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from zoo.checkpoint import kind_of, read, trained_model
-from zoo.errors import UsageError, at_least
+from zoo.errors import UsageError, at_least, whole
 
 SAMPLE = 300  # characters of a sample in the log
 
@@ -54,21 +55,21 @@ def generate(
     The model, in evaluation mode, is (character numbers (1, T), state) -> (logits (1, T, C), state), and has an
     ``alphabet``. Raises UsageError on an unknown character in the prompt, or a value out of range.
     """
-    at_least("length", length, 0)
+    whole("length", length, 0)
     at_least("temperature", temperature, 0)
     if top_k is not None:
-        at_least("top_k", top_k, 1)
-    at_least("seed", seed, 0)
+        whole("top_k", top_k, 1)
+    whole("seed", seed, 0)
     input = encoded(prompt, model.alphabet)
 
     def characters() -> Iterator[str]:
-        generator, read, state = torch.Generator().manual_seed(seed), input, None
+        generator, unread, state = torch.Generator().manual_seed(seed), input, None
         for _ in range(length):
             with torch.no_grad():
-                logits, state = model(read.to(model.device), state)
+                logits, state = model(unread.to(model.device), state)
             chosen = draw(logits[0, -1].cpu(), temperature, top_k, generator)
             yield model.alphabet[chosen]
-            read = torch.tensor([[chosen]])
+            unread = torch.tensor([[chosen]])
 
     return characters()
 
@@ -91,6 +92,8 @@ def write(config: DictConfig) -> None:
     except KeyboardInterrupt:
         print()
         sys.exit(130)
+    except BrokenPipeError:  # as of `… | head`: the reader has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class TextSamples(Callback):

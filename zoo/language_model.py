@@ -17,7 +17,7 @@ from lightning import Callback
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from zoo.errors import at_least
+from zoo.errors import whole
 from zoo.generation import TextSamples
 from zoo.gradient_picture import GradientPicture, gradient_norms
 from zoo.namespace import Namespace
@@ -62,7 +62,7 @@ class LanguageModel(Trainable):
     ) -> None:
         super().__init__(**training)
         self.save_hyperparameters(ignore=list(training))
-        at_least("model.embedding", embedding, 1)
+        whole("model.embedding", embedding, 1)
         nn = Namespace(layers)
         self.alphabet = alphabet
         self.embedding = nn.Embedding(len(alphabet), embedding)

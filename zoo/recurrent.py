@@ -17,7 +17,7 @@ from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
 from zoo.classification import Classifier
-from zoo.errors import at_least, between, one_of
+from zoo.errors import between, one_of, whole
 from zoo.gradient_picture import GradientPicture, gradient_norms
 from zoo.namespace import Namespace
 from zoo.regression import Regressor
@@ -54,8 +54,8 @@ class Recurrent(Module):
     ) -> None:
         super().__init__()
         one_of("model.cell", cell, CELLS)
-        at_least("model.hidden", hidden, 1)
-        at_least("model.depth", depth, 1)
+        whole("model.hidden", hidden, 1)
+        whole("model.depth", depth, 1)
         between("model.dropout", dropout, 0, 1)
         nn = Namespace(layers)
         name, options = CELLS[cell]
@@ -72,7 +72,7 @@ class Recurrent(Module):
         self.out_features = self.directions * hidden
         if memory is not None:
             one_of("with model.memory, model.cell", cell, GATED)
-            at_least("model.memory", memory, 2)
+            whole("model.memory", memory, 2)
             remember(self.layers, cell, memory)
 
     def forward(self, input: Tensor | PackedSequence, state: State = None) -> tuple[Any, State]:

@@ -17,7 +17,7 @@ from zoo.data.digits import Digits
 from zoo.data.images import ImageData
 from zoo.data.loader import Loader, Tensors
 from zoo.data.mnist import MNISTData
-from zoo.errors import at_least, one_of
+from zoo.errors import at_least, one_of, whole
 from zoo.seeding import mix
 
 
@@ -34,10 +34,10 @@ class GeneratedSequences(LightningDataModule):
 
     def __init__(self, length: int, train: int, test: int, batch_size: int = 32, seed: int = 0) -> None:
         super().__init__()
-        at_least("data.length", length, 2)
-        at_least("data.train", train, 1)
-        at_least("data.test", test, 1)
-        at_least("data.batch_size", batch_size, 1)
+        whole("data.length", length, 2)
+        whole("data.train", train, 1)
+        whole("data.test", test, 1)
+        whole("data.batch_size", batch_size, 1)
         self.length, self.batch_size, self.seed = length, batch_size, seed
         self.counts = {"train": train, "val": test, "test": test}
         self.splits: dict[str, tuple[Tensor, ...]] = {}

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from zoo.data.loader import Loader
-from zoo.errors import UsageError, at_least, between
+from zoo.errors import UsageError, between, whole
 
 EVALUATION_STREAMS = 8
 
@@ -62,8 +62,8 @@ class Text(LightningDataModule):
         test_fraction: float = 0.05,
     ) -> None:
         super().__init__()
-        at_least("data.length", length, 1)
-        at_least("data.batch_size", batch_size, 1)
+        whole("data.length", length, 1)
+        whole("data.batch_size", batch_size, 1)
         between("data.val_fraction", val_fraction, 0, 1)
         between("data.test_fraction", test_fraction, 0, 1)
         between("data.val_fraction + data.test_fraction", val_fraction + test_fraction, 0, 1)
