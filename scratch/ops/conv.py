@@ -46,119 +46,133 @@ import torch
 from torch import Tensor
 
 from scratch.ops.function import Function
+from scratch.ops.linear import LinearFn
 from scratch.ops.pad import constant_pad
 from scratch.ops.window import Sizes, add_windows, output_sizes, pair
 
 
 class Geometry(NamedTuple):
-    """All the numbers but x, W and b. Where there is a number for each dimension, "rest" leaves out the first."""
+    """All the numbers but x, W and b."""
 
     padding: tuple[int, ...]  # (left, right) of the last dimension, then of the one before, ...
-    padded: tuple[int, ...]  # S with its padding; the first dimension is a multiple of s
+    padded: tuple[int, ...]  # S with it
     output: tuple[int, ...]  # L
     kernel: tuple[int, ...]  # K
+    groups: tuple[int, ...]  # (G,); () for one group, whose matrices then have one dimension less
+    # The dimension that goes by shifts:
+    step: int  # s
+    steps: int  # S / s
+    rows: int  # L
+    shifts: tuple[tuple[int, int], ...]  # d·k for each k, divided by s: the quotient and the remainder
+    # The dimensions that go by windows, with the B neighbours in the last of them counted in:
+    size: tuple[int, ...]  # S
+    windows: tuple[int, ...]  # L'
+    window: tuple[int, ...]  # K'
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
-    groups: int
     block: int  # B
-
-    @property
-    def rest_kernel(self) -> tuple[int, ...]:
-        """K⁺ but for the first dimension."""
-        return (*self.kernel[1:-1], self.kernel[-1] + self.stride[-1] * (self.block - 1))
-
-    @property
-    def rest_stride(self) -> tuple[int, ...]:
-        return (*self.stride[1:-1], self.stride[-1] * self.block)
-
-    @property
-    def rest_output(self) -> tuple[int, ...]:
-        """L/B, rounded up, but for the first dimension."""
-        return (*self.output[1:-1], -(-self.output[-1] // self.block))
-
-    def shift(self, k: int) -> tuple[int, slice]:
-        """Where Z[s·l + d·k] stands for all l: the remainder by s, and the rows."""
-        first, remainder = divmod(self.dilation[0] * k, self.stride[0])
-        return remainder, slice(first, first + self.output[0])
+    plain: tuple[int, int]  # K and s of the last dimension without them
 
 
-# The three arrays as matrices, and back.
+# The three arrays as matrices, and back. If there are groups, they are the first dimension of each matrix.
 
 
-def strips(x: Tensor, g: Geometry) -> Tensor:
-    """Padded x (N, C, *S) -> Z (s, G, S₁/s, N·L', K'·C/G)."""
-    rest = len(g.padded) - 1
-    z = x.unflatten(2, (-1, g.stride[0])).unflatten(1, (g.groups, x.shape[1] // g.groups))
-    z = z.permute(4, 1, 3, 0, *range(5, 5 + rest), 2)  # (s, G, S₁/s, N, *S, C/G)
-    # One dimension at a time, the last first: the next is then copied in runs as long as the windows so far.
-    for k, step, d in zip(g.rest_kernel[::-1], g.rest_stride[::-1], g.dilation[:0:-1], strict=True):
-        z = z.unfold(3 + rest, d * (k - 1) + 1, step)[..., ::d]
-        z = z.movedim((3 + rest, -1), (4, 4 + rest)).contiguous()  # (..., N, *L' so far, *S, *K' so far, C/G)
-    return z.reshape(*z.shape[:3], z.shape[3 : 4 + rest].numel(), z.shape[4 + rest :].numel())
+def strips(x: Tensor, g: Geometry) -> list[Tensor]:
+    """Padded x (N, C, *S) -> Z[s·l + d·k] (G, L·N·L', K'·C/G) for each k."""
+    groups, rest = len(g.groups), len(g.size)
+    z = x.movedim(1, -1)
+    z = z.view(len(z), g.steps, g.step, *g.size, *g.groups, x.shape[1] // math.prod(g.groups))
+    z = z.permute(2, *range(3 + rest, 3 + rest + groups), 1, 0, *range(3, 3 + rest), -1)
+    # (s, G, S/s, N, *S, C/G). One dimension at a time, the last first: so the next is copied in longer runs.
+    axis = 2 + groups + rest
+    for k, step, d in zip(g.window[::-1], g.stride[::-1], g.dilation[::-1], strict=True):
+        z = z.unfold(axis, d * (k - 1) + 1, step)[..., ::d]
+        z = z.movedim((axis, -1), (3 + groups, 1 + axis)).contiguous()  # (…, N, *L' so far, *S, *K' so far, C/G)
+    z = z.view(g.step, *g.groups, g.steps * x.shape[0] * math.prod(g.windows), math.prod(g.window) * z.shape[-1])
+    return shifted(z, g)
+
+
+def shifted(z: Tensor, g: Geometry) -> list[Tensor]:
+    """Z (s, G, S/s·N·L', K'·C/G) -> the blocks of rows Z[s·l + d·k] for all l, for each k."""
+    step, each = z.unbind(0), z.shape[-2] // g.steps
+    return [step[remainder].narrow(-2, quotient * each, g.rows * each) for quotient, remainder in g.shifts]
 
 
 def add_strips(Z: Tensor, g: Geometry) -> Tensor:
-    """The adjoint of `strips`: Z̄ -> padded x̄."""
-    rest, c = len(g.padded) - 1, Z.shape[4] // math.prod(g.rest_kernel)
-    n = Z.shape[3] // math.prod(g.rest_output)
-    view = Z.view(*Z.shape[:3], n, *g.rest_output, *g.rest_kernel, c)
-    view = view.permute(3, 1, 4 + 2 * rest, 2, 0, *range(4, 4 + 2 * rest))  # (N, G, C/G, S₁/s, s, *L', *K')
-    x = Z.new_zeros(n, *g.padded, g.groups * c).movedim(-1, 1)
-    add_windows(x, view.flatten(3, 4).flatten(1, 2), g.rest_stride, g.dilation[1:])
-    return x
+    """The adjoint of `strips`, but for the shifts: Z̄ -> padded x̄."""
+    groups, rest = len(g.groups), len(g.size)
+    n, c = Z.shape[-2] // (g.steps * math.prod(g.windows)), Z.shape[-1] // math.prod(g.window)
+    view = Z.view(g.step, *g.groups, g.steps, n, *g.windows, *g.window, c)
+    lead = (*range(1, 1 + groups), -1, 1 + groups, 0)  # G, C/G, S/s, s
+    view = view.permute(2 + groups, *lead, *range(3 + groups, 3 + groups + 2 * rest))  # (N, …, *L', *K')
+    x = Z.new_zeros(n, *g.padded, math.prod(g.groups) * c)
+    target = x.view(n, g.steps, g.step, *g.size, *g.groups, c)
+    lead = (*range(3 + rest, 3 + rest + groups), -1, 1, 2)
+    add_windows(target.permute(0, *lead, *range(3, 3 + rest)), view, g.stride, g.dilation)
+    return x.movedim(-1, 1)
 
 
 def rows(y: Tensor, g: Geometry) -> Tensor:
-    """y (N, O, *L) -> Y (G, L₁·N·L', B·O/G), (7). What is missing to a multiple of B is 0."""
-    y = constant_pad(y.movedim(1, -1), (0, 0, 0, g.rest_output[-1] * g.block - g.output[-1]))
-    view = y.reshape(*y.shape[:2], math.prod(g.rest_output), g.block, g.groups, y.shape[-1] // g.groups)
-    view = view.permute(4, 1, 0, 2, 3, 5)  # (G, L₁, N, L', B, O/G)
-    return view.reshape(g.groups, view.shape[1:4].numel(), view.shape[4:].numel())
+    """y (N, O, *L) -> Y (G, L·N·L', B·O/G), (7). What is missing to a multiple of B is 0."""
+    o = y.shape[1] // math.prod(g.groups)
+    y = constant_pad(y.movedim(1, -1), (0, 0, 0, g.windows[-1] * g.block - y.shape[-1]))
+    view = y.reshape(y.shape[0], g.rows, math.prod(g.windows), g.block, *g.groups, o)
+    view = view.permute(*range(4, 4 + len(g.groups)), 1, 0, 2, 3, -1)  # (G, L, N, L', B, O/G)
+    return view.reshape(*g.groups, g.rows * y.shape[0] * math.prod(g.windows), g.block * o)
+
+
+def part_of(Y: Tensor, part: slice, g: Geometry) -> Tensor:
+    """The rows of Y that belong to some of the images."""
+    each = math.prod(g.windows)
+    view = Y.view(*g.groups, g.rows, Y.shape[-2] // (g.rows * each), each, Y.shape[-1])
+    return view[..., part, :, :].flatten(-4, -2)
 
 
 def images(Y: list[Tensor], g: Geometry) -> Tensor:
     """The inverse of `rows`, which is its adjoint; Y comes in parts of the batch."""
-    parts = []
+    groups, parts = len(g.groups), []
     for part in Y:
-        n = part.shape[1] // math.prod((g.output[0], *g.rest_output))
-        view = part.view(g.groups, g.output[0], n, math.prod(g.rest_output), g.block, part.shape[2] // g.block)
-        parts.append(view.permute(2, 1, 3, 4, 0, 5))  # (N, L₁, L', B, G, O/G)
-    y = torch.cat(parts) if len(parts) > 1 else parts[0]
-    y = y.reshape(*y.shape[:2], *g.rest_output[:-1], g.rest_output[-1] * g.block, y.shape[4:].numel())
+        n = part.shape[-2] // (g.rows * math.prod(g.windows))
+        view = part.view(*g.groups, g.rows, n, math.prod(g.windows), g.block, part.shape[-1] // g.block)
+        parts.append(view.permute(1 + groups, groups, 2 + groups, 3 + groups, *range(groups), -1))
+    y = torch.cat(parts) if len(parts) > 1 else parts[0]  # (N, L, L', B, G, O/G)
+    y = y.reshape(y.shape[0], *g.output[:-1], g.windows[-1] * g.block, y.shape[4:].numel())
     return y.narrow(-2, 0, g.output[-1]).movedim(-1, 1)
 
 
 def diagonals(wide: Tensor, g: Geometry) -> Tensor:
-    """W⁺ (K₁, G, *K', C/G, B, O/G) -> the view (K₁, G, *K', C/G, O/G, K, B) of W⁺[..., s·j + k, c; j, o], the last
-    dimension of the kernel having moved."""
-    return wide.unfold(-4, g.kernel[-1], g.stride[-1]).diagonal(0, -5, -3)
+    """W⁺ (K, G, *K', C/G, B, O/G) -> the view of W⁺[…, s·j + k, c; j, o], with the dimensions k and j moved to the
+    end: (K, G, *K' but the last, C/G, O/G, k, j)."""
+    return wide.unfold(-4, *g.plain).diagonal(0, -5, -3)
 
 
-def matrix(weight: Tensor, g: Geometry) -> Tensor:
-    """W (O, C/G, *K) -> (K₁, G, K'·C/G, B·O/G), (6)."""
-    weight = weight.unflatten(0, (g.groups, weight.shape[0] // g.groups))  # (G, O/G, C/G, *K)
-    o, c = weight.shape[1:3]
-    wide = weight.new_zeros(g.kernel[0], g.groups, *g.rest_kernel, c, g.block, o)
-    axes = (3, 0, *range(4, weight.dim() - 1), 2, 1, weight.dim() - 1)
-    diagonals(wide, g).copy_(weight.permute(axes)[..., None])
-    return wide.view(g.kernel[0], g.groups, math.prod(g.rest_kernel) * c, g.block * o)
+def matrices(weight: Tensor, g: Geometry) -> list[Tensor]:
+    """W (O, C/G, *K) -> W⁺[k] (G, K'·C/G, B·O/G) for each shift k, (6)."""
+    (o, c), groups, rest = weight.shape[:2], len(g.groups), len(g.size)
+    o //= math.prod(g.groups)
+    wide = weight.new_zeros(len(g.shifts), *g.groups, *g.window, c, g.block, o)
+    plain = weight.reshape(*g.groups, o, c, len(g.shifts), *g.window[:-1], g.plain[0])
+    plain = plain.permute(2 + groups, *range(groups), *range(3 + groups, 2 + groups + rest), 1 + groups, groups, -1)
+    diagonals(wide, g).copy_(plain[..., None])
+    return list(wide.view(len(g.shifts), *g.groups, math.prod(g.window) * c, g.block * o).unbind(0))
 
 
 def sum_diagonals(wide: Tensor, g: Geometry) -> Tensor:
-    """The adjoint of `matrix`."""
-    c, o = wide.shape[2] // math.prod(g.rest_kernel), wide.shape[3] // g.block
-    view = diagonals(wide.view(g.kernel[0], g.groups, *g.rest_kernel, c, g.block, o), g)
-    view = view.movedim((-1, 1, -3, -4, 0), (0, 1, 2, 3, 4))  # (B, G, O/G, C/G, K₁, *K', K)
-    return view.reshape(g.block, -1).sum(0).view(g.groups * o, c, *g.kernel)
+    """The adjoint of `matrices`: (K, G, K'·C/G, B·O/G) -> W̄ (O, C/G, *K)."""
+    c, o = wide.shape[-2] // math.prod(g.window), wide.shape[-1] // g.block
+    view = diagonals(wide.view(len(g.shifts), *g.groups, *g.window, c, g.block, o), g)
+    groups = 1 + len(g.groups)
+    view = view.permute(-1, *range(1, groups), -3, -4, 0, *range(groups, view.dim() - 4), -2)
+    return view.reshape(g.block, -1).sum(0).view(math.prod(g.groups) * o, c, *g.kernel)
 
 
 # The three maps.
 
 
 def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
-    """out += a b for each group. One group goes as a plain product, which is faster."""
-    if out.shape[0] == 1:
-        out[0].addmm_(a[0], b[0])
+    """out += a b"""
+    if out.dim() == 2:
+        out.addmm_(a, b)
     else:
         out.baddbmm_(a, b)
 
@@ -170,56 +184,48 @@ def pad_to(x: Tensor, g: Geometry) -> Tensor:
 
 def parts(images: int, channels: int, g: Geometry) -> Iterator[slice]:
     """The batch in parts whose Z fits in a cache."""
-    each = g.padded[0] * math.prod(g.rest_output) * math.prod(g.rest_kernel) * channels
+    each = channels * math.prod((g.steps, g.step, *g.windows, *g.window))
     step = max(1, 2**19 // max(1, each))
     return (slice(first, first + step) for first in range(0, max(images, 1), step))
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, g: Geometry) -> Tensor:
     """(1): x, W, b -> y."""
-    x, W, Y = pad_to(x, g), matrix(weight, g), []
-    b = weight.new_zeros(1, 1, 1) if bias is None else bias.view(g.groups, 1, -1).repeat(1, 1, g.block)
+    x, W, Y = pad_to(x, g), matrices(weight, g), []
+    if bias is not None:  # (G, 1, B·O/G)
+        bias = bias.view(*g.groups, 1, -1).repeat(*(1 for _ in g.groups), 1, g.block)
     for part in parts(x.shape[0], x.shape[1], g):
         Z = strips(x[part], g)
-        for k in range(g.kernel[0]):
-            remainder, shifted = g.shift(k)
-            z = Z[remainder, :, shifted].flatten(1, 2)
-            if k == 0:
-                Y.append(torch.addmm(b[0], z[0], W[0, 0])[None] if g.groups == 1 else torch.baddbmm(b, z, W[0]))
-            else:
-                add_product(Y[-1], z, W[k])
+        if bias is None:
+            y = Z[0] @ W[0]
+        else:
+            y = torch.baddbmm(bias, Z[0], W[0]) if g.groups else torch.addmm(bias, Z[0], W[0])
+        for z, w in zip(Z[1:], W[1:], strict=True):
+            add_product(y, z, w)
+        Y.append(y)
     return images(Y, g)
 
 
 def spread(Y: Tensor, weight: Tensor, g: Geometry) -> Tensor:
     """(3): the rows of ȳ, W -> x̄."""
-    W, x = matrix(weight, g).mT, []
-    Y = Y.unflatten(1, (g.output[0], -1, math.prod(g.rest_output)))  # (G, L₁, N, L', B·O/G)
-    for part in parts(Y.shape[2], weight.shape[1] * g.groups, g):
-        y = Y[:, :, part].flatten(1, 3)
-        z = y.new_zeros(g.stride[0], g.groups, g.padded[0] // g.stride[0], y.shape[1] // g.output[0], W.shape[3])
-        for k in range(g.kernel[0]):
-            remainder, shifted = g.shift(k)
-            add_product(z[remainder, :, shifted].view(g.groups, y.shape[1], W.shape[3]), y, W[k])
-        x.append(add_strips(z, g))
+    W, x, each = matrices(weight, g), [], g.rows * math.prod(g.windows)
+    for part in parts(Y.shape[-2] // each, weight.shape[1] * math.prod(g.groups), g):
+        y = part_of(Y, part, g)
+        Z = y.new_zeros(g.step, *g.groups, y.shape[-2] // g.rows * g.steps, W[0].shape[-2])
+        for z, w in zip(shifted(Z, g), W, strict=True):
+            add_product(z, y, w.mT)
+        x.append(add_strips(Z, g))
     full = torch.cat(x) if len(x) > 1 else x[0]
     return constant_pad(full.movedim(1, -1), (0, 0, *(-amount for amount in g.padding))).movedim(-1, 1)
 
 
 def correlate(x: Tensor, Y: Tensor, g: Geometry) -> Tensor:
     """(4): x, the rows of ȳ -> W̄."""
-    x = pad_to(x, g)
-    Y = Y.unflatten(1, (g.output[0], x.shape[0], math.prod(g.rest_output)))  # (G, L₁, N, L', B·O/G)
-    total = 0
+    x, W = pad_to(x, g), []
     for part in parts(x.shape[0], x.shape[1], g):
-        Z, y = strips(x[part], g), Y[:, :, part].flatten(1, 3)
-        shifts = [Z[remainder, :, shifted].flatten(1, 2) for remainder, shifted in map(g.shift, range(g.kernel[0]))]
-        total = total + torch.stack([times(z.mT, y) for z in shifts])
-    return sum_diagonals(total, g)
-
-
-def times(a: Tensor, b: Tensor) -> Tensor:
-    return (a[0] @ b[0])[None] if a.shape[0] == 1 else a @ b
+        y = part_of(Y, part, g)
+        W.append(torch.stack([z.mT @ y for z in strips(x[part], g)]))
+    return sum_diagonals(sum(W[1:], W[0]), g)
 
 
 class ConvFn(Function):
@@ -244,7 +250,7 @@ class ConvFn(Function):
             Y = rows(grad, g)
             grad_x = spread(Y, weight, g) if needs_x else None  # (3)
             grad_weight = correlate(x, Y, g) if needs_weight else None  # (4)
-            grad_bias = Y.sum(1).view(g.groups, g.block, -1).sum(1).flatten() if needs_bias else None  # (5)
+            grad_bias = Y.sum(-2).view(*g.groups, g.block, -1).sum(-2).flatten() if needs_bias else None  # (5)
         return grad_x, grad_weight, grad_bias, None
 
 
@@ -297,16 +303,42 @@ def geometry(size: Sizes, weight: Sizes, stride: Sizes, padding: Sizes, dilation
     padded = [n + left + right for n, left, right in zip(size, padding[-2::-2], padding[::-2], strict=True)]
     output = output_sizes(padded, kernel, stride, dilation)
     # A single window may as well step by its own size, which `add_windows` does at once.
-    stride = tuple(n if length == 1 else step for n, length, step in zip(kernel, output, stride, strict=True))
+    stride = tuple(k if n == 1 else s for s, n, k in zip(stride, output, kernel, strict=True))
+
     # Narrow products are slow: at least 16 columns, or 2 outputs of few channels; rather more than a remainder.
     least = max(-(-16 * groups // outputs), 2 if channels < 16 else 1)
     block = next((b for b in range(least, 2 * least) if output[-1] % b == 0), least) if dilation[-1] == 1 else 1
     block = min(block, output[-1])
-    rows = stride[0] * ((kernel[0] - 1) * dilation[0] // stride[0] + output[0])  # what is read, in full strides
-    width = (-(-output[-1] // block) * block - 1) * stride[-1] + dilation[-1] * (kernel[-1] - 1) + 1
-    padding = (padding[0], width - size[-1] - padding[0], *padding[2:-2], padding[-2], rows - size[0] - padding[-2])
-    padded = (rows, *padded[1:-1], width)
-    return Geometry(padding, padded, output, tuple(kernel), tuple(stride), tuple(dilation), groups, block)
+    windows = (*output[:-1], -(-output[-1] // block))
+    window = (*kernel[:-1], kernel[-1] + stride[-1] * (block - 1))
+    strides = (*stride[:-1], stride[-1] * block)
+    padded[-1] = strides[-1] * (windows[-1] - 1) + dilation[-1] * (window[-1] - 1) + 1  # what is read
+
+    # Shifts make a product for each row of the kernel: not where those are narrow, or there is but one place.
+    if len(kernel) > 1 and output[0] > 1 and window[-1] * channels > 24:
+        shifts = tuple(divmod(dilation[0] * k, stride[0]) for k in range(kernel[0]))
+        steps = shifts[-1][0] + output[0]
+        padded[0] = stride[0] * steps
+        first, rest = (stride[0], steps, output[0], shifts), slice(1, None)
+    else:
+        first, rest = (1, 1, 1, ((0, 0),)), slice(None)
+
+    amounts = [(left, n - m - left) for m, n, left in zip(size, padded, padding[-2::-2], strict=True)]
+    return Geometry(
+        tuple(amount for pair in reversed(amounts) for amount in pair),
+        tuple(padded),
+        output,
+        tuple(kernel),
+        (groups,) if groups > 1 else (),
+        *first,
+        tuple(padded[rest]),
+        windows[rest],
+        window[rest],
+        strides[rest],
+        tuple(dilation[rest]),
+        block,
+        (kernel[-1], stride[-1]),
+    )
 
 
 def padding_amounts(padding: str | int | Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> tuple[int, ...]:
@@ -377,16 +409,7 @@ def conv(dims: int, x: Tensor, weight: Tensor, bias: Tensor | None, stride, padd
         warnings.warn("padding='same' is uneven here: there is one more zero on the right", stacklevel=3)
     options = stride, amounts, dilation, groups
     check(x, weight, bias, options)
-    g = geometry(x.shape[2:], weight.shape, *options)
-    if g.output[0] > 1 and g.rest_kernel[-1] * weight.shape[1] > 24:
-        return ConvFn.apply(x, weight, bias, g)
-    # Rows too narrow for products of their own: the windows are copied along the first dimension, too.
-    g = geometry(
-        (1, *x.shape[2:]),
-        (*weight.shape[:2], 1, *weight.shape[2:]),
-        (1, *stride),
-        (*amounts, 0, 0),
-        (1, *dilation),
-        groups,
-    )
-    return ConvFn.apply(x.unsqueeze(2), weight.unsqueeze(2), bias, g).squeeze(2)
+    if tuple(weight.shape[2:]) == tuple(x.shape[2:]) and groups == 1 and not any(amounts):
+        y = LinearFn.apply(x.flatten(1), weight.flatten(1), bias)  # one window: the whole of x
+        return y[(..., *(None for _ in range(dims)))]
+    return ConvFn.apply(x, weight, bias, geometry(x.shape[2:], weight.shape, *options))

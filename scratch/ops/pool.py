@@ -45,12 +45,13 @@ class Geometry(NamedTuple):
     stride: tuple[int, ...]
     padding: tuple[int, ...]
     dilation: tuple[int, ...]
+    last: bool  # the channels are last in memory; the gradient will have them there, too
 
     def surround(self) -> list[int]:
         """Padding for `constant_pad` that ends where the last window ends: with ceil_mode that may be beyond
         p, and else within the image (negative)."""
         result: list[int] = []
-        for n, o, k, s, p, d in zip(*self, strict=True):
+        for n, o, k, s, p, d in zip(*self[:-1], strict=True):
             result = [p, s * (o - 1) + d * (k - 1) + 1 - p - n, *result]
         return result
 
@@ -88,7 +89,12 @@ def geometry(x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, dims
     output = tuple(output_size(*each, ceil_mode) for each in zip(size, kernel, stride, padding, dilation, strict=True))
     if min(output) <= 0:
         raise RuntimeError(f"the kernel {kernel} is larger than the padded input {size}")
-    return Geometry(size, output, kernel, stride, padding, dilation)
+    return Geometry(size, output, kernel, stride, padding, dilation, x.stride(1) == 1)
+
+
+def laid_out(grad: Tensor, g: Geometry) -> Tensor:
+    """The numbers of ȳ in the order in memory that x has."""
+    return grad.movedim(1, -1).contiguous().movedim(-1, 1) if g.last else grad.contiguous()
 
 
 def surrounded(x: Tensor, g: Geometry) -> Tensor:
@@ -120,7 +126,7 @@ def positions(offset: Sizes, g: Geometry, device: torch.device, inside: bool = F
     """Where offset k of each window lies in the flattened image; ``inside`` moves on to the image's border by
     steps of the dilation where that is in the left padding."""
     flat = torch.zeros((), dtype=torch.int64, device=device)
-    for k, n, o, _, s, p, d in zip(offset, *g, strict=True):
+    for k, n, o, _, s, p, d in zip(offset, *g[:-1], strict=True):
         along = torch.arange(o, device=device) * s + d * k - p
         flat = flat[..., None] * n + (torch.where(along < 0, along % d, along) if inside else along)
     return flat
@@ -144,7 +150,9 @@ class MaxPoolFn(Function):
         (x,), g = ctx.saved_tensors, ctx.geometry
         if torch.is_grad_enabled():
             return scatter(grad, argmax(x, g), g), None
-        return constant_pad(hand_back(surrounded(x, g), grad, g), [-amount for amount in g.surround()]), None
+        return constant_pad(
+            hand_back(surrounded(x, g), laid_out(grad, g), g), [-amount for amount in g.surround()]
+        ), None
 
 
 class MaxPoolWithIndicesFn(Function):
@@ -242,7 +250,7 @@ class AvgSpreadFn(Function):
 
     @staticmethod
     def forward(grad, g, count_include_pad, override):
-        x = grad / divisor(g, count_include_pad, override, grad)
+        x = laid_out(grad, g) / divisor(g, count_include_pad, override, grad)
         for along in reversed(g.axes()):
             x = add_shifted([x] * along[1], *along)
         return constant_pad(x, [-amount for amount in g.surround()])
