@@ -51,9 +51,9 @@ from scratch.ops.exponential import LOG2_E
 from scratch.ops.function import Function, in_place
 from scratch.ops.softmax import softmax
 
-KEPT = 256  # up to this many keys P is kept
-ROWS, KEYS = 256, 512  # the size of a block
-BLOCK = 2**17  # numbers in the blocks of all heads taken together: 512 KiB, for each thread
+KEPT = 256  # up to so many rows and keys P is kept
+ROWS = KEYS = 512  # the size of a block
+BLOCK = 2**18  # numbers in the blocks of all heads taken together: 1 MiB, for each thread
 
 
 class Options(NamedTuple):
@@ -69,7 +69,9 @@ class AttentionFn(Function):
 
     @staticmethod
     def forward(q, k, v, mask, drawn, opt):
-        return (attend_in_blocks if in_place(q) else attend)(q, k, v, mask, drawn, opt)
+        if not in_place(q) or 0 in (*q.shape[:3], k.shape[2]):
+            return attend(q, k, v, mask, drawn, opt)
+        return (attend_short if opt.keep else attend_long)(q, k, v, mask, drawn, opt)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -83,10 +85,12 @@ class AttentionFn(Function):
         opt, needs = ctx.opt, ctx.needs_input_grad[:4]
         grad = torch.zeros_like(o) if grad is None else grad
         delta = (widen(grad) * widen(o)).sum(-1, keepdim=True)
-        if in_place(grad) and grad_kept is None and not needs[3]:
-            grads = adjoint_in_blocks(grad, delta, q, k, v, mask, drawn, kept, opt, needs)
-        else:
+        if not in_place(grad) or grad_kept is not None or needs[3]:
             grads = adjoint(grad, grad_kept, delta, q, k, v, mask, drawn, kept, opt)
+        elif opt.keep:
+            grads = adjoint_short(grad, delta, q, k, v, drawn, kept, opt, needs[:3])
+        else:
+            grads = adjoint_long(grad, delta, q, k, v, mask, drawn, kept, opt, needs[:3])
         return *grads, None, None
 
 
@@ -165,143 +169,170 @@ def adjoint(grad, grad_kept, delta, q, k, v, mask, drawn, kept, opt):
     return grad_q.to(q.dtype), grad_k.to(k.dtype), grad_v.to(v.dtype), grad_mask
 
 
-# In blocks.
+# In blocks. Heads are taken in groups, flattened to one batch of matrices.
 
-Slices = tuple[slice, ...]
-
-
-def groups(batch: int, heads: int, rows: int, keys: int, opt: Options) -> Iterator[Slices]:
-    """The heads in groups that are computed together: some of one sequence, or all of several."""
-    size = min(rows, ROWS) * (keys if opt.keep else min(keys, KEYS))
-    count = max(1, BLOCK * torch.get_num_threads() // max(size, 1))
-    if opt.keep and rows > ROWS:
-        count = 1  # so that a block of rows of P is one piece of memory
-    if count >= heads > 0:
-        yield from ((n, slice(0, heads)) for n in spans(batch, count // heads))
-    else:
-        yield from ((slice(n, n + 1), h) for n in range(batch) for h in spans(heads, count))
+Slices = tuple[slice, slice]
 
 
 def spans(length: int, step: int) -> list[slice]:
     return [slice(i, min(i + step, length)) for i in range(0, length, step)]
 
 
+def groups(batch: int, heads: int, rows: int, keys: int) -> Iterator[Slices]:
+    """The heads in groups whose blocks stay in the cache together: some of one sequence, or all of several."""
+    count = max(1, BLOCK * torch.get_num_threads() // max(rows * keys, 1))
+    if count >= heads > 0:
+        yield from ((n, slice(0, heads)) for n in spans(batch, count // heads))
+    else:
+        yield from ((slice(n, n + 1), h) for n in range(batch) for h in spans(heads, count))
+
+
 def flat(x: Tensor, group: Slices) -> Tensor:
-    """The heads of a group as one batch of matrices."""
-    return widen(x[group]).flatten(0, 1)
+    return widen(x[group]).flatten(0, 1).contiguous()
 
 
-def part(mask: Tensor, place: Slices) -> Tensor:
+def part(mask: Tensor, *place: slice) -> Tensor:
     """A block of a mask whose dimensions may be 1."""
     return mask[tuple(slice(None) if size == 1 else i for i, size in zip(place, mask.shape, strict=True))]
 
 
-def seen(rows: slice, length: int, opt: Options) -> list[slice]:
-    """The blocks of keys that a block of rows looks at. P is kept in one block."""
-    return [slice(0, length)] if opt.keep else spans(min(length, rows.stop) if opt.causal else length, KEYS)
-
-
-def block_scores(out, q, k, mask, place, opt):
+def block_scores(q, k, mask, opt, group, rows, keys, out):
     """(1) in units of log 2, c log₂ e being in q already."""
-    group, rows, keys = place[:2], *place[2:]
     x = torch.bmm(q[:, rows], k[:, keys].mT, out=out)
     if mask is not None:
-        x.view(*(i.stop - i.start for i in group), *x.shape[1:]).add_(part(mask, place), alpha=LOG2_E)
+        x.view(-1, group[1].stop - group[1].start, *x.shape[1:]).add_(part(mask, *group, rows, keys), alpha=LOG2_E)
     if opt.causal and keys.stop > rows.start + 1:
         x.add_(above_diagonal(x, rows.start - keys.start))
     return x
 
 
-def block_factors(drawn, place, opt, like):
-    return factors(drawn[place], opt, like).view(like.shape)
+def block_factors(drawn, opt, group, rows, keys, like):
+    return factors(drawn[(*group, rows, keys)], opt, like).view(like.shape)
 
 
-class Scratch:
-    """Memory for one block, used again and again."""
-
-    def __init__(self, like: Tensor) -> None:
-        self.memory = like.new_empty(0)
-
-    def __call__(self, *shape: int) -> Tensor:
-        count = math.prod(shape)
-        if count > self.memory.numel():
-            self.memory = self.memory.new_empty(count)
-        return self.memory[:count].view(shape)
+# Up to KEPT rows and keys: a group of heads is a block.
 
 
-def attend_in_blocks(q, k, v, mask, drawn, opt):
-    wide = widen(q[:0])
+def attend_short(q, k, v, mask, drawn, opt):
     (N, H, L, _), S, D = q.shape, k.shape[2], v.shape[3]
     o = torch.empty_like(q) if q.shape[3] == D else q.new_empty(N, H, L, D)
-    kept = wide.new_empty(N, H, L, S if opt.keep else 1)
-    memory = Scratch(wide)
-    for group in groups(N, H, L, S, opt) if S else ():
-        q_all, k_all, v_all = flat(q, group) * (opt.scale * LOG2_E), flat(k, group), flat(v, group)
-        for rows in spans(L, ROWS):
-            m = s = total = None
-            for keys in seen(rows, S, opt):
-                size = q_all.shape[0], rows.stop - rows.start, keys.stop - keys.start
-                out = kept[(*group, rows)].view(size) if opt.keep else memory(*size)
-                x = block_scores(out, q_all, k_all, mask, (*group, rows, keys), opt)
-                top = x.amax(-1, keepdim=True).clamp_min_(lowest(x))
-                if m is not None:
-                    top = torch.maximum(m, top)
-                x.sub_(top).exp2_()
-                a = x if drawn is None else x * block_factors(drawn, (*group, rows, keys), opt, x)
-                if m is None:
-                    s, total = x.sum(-1, keepdim=True), torch.bmm(a, v_all[:, keys])
-                else:
-                    shrink = m.sub_(top).exp2_()
-                    s.mul_(shrink).add_(x.sum(-1, keepdim=True))
-                    total.mul_(shrink).baddbmm_(a, v_all[:, keys])
-                m = top
-            s.clamp_min_(1)
-            o[(*group, rows)] = total.div_(s).view(*o[group].shape[:2], -1, D)
-            if opt.keep:
-                x.mul_(s.reciprocal_())
-            else:
-                kept[(*group, rows)] = m.add_(s.log2_()).div_(LOG2_E).view(*o[group].shape[:2], -1, 1)
-    if not S:
-        o.zero_()
-        kept.fill_(lowest(kept))
-    return o, kept
+    p = widen(q[:0]).new_empty(N, H, L, S)
+    everything = slice(0, L), slice(0, S)
+    for group in groups(N, H, L, S):
+        scaled = flat(q, group) * (opt.scale * LOG2_E)
+        x = block_scores(scaled, flat(k, group), mask, opt, group, *everything, out=p[group].flatten(0, 1))
+        x.sub_(x.amax(-1, keepdim=True).clamp_min_(lowest(x))).exp2_()
+        x.mul_(x.sum(-1, keepdim=True).clamp_min_(1).reciprocal_())
+        a = x if drawn is None else x * block_factors(drawn, opt, group, *everything, x)
+        o[group] = torch.bmm(a, flat(v, group)).unflatten(0, o[group].shape[:2])  # (3)
+    return o, p
 
 
-def adjoint_in_blocks(grad, delta, q, k, v, mask, drawn, kept, opt, needs):
+def adjoint_short(grad, delta, q, k, v, drawn, p, opt, needs):
     (N, H, L, _), S = q.shape, k.shape[2]
-    grads = [torch.empty_like(t) if need else None for t, need in zip((q, k, v), needs, strict=False)]
-    memory, memory_bar = Scratch(widen(q[:0])), Scratch(widen(q[:0]))
-    for group in groups(N, H, L, S, opt):
-        q_all, k_all, v_all = flat(q, group) * (opt.scale * LOG2_E), flat(k, group), flat(v, group)
-        grad_all, delta_all, kept_all = flat(grad, group), flat(delta, group), flat(kept, group)
-        if not opt.keep:
-            kept_all = kept_all * LOG2_E
-        sums = [torch.zeros_like(t) if need else None for t, need in zip((q_all, k_all, v_all), needs, strict=False)]
+    grads = grad_q, grad_k, grad_v = [
+        torch.empty_like(t) if need else None for t, need in zip((q, k, v), needs, strict=True)
+    ]
+    for group in groups(N, H, L, S):
+        p_, grad_, r = p[group].flatten(0, 1), flat(grad, group), None
+        if drawn is not None:
+            r = block_factors(drawn, opt, group, slice(0, L), slice(0, S), p_)
+        heads = p[group].shape[:2]
+        if grad_v is not None:
+            a = p_ if r is None else p_ * r
+            grad_v[group] = torch.bmm(a.mT, grad_).unflatten(0, heads)  # (4)
+        if grad_q is None and grad_k is None:
+            continue
+        x_bar = torch.bmm(grad_, flat(v, group).mT)  # (5)
+        if r is not None:
+            x_bar.mul_(r)
+        x_bar.sub_(flat(delta, group)).mul_(p_)  # (6)
+        if grad_q is not None:
+            grad_q[group] = torch.bmm(x_bar, flat(k, group)).mul_(opt.scale).unflatten(0, heads)  # (7)
+        if grad_k is not None:
+            grad_k[group] = torch.bmm(x_bar.mT, flat(q, group)).mul_(opt.scale).unflatten(0, heads)
+    return *grads, None
+
+
+# Beyond: blocks of ROWS and KEYS.
+
+
+def seen(rows: slice, length: int, opt: Options) -> list[slice]:
+    """The blocks of keys that a block of rows looks at."""
+    return spans(min(length, rows.stop) if opt.causal else length, KEYS)
+
+
+def long_groups(q: Tensor, k: Tensor) -> Iterator[Slices]:
+    return groups(q.shape[0], q.shape[1], min(q.shape[2], ROWS), min(k.shape[2], KEYS))
+
+
+def block_memory(x: Tensor, rows: slice, keys: slice, memory: Tensor) -> Tensor:
+    """Room for one block of the scores of heads x, in memory that is used again and again."""
+    shape = x.shape[0], rows.stop - rows.start, keys.stop - keys.start
+    return memory[: math.prod(shape)].view(shape)
+
+
+def attend_long(q, k, v, mask, drawn, opt):
+    L, S, D = q.shape[2], k.shape[2], v.shape[3]
+    o = torch.empty_like(q) if q.shape[3] == D else q.new_empty(*q.shape[:3], D)
+    ell = widen(q[:0]).new_empty(*q.shape[:3], 1)
+    memory = None
+    for group in long_groups(q, k):
+        q_, k_, v_ = flat(q, group) * (opt.scale * LOG2_E), flat(k, group), flat(v, group)
+        if memory is None:
+            memory = q_.new_empty(q_.shape[0] * min(L, ROWS) * min(S, KEYS))
+        for rows in spans(L, ROWS):
+            m = q_.new_full((q_.shape[0], rows.stop - rows.start, 1), lowest(q_))
+            s, total = torch.zeros_like(m), m.new_zeros(*m.shape[:2], D)
+            for keys in seen(rows, S, opt):
+                x = block_scores(q_, k_, mask, opt, group, rows, keys, out=block_memory(q_, rows, keys, memory))
+                larger = torch.maximum(m, x.amax(-1, keepdim=True))
+                shrink = m.sub_(larger).exp2_()
+                m = larger
+                s.mul_(shrink).add_(x.sub_(m).exp2_().sum(-1, keepdim=True))
+                if drawn is not None:
+                    x.mul_(block_factors(drawn, opt, group, rows, keys, x))
+                total.mul_(shrink).baddbmm_(x, v_[:, keys])
+            s.clamp_min_(1)
+            o[(*group, rows)] = total.div_(s).unflatten(0, o[group].shape[:2])
+            ell[(*group, rows)] = m.add_(s.log2_()).div_(LOG2_E).unflatten(0, o[group].shape[:2])
+    return o, ell
+
+
+def adjoint_long(grad, delta, q, k, v, mask, drawn, ell, opt, needs):
+    """(4) and (7) for keys are computed transposed, as v̄ᵀ = ōᵀ (P r) and k̄ᵀ = c qᵀ X̄: it takes half as long again to
+    transpose the larger factor."""
+    L, S = q.shape[2], k.shape[2]
+    grads = grad_q, grad_k, grad_v = [
+        torch.empty_like(t) if need else None for t, need in zip((q, k, v), needs, strict=True)
+    ]
+    memory = memory_bar = None
+    for group in long_groups(q, k):
+        q_, k_, v_ = flat(q, group) * (opt.scale * LOG2_E), flat(k, group), flat(v, group)
+        grad_, delta_, ell_ = flat(grad, group), flat(delta, group), flat(ell, group) * LOG2_E
+        q_t, grad_t = q_.mT.contiguous(), grad_.mT.contiguous()
+        sum_q, sum_k, sum_v = torch.zeros_like(q_), torch.zeros_like(k_.mT), torch.zeros_like(v_.mT)
+        if memory is None:
+            memory, memory_bar = (q_.new_empty(q_.shape[0] * min(L, ROWS) * min(S, KEYS)) for _ in range(2))
         for rows in spans(L, ROWS):
             for keys in seen(rows, S, opt):
-                size, place = (q_all.shape[0], rows.stop - rows.start, keys.stop - keys.start), (*group, rows, keys)
-                if opt.keep:
-                    p = kept_all[:, rows]
-                else:
-                    p = block_scores(memory(*size), q_all, k_all, mask, place, opt)
-                    p.sub_(kept_all[:, rows]).exp2_()  # (2)
-                r = None if drawn is None else block_factors(drawn, place, opt, p)
-                if sums[2] is not None:
-                    a = p if r is None else p * r
-                    sums[2][:, keys] += torch.bmm(a.mT, grad_all[:, rows])  # (4)
-                if sums[0] is None and sums[1] is None:
-                    continue
-                x_bar = torch.bmm(grad_all[:, rows], v_all[:, keys].mT, out=memory_bar(*size))
-                if r is not None:
-                    x_bar.mul_(r)
-                x_bar.sub_(delta_all[:, rows]).mul_(p)  # (6)
-                if sums[0] is not None:
-                    sums[0][:, rows] += torch.bmm(x_bar, k_all[:, keys])  # (7)
-                if sums[1] is not None:
-                    sums[1][:, keys] += torch.bmm(x_bar.mT, q_all[:, rows])
-        for out, total, factor in zip(grads, sums, (opt.scale, 1 / LOG2_E, 1), strict=True):
+                p = block_scores(q_, k_, mask, opt, group, rows, keys, out=block_memory(q_, rows, keys, memory))
+                p.sub_(ell_[:, rows]).exp2_()  # (2)
+                x_bar = torch.bmm(grad_[:, rows], v_[:, keys].mT, out=block_memory(q_, rows, keys, memory_bar))
+                a = p
+                if drawn is not None:
+                    r = block_factors(drawn, opt, group, rows, keys, p)
+                    a, x_bar = p * r, x_bar.mul_(r)
+                x_bar.sub_(delta_[:, rows]).mul_(p)  # (6)
+                if grad_v is not None:
+                    sum_v[..., keys] += torch.bmm(grad_t[..., rows], a)  # (4)
+                if grad_q is not None:
+                    sum_q[:, rows] += torch.bmm(x_bar, k_[:, keys])  # (7)
+                if grad_k is not None:
+                    sum_k[..., keys] += torch.bmm(q_t[..., rows], x_bar)
+        for out, total, factor in zip(grads, (sum_q, sum_k.mT, sum_v.mT), (opt.scale, 1 / LOG2_E, 1), strict=True):
             if out is not None:
-                out[group] = total.mul_(factor).view(out[group].shape)
+                out[group] = total.mul_(factor).unflatten(0, out[group].shape[:2])
     return *grads, None
 
 
@@ -337,7 +368,7 @@ def scaled_dot_product_attention(
         drawn = four_dimensions(drawn if dropout_p == 1 else drawn.bernoulli_(1 - dropout_p), shape)
     if scale is None:
         scale = 1 / math.sqrt(max(q.shape[-1], 1))
-    opt = Options(float(scale), is_causal, k.shape[-2] <= KEPT, float(dropout_p))
+    opt = Options(float(scale), is_causal, max(shape[-2:]) <= KEPT, float(dropout_p))
     q, k, v = (four_dimensions(t.expand(*batch, *t.shape[-2:]), shape) for t in (q, k, v))
     with torch.autocast(q.device.type, enabled=False):
         o = AttentionFn.apply(q, k, v, mask, drawn, opt)[0]
