@@ -45,7 +45,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scratch.ops.function import Function
+from scratch.ops.function import Function, in_place
 from scratch.ops.linear import LinearFn
 from scratch.ops.pad import constant_pad
 from scratch.ops.window import Sizes, add_windows, output_sizes, pair
@@ -78,17 +78,21 @@ class Geometry(NamedTuple):
 
 
 def strips(x: Tensor, g: Geometry) -> list[Tensor]:
-    """Padded x (N, C, *S) -> Z[s·l + d·k] (G, L·N·L', K'·C/G) for each k."""
+    """Padded x (N, *S, C) -> Z[s·l + d·k] (G, L·N·L', K'·C/G) for each k."""
     groups, rest = len(g.groups), len(g.size)
-    z = x.movedim(1, -1)
-    z = z.view(len(z), g.steps, g.step, *g.size, *g.groups, x.shape[1] // math.prod(g.groups))
+    c = x.shape[-1] // math.prod(g.groups)
+    z = x.view(x.shape[0], g.steps, g.step, *g.size, *g.groups, c)
     z = z.permute(2, *range(3 + rest, 3 + rest + groups), 1, 0, *range(3, 3 + rest), -1)
     # (s, G, S/s, N, *S, C/G). One dimension at a time, the last first: so the next is copied in longer runs.
     axis = 2 + groups + rest
-    for k, step, d in zip(g.window[::-1], g.stride[::-1], g.dilation[::-1], strict=True):
-        z = z.unfold(axis, d * (k - 1) + 1, step)[..., ::d]
-        z = z.movedim((axis, -1), (3 + groups, 1 + axis)).contiguous()  # (…, N, *L' so far, *S, *K' so far, C/G)
-    z = z.view(g.step, *g.groups, g.steps * x.shape[0] * math.prod(g.windows), math.prod(g.window) * z.shape[-1])
+    for k, o, s, d in zip(g.window[::-1], g.windows[::-1], g.stride[::-1], g.dilation[::-1], strict=True):
+        size, stride = list(z.shape), list(z.stride())
+        del size[axis]
+        one = stride.pop(axis)
+        size[axis:axis], stride[axis:axis] = [k], [d * one]
+        size[3 + groups : 3 + groups], stride[3 + groups : 3 + groups] = [o], [s * one]
+        z = z.as_strided(size, stride).contiguous()  # (…, N, *L' so far, *S, *K' so far, C/G)
+    z = z.view(g.step, *g.groups, g.steps * x.shape[0] * math.prod(g.windows), math.prod(g.window) * c)
     return shifted(z, g)
 
 
@@ -124,8 +128,10 @@ def rows(y: Tensor, g: Geometry) -> Tensor:
 def part_of(Y: Tensor, part: slice, g: Geometry) -> Tensor:
     """The rows of Y that belong to some of the images."""
     each = math.prod(g.windows)
-    view = Y.view(*g.groups, g.rows, Y.shape[-2] // (g.rows * each), each, Y.shape[-1])
-    return view[..., part, :, :].flatten(-4, -2)
+    images = Y.shape[-2] // (g.rows * each)
+    if part.stop - part.start >= images:
+        return Y
+    return Y.view(*g.groups, g.rows, images, each, Y.shape[-1])[..., part, :, :].flatten(-4, -2)
 
 
 def images(Y: list[Tensor], g: Geometry) -> Tensor:
@@ -178,8 +184,8 @@ def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
 
 
 def pad_to(x: Tensor, g: Geometry) -> Tensor:
-    """x with its padding, channels last in memory: a window is then one run of numbers."""
-    return constant_pad(x.movedim(1, -1), (0, 0, *g.padding)).contiguous().movedim(-1, 1)
+    """x (N, C, *S) with its padding, as (N, *S, C): a window is then one run of numbers."""
+    return constant_pad(x.movedim(1, -1), (0, 0, *g.padding)).contiguous()
 
 
 def parts(images: int, channels: int, g: Geometry) -> Iterator[slice]:
@@ -192,9 +198,9 @@ def parts(images: int, channels: int, g: Geometry) -> Iterator[slice]:
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, g: Geometry) -> Tensor:
     """(1): x, W, b -> y."""
     x, W, Y = pad_to(x, g), matrices(weight, g), []
-    if bias is not None:  # (G, 1, B·O/G)
-        bias = bias.view(*g.groups, 1, -1).repeat(*(1 for _ in g.groups), 1, g.block)
-    for part in parts(x.shape[0], x.shape[1], g):
+    if bias is not None:
+        bias = torch.cat([bias.view(*g.groups, 1, -1)] * g.block, -1)  # (G, 1, B·O/G)
+    for part in parts(x.shape[0], x.shape[-1], g):
         Z = strips(x[part], g)
         if bias is None:
             y = Z[0] @ W[0]
@@ -222,7 +228,7 @@ def spread(Y: Tensor, weight: Tensor, g: Geometry) -> Tensor:
 def correlate(x: Tensor, Y: Tensor, g: Geometry) -> Tensor:
     """(4): x, the rows of ȳ -> W̄."""
     x, W = pad_to(x, g), []
-    for part in parts(x.shape[0], x.shape[1], g):
+    for part in parts(x.shape[0], x.shape[-1], g):
         y = part_of(Y, part, g)
         W.append(torch.stack([z.mT @ y for z in strips(x[part], g)]))
     return sum_diagonals(sum(W[1:], W[0]), g)
@@ -242,7 +248,7 @@ class ConvFn(Function):
     def backward(ctx, grad):
         (x, weight), g = ctx.saved_tensors, ctx.geometry
         needs_x, needs_weight, needs_bias, _ = ctx.needs_input_grad
-        if torch.is_grad_enabled():  # each as a Function of its own
+        if not in_place(grad):  # each as a Function of its own
             grad_x = SpreadFn.apply(grad, weight, g) if needs_x else None
             grad_weight = CorrelateFn.apply(x, grad, g) if needs_weight else None
             grad_bias = grad.sum([0, *range(2, grad.dim())]) if needs_bias else None

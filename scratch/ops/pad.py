@@ -28,15 +28,18 @@ def constant_pad(x: Tensor, padding: Sizes, value: float = 0) -> Tensor:
     With nothing to do, x itself."""
     if not any(padding):
         return x
-    size, inner, outer = list(x.shape), [slice(None)] * x.dim(), [slice(None)] * x.dim()
+    size, changes = list(x.shape), []
     for axis, (left, right) in zip(reversed(range(x.dim())), amounts(padding), strict=False):
-        size[axis] += left + right
-        if size[axis] < 0:
-            raise RuntimeError(f"padding {left}, {right} of a dimension of size {x.shape[axis]} leaves nothing")
-        inner[axis] = slice(max(left, 0), size[axis] - max(right, 0))  # where x lies in y
-        outer[axis] = slice(max(-left, 0), x.shape[axis] - max(-right, 0))  # what of x lies in y
-    y = x.new_zeros(size) if value == 0 else x.new_full(size, value)
-    y[tuple(inner)] = x[tuple(outer)]
+        if left or right:
+            size[axis] += left + right
+            if size[axis] < 0:
+                raise RuntimeError(f"padding {left}, {right} of a dimension of size {x.shape[axis]} leaves nothing")
+            changes.append((axis, left, right))
+    y = inner = x.new_zeros(size) if value == 0 else x.new_full(size, value)
+    for axis, left, right in changes:
+        length = size[axis] - max(left, 0) - max(right, 0)  # what of x lies in y
+        inner, x = inner.narrow(axis, max(left, 0), length), x.narrow(axis, max(-left, 0), length)
+    inner.copy_(x)
     return y
 
 

@@ -24,40 +24,32 @@ Source:     LeCun et al., Gradient-based learning applied to document recognitio
 """
 
 import math
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import product
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from scratch.ops.function import Function
+from scratch.ops.function import Function, in_place
 from scratch.ops.pad import constant_pad
 from scratch.ops.window import Sizes, add_shifted, pair, shifted
+
+Ints = tuple[int, ...]
 
 
 class Geometry(NamedTuple):
     """Where the windows lie: ``output`` many of them along each dimension of an image of ``size``."""
 
-    size: tuple[int, ...]
-    output: tuple[int, ...]
-    kernel: tuple[int, ...]
-    stride: tuple[int, ...]
-    padding: tuple[int, ...]
-    dilation: tuple[int, ...]
+    size: Ints
+    output: Ints
+    kernel: Ints
+    stride: Ints
+    padding: Ints
+    dilation: Ints
+    border: Ints  # for `constant_pad`: to where the last windows end, with ceil_mode beyond the padding
+    axes: tuple[tuple[int, int, int, int, int], ...]  # (axis, K, output, stride, dilation), for `shifted`
     last: bool  # the channels are last in memory; the gradient will have them there, too
-
-    def surround(self) -> list[int]:
-        """Padding for `constant_pad` that ends where the last window ends: with ceil_mode that may be beyond
-        p, and else within the image (negative)."""
-        result: list[int] = []
-        for n, o, k, s, p, d in zip(*self[:-1], strict=True):
-            result = [p, s * (o - 1) + d * (k - 1) + 1 - p - n, *result]
-        return result
-
-    def axes(self) -> list[tuple[int, int, int, int, int]]:
-        """(axis, k, o, s, d) of each dimension, for `shifted`."""
-        return list(zip((2, 3), self.kernel, self.output, self.stride, self.dilation, strict=True))
 
 
 def output_size(n: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
@@ -68,28 +60,29 @@ def output_size(n: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
     return o - 1 if (o - 1) * s >= n + p else o  # the last window must begin within image or left padding
 
 
-def geometry(x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, dims: int) -> Geometry:
-    """Argument checks, as torch's."""
-    sizes = [pair(v, dims) for v in (kernel, kernel if stride is None or stride == () else stride, padding, dilation)]
-    if any(len(values) != dims for values in sizes):
+@lru_cache
+def geometry(
+    shape: Ints, last: bool, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
+) -> Geometry:
+    """From the shape of x and the options; refuses what torch refuses."""
+    dims = len(shape) - 2
+    if any(len(numbers) != dims for numbers in (kernel, stride, padding, dilation)):
         raise RuntimeError(f"kernel_size, stride, padding and dilation need 1 or {dims} numbers")
-    if any(not isinstance(v, int) for values in sizes for v in values):
-        raise TypeError(f"kernel_size, stride, padding and dilation must be whole numbers, but got {sizes}")
-    kernel, stride, padding, dilation = sizes
-    if min(kernel) <= 0 or min(stride) <= 0 or min(dilation) <= 0:
+    if min(*kernel, *stride, *dilation) <= 0:
         raise RuntimeError(f"kernel {kernel}, stride {stride} and dilation {dilation} must be positive")
     if any(not 0 <= p <= k // 2 for p, k in zip(padding, kernel, strict=True)):
         raise RuntimeError(f"padding {padding} must be between 0 and half the kernel {kernel}")
-    if x.dim() != dims + 2 or 0 in x.shape[1:]:
-        raise RuntimeError(
-            f"expected (N, C, *S) or (C, *S) with {dims} spatial dimensions, only the batch may be "
-            f"empty, but got {tuple(x.shape)}"
-        )
-    size = tuple(x.shape[2:])
+    if 0 in shape[1:]:
+        raise RuntimeError(f"only the batch may be empty, but got {tuple(shape)}")
+    size = tuple(shape[2:])
     output = tuple(output_size(*each, ceil_mode) for each in zip(size, kernel, stride, padding, dilation, strict=True))
     if min(output) <= 0:
         raise RuntimeError(f"the kernel {kernel} is larger than the padded input {size}")
-    return Geometry(size, output, kernel, stride, padding, dilation, x.stride(1) == 1)
+    border: list[int] = []
+    for n, o, k, s, p, d in zip(size, output, kernel, stride, padding, dilation, strict=True):
+        border = [p, s * (o - 1) + d * (k - 1) + 1 - p - n, *border]
+    axes = tuple(zip(range(2, 2 + dims), kernel, output, stride, dilation, strict=True))
+    return Geometry(size, output, kernel, stride, padding, dilation, tuple(border), axes, last)
 
 
 def laid_out(grad: Tensor, g: Geometry) -> Tensor:
@@ -99,7 +92,7 @@ def laid_out(grad: Tensor, g: Geometry) -> Tensor:
 
 def surrounded(x: Tensor, g: Geometry) -> Tensor:
     lowest = -torch.inf if x.is_floating_point() else torch.iinfo(x.dtype).min
-    return constant_pad(x, g.surround(), lowest)
+    return constant_pad(x, g.border, lowest)
 
 
 def argmax(x: Tensor, g: Geometry) -> Tensor:
@@ -117,7 +110,7 @@ def argmax(x: Tensor, g: Geometry) -> Tensor:
 
 def at_offset(x: Tensor, offset: Sizes, g: Geometry) -> Tensor:
     """The numbers at one place of each window."""
-    for j, along in zip(offset, g.axes(), strict=True):
+    for j, along in zip(offset, g.axes, strict=True):
         x = shifted(x, *along)[j]
     return x
 
@@ -126,7 +119,7 @@ def positions(offset: Sizes, g: Geometry, device: torch.device, inside: bool = F
     """Where offset k of each window lies in the flattened image; ``inside`` moves on to the image's border by
     steps of the dilation where that is in the left padding."""
     flat = torch.zeros((), dtype=torch.int64, device=device)
-    for k, n, o, _, s, p, d in zip(offset, *g[:-1], strict=True):
+    for k, n, o, s, p, d in zip(offset, g.size, g.output, g.stride, g.padding, g.dilation, strict=True):
         along = torch.arange(o, device=device) * s + d * k - p
         flat = flat[..., None] * n + (torch.where(along < 0, along % d, along) if inside else along)
     return flat
@@ -136,7 +129,7 @@ class MaxPoolFn(Function):
     @staticmethod
     def forward(x, g):
         y = surrounded(x, g)
-        for along in g.axes():  # a window's maximum is a maximum of maxima
+        for along in g.axes:  # a window's maximum is a maximum of maxima
             y = reduce(torch.maximum, shifted(y, *along))
         return y.clone() if y is x else y
 
@@ -148,11 +141,9 @@ class MaxPoolFn(Function):
     @staticmethod
     def backward(ctx, grad):
         (x,), g = ctx.saved_tensors, ctx.geometry
-        if torch.is_grad_enabled():
+        if not in_place(grad):
             return scatter(grad, argmax(x, g), g), None
-        return constant_pad(
-            hand_back(surrounded(x, g), laid_out(grad, g), g), [-amount for amount in g.surround()]
-        ), None
+        return constant_pad(hand_back(surrounded(x, g), laid_out(grad, g), g), [-amount for amount in g.border]), None
 
 
 class MaxPoolWithIndicesFn(Function):
@@ -183,7 +174,7 @@ def hand_back(x: Tensor, grad: Tensor, g: Geometry) -> Tensor:
     """(3) for a surrounded x, without j. The maximum of a window is a chain of maxima of two numbers, along the
     rows and then down the results. Backward, each link hands ȳ to its right number if that is larger, and else on
     to the left: so the first of equal numbers in row-major order gets it."""
-    levels = list(zip(g.axes(), g.padding, strict=True))
+    levels = list(zip(g.axes, g.padding, strict=True))
     links = []
     for along, padding in reversed(levels):
         x, takes = chain(shifted(x, *along), *along, padding)
@@ -211,27 +202,31 @@ def chain(values: list[Tensor], axis: int, k: int, o: int, s: int, d: int, paddi
     return best, takes
 
 
-def divisor(g: Geometry, count_include_pad: bool, override: int | None, like: Tensor) -> Tensor | int:
-    """m of (4): one number, or one for each window (H', W') where windows hang over the border."""
-    if override is not None:
-        return override
-    ends = [(p, p) if count_include_pad else (0, 0) for p in g.padding]
-    starts = [range(-p, s * o - p, s) for o, s, p in zip(g.output, g.stride, g.padding, strict=True)]
-    counts = [
-        [min(start + k, n + right) - max(start, -left) for start in each]
-        for each, k, n, (left, right) in zip(starts, g.kernel, g.size, ends, strict=True)
+@lru_cache
+def counts(g: Geometry, count_include_pad: bool) -> list[list[int]] | int:
+    """m of (4): for each dimension the sizes of the windows; or one number if all are alike."""
+    ends = g.padding if count_include_pad else (0,) * len(g.padding)
+    sizes = [
+        [min(s * i - p + k, n + end) - max(s * i - p, -end) for i in range(o)]
+        for n, o, k, s, p, end in zip(g.size, g.output, g.kernel, g.stride, g.padding, ends, strict=True)
     ]
-    if all(min(each) == k for each, k in zip(counts, g.kernel, strict=True)):
-        return math.prod(g.kernel)
-    m = [like.new_tensor(each) for each in counts]
-    return reduce(lambda above, along: above[..., None] * along, m)
+    alike = all(min(each) == k for each, k in zip(sizes, g.kernel, strict=True))
+    return math.prod(g.kernel) if alike else sizes
+
+
+def divisor(g: Geometry, count_include_pad: bool, override: int | None, like: Tensor) -> Tensor | int:
+    """m of (4): one number, or one for each window (H', W')."""
+    m = counts(g, count_include_pad) if override is None else override
+    if isinstance(m, int):
+        return m
+    return reduce(lambda above, along: above[..., None] * along, [like.new_tensor(each) for each in m])
 
 
 class AvgPoolFn(Function):
     @staticmethod
     def forward(x, g, count_include_pad, override):
-        total = constant_pad(x, g.surround())
-        for along in g.axes():  # a window's sum is a sum of sums
+        total = constant_pad(x, g.border)
+        for along in g.axes:  # a window's sum is a sum of sums
             total = reduce(torch.add, shifted(total, *along))
         m = divisor(g, count_include_pad, override, x)
         return (total / m).to(x.dtype)  # (4)
@@ -251,9 +246,9 @@ class AvgSpreadFn(Function):
     @staticmethod
     def forward(grad, g, count_include_pad, override):
         x = laid_out(grad, g) / divisor(g, count_include_pad, override, grad)
-        for along in reversed(g.axes()):
+        for along in reversed(g.axes):
             x = add_shifted([x] * along[1], *along)
-        return constant_pad(x, [-amount for amount in g.surround()])
+        return constant_pad(x, [-amount for amount in g.border])
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -280,7 +275,7 @@ def max_pool2d(
     if input.dtype == torch.bool or input.is_complex():
         raise NotImplementedError(f"max_pool2d takes real numbers, but got {input.dtype}")
     function = MaxPoolWithIndicesFn if return_indices else MaxPoolFn
-    return function.apply(input, geometry(input, kernel_size, stride, padding, dilation, ceil_mode, 2))
+    return function.apply(input, windows_of(input, 2, kernel_size, stride, padding, dilation, ceil_mode))
 
 
 def avg_pool2d(
@@ -298,5 +293,13 @@ def avg_pool2d(
         return avg_pool2d(input[None], *options)[0]
     if divisor_override == 0:
         raise RuntimeError("divisor_override must not be 0")
-    g = geometry(input, kernel_size, stride, padding, 1, ceil_mode, 2)
+    g = windows_of(input, 2, kernel_size, stride, padding, 1, ceil_mode)
     return AvgPoolFn.apply(input, g, count_include_pad, divisor_override)
+
+
+def windows_of(x: Tensor, dims: int, kernel, stride, padding, dilation, ceil_mode: bool) -> Geometry:
+    if x.dim() != dims + 2:
+        raise RuntimeError(f"expected (N, C, *S) or (C, *S) with {dims} dimensions S, but got {tuple(x.shape)}")
+    stride = kernel if stride is None or len(pair(stride)) == 0 else stride
+    sizes = [pair(value, dims) for value in (kernel, stride, padding, dilation)]
+    return geometry(x.shape, x.stride(1) == 1, *sizes, ceil_mode)

@@ -19,6 +19,8 @@ Sizes = Sequence[int]
 def pair(value: int | Sizes, dims: int = 2) -> tuple[int, ...]:
     """One number for all dimensions, or a number for each."""
     values = tuple(value) if isinstance(value, Sequence) else (value,)
+    if any(not isinstance(number, int) for number in values):
+        raise TypeError(f"expected a whole number or {dims} of them, but got {value}")
     return values * dims if len(values) == 1 else values
 
 
@@ -59,7 +61,9 @@ def add_shifted(parts: Sequence[Tensor], axis: int, k: int, o: int, s: int, d: i
     """The adjoint of `shifted`: the k parts, added where they came from."""
     size = list(parts[0].shape)
     size[axis] = d * (k - 1) + s * (o - 1) + 1
-    x = zeros(parts[0], size)
+    x = empty(parts[0], size)
+    if d > 1 or k != s:
+        x.zero_()
     for j, (part, target) in enumerate(zip(parts, shifted(x, axis, k, o, s, d), strict=True)):
         if d * j < s:  # nothing stands there yet
             target.copy_(part)
@@ -68,8 +72,8 @@ def add_shifted(parts: Sequence[Tensor], axis: int, k: int, o: int, s: int, d: i
     return x
 
 
-def zeros(like: Tensor, size: Sizes) -> Tensor:
-    """Zeros (N, C, *S), with the channels last in memory where ``like`` has them there."""
+def empty(like: Tensor, size: Sizes) -> Tensor:
+    """An array (N, C, *S), with the channels last in memory where ``like`` has them there."""
     if like.stride(1) == 1:
-        return like.new_zeros(size[0], *size[2:], size[1]).movedim(-1, 1)
-    return like.new_zeros(*size)
+        return like.new_empty(size[0], *size[2:], size[1]).movedim(-1, 1)
+    return like.new_empty(*size)
