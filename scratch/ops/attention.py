@@ -69,7 +69,7 @@ class AttentionFn(Function):
 
     @staticmethod
     def forward(q, k, v, mask, drawn, opt):
-        if not in_place(q) or 0 in (*q.shape[:3], k.shape[2]):
+        if not in_place(q) or empty(q, k):
             return attend(q, k, v, mask, drawn, opt)
         return (attend_short if opt.keep else attend_long)(q, k, v, mask, drawn, opt)
 
@@ -85,13 +85,18 @@ class AttentionFn(Function):
         opt, needs = ctx.opt, ctx.needs_input_grad[:4]
         grad = torch.zeros_like(o) if grad is None else grad
         delta = (widen(grad) * widen(o)).sum(-1, keepdim=True)
-        if not in_place(grad) or grad_kept is not None or needs[3]:
+        if not in_place(grad) or empty(q, k) or grad_kept is not None or needs[3]:
             grads = adjoint(grad, grad_kept, delta, q, k, v, mask, drawn, kept, opt)
         elif opt.keep:
             grads = adjoint_short(grad, delta, q, k, v, drawn, kept, opt, needs[:3])
         else:
             grads = adjoint_long(grad, delta, q, k, v, mask, drawn, kept, opt, needs[:3])
         return *grads, None, None
+
+
+def empty(q: Tensor, k: Tensor) -> bool:
+    """There are no scores, hence no blocks."""
+    return 0 in (*q.shape[:3], k.shape[2])
 
 
 class ProductFn(Function):
@@ -266,6 +271,13 @@ def long_groups(q: Tensor, k: Tensor) -> Iterator[Slices]:
     return groups(q.shape[0], q.shape[1], min(q.shape[2], ROWS), min(k.shape[2], KEYS))
 
 
+def room_for_block(q: Tensor, k: Tensor) -> Tensor:
+    """Memory for the scores of one block of any group."""
+    n, h = next(long_groups(q, k))
+    heads = min(n.stop, q.shape[0]) * min(h.stop, q.shape[1])
+    return widen(q[:0]).new_empty(heads * min(q.shape[2], ROWS) * min(k.shape[2], KEYS))
+
+
 def block_memory(x: Tensor, rows: slice, keys: slice, memory: Tensor) -> Tensor:
     """Room for one block of the scores of heads x, in memory that is used again and again."""
     shape = x.shape[0], rows.stop - rows.start, keys.stop - keys.start
@@ -276,11 +288,9 @@ def attend_long(q, k, v, mask, drawn, opt):
     L, S, D = q.shape[2], k.shape[2], v.shape[3]
     o = torch.empty_like(q) if q.shape[3] == D else q.new_empty(*q.shape[:3], D)
     ell = widen(q[:0]).new_empty(*q.shape[:3], 1)
-    memory = None
+    memory = room_for_block(q, k)
     for group in long_groups(q, k):
         q_, k_, v_ = flat(q, group) * (opt.scale * LOG2_E), flat(k, group), flat(v, group)
-        if memory is None:
-            memory = q_.new_empty(q_.shape[0] * min(L, ROWS) * min(S, KEYS))
         for rows in spans(L, ROWS):
             m = q_.new_full((q_.shape[0], rows.stop - rows.start, 1), lowest(q_))
             s, total = torch.zeros_like(m), m.new_zeros(*m.shape[:2], D)
@@ -306,14 +316,12 @@ def adjoint_long(grad, delta, q, k, v, mask, drawn, ell, opt, needs):
     grads = grad_q, grad_k, grad_v = [
         torch.empty_like(t) if need else None for t, need in zip((q, k, v), needs, strict=True)
     ]
-    memory = memory_bar = None
+    memory, memory_bar = room_for_block(q, k), room_for_block(q, k)
     for group in long_groups(q, k):
         q_, k_, v_ = flat(q, group) * (opt.scale * LOG2_E), flat(k, group), flat(v, group)
         grad_, delta_, ell_ = flat(grad, group), flat(delta, group), flat(ell, group) * LOG2_E
         q_t, grad_t = q_.mT.contiguous(), grad_.mT.contiguous()
         sum_q, sum_k, sum_v = torch.zeros_like(q_), torch.zeros_like(k_.mT), torch.zeros_like(v_.mT)
-        if memory is None:
-            memory, memory_bar = (q_.new_empty(q_.shape[0] * min(L, ROWS) * min(S, KEYS)) for _ in range(2))
         for rows in spans(L, ROWS):
             for keys in seen(rows, S, opt):
                 p = block_scores(q_, k_, mask, opt, group, rows, keys, out=block_memory(q_, rows, keys, memory))
