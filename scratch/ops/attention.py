@@ -13,7 +13,7 @@ Adjoint:    v̄ = (P r)ᵀ ō                                                   
 
 and δ needs no sum over keys: Σⱼ Pⱼ P̄ⱼ = Σⱼ Pⱼ rⱼ (ō · vⱼ) = ō · o, a product of two rows of D numbers.
 
-Blocks:     Neither P nor X is ever there as a whole once S exceeds KEPT. A block of rows meets one block of keys
+Blocks:     Neither P nor X is ever there as a whole once L or S exceeds KEPT. A block of rows meets one block of keys
             after the other, and three numbers or rows are carried along, the largest score so far m, s = Σ exp(X − m)
             and o = Σ exp(X − m) v. Where a block raises m to m′, what was summed so far shrinks by exp(m − m′). In
             the end o is divided by s, and ℓ = m + log s. Backward needs P again: by (2) it takes one product and one
@@ -24,7 +24,7 @@ Masks:      a boolean mask is M = 0 where it is true and −∞ where not; causa
             the diagonal are left out. A row that may look nowhere has o = 0 and all gradients 0, as in PyTorch.
 Second order: backward is then written on whole matrices, by (1) to (7) as they stand, from q, k, v, o and ℓ, or P
             where that was kept; both are outputs, with adjoints  X̄ += P ℓ̄  and  P̄ += the gradient that arrives.   (8)
-Saved:      q, k, v, M, o and ℓ, or up to KEPT keys P instead; with dropout one byte for each r, which makes memory
+Saved:      q, k, v, M, o and ℓ, or P instead up to KEPT rows and keys; with dropout one byte for each r, which makes memory
             quadratic again.   Recomputed: X, and P where it was not kept.
 Random:     dropout draws the numbers torch's dropout of P would draw, so equal values under an equal seed on the CPU.
 Kinks:      none.
@@ -51,7 +51,7 @@ from scratch.ops.exponential import LOG2_E
 from scratch.ops.function import Function, in_place
 from scratch.ops.softmax import softmax
 
-KEPT = 256  # up to so many rows and keys P is kept
+KEPT = 128  # up to so many rows and keys P is kept
 ROWS = KEYS = 512  # the size of a block
 BLOCK = 2**18  # numbers in the blocks of all heads taken together: 1 MiB, for each thread
 
