@@ -24,8 +24,8 @@ Masks:      a boolean mask is M = 0 where it is true and −∞ where not; causa
             the diagonal are left out. A row that may look nowhere has o = 0 and all gradients 0, as in PyTorch.
 Second order: backward is then written on whole matrices, by (1) to (7) as they stand, from q, k, v, o and ℓ, or P
             where that was kept; both are outputs, with adjoints  X̄ += P ℓ̄  and  P̄ += the gradient that arrives.   (8)
-Saved:      q, k, v, M, o and ℓ, or P instead up to KEPT rows and keys; with dropout one byte for each r, which makes memory
-            quadratic again.   Recomputed: X, and P where it was not kept.
+Saved:      q, k, v, M, o and ℓ, or P instead up to KEPT rows and keys; with dropout one byte for each r, which
+            makes memory quadratic again.   Recomputed: X, and P where it was not kept.
 Random:     dropout draws the numbers torch's dropout of P would draw, so equal values under an equal seed on the CPU.
 Kinks:      none.
 Errors:     RuntimeError for shapes and types that do not fit, for a mask together with is_causal, and where heads

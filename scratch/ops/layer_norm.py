@@ -83,13 +83,19 @@ def blocks(x: Tensor) -> list[slice]:
     return [slice(i, i + step) for i in range(0, x.shape[0], step)]
 
 
+def block_memory(x: Tensor) -> Tensor:
+    """Room for one block, used again and again: what is allocated anew costs more than what is computed."""
+    return widen(x[:0]).new_empty(max(1, BLOCK // max(x.shape[1], 1)), x.shape[1])
+
+
 def normalize_in_blocks(x, weight, bias, eps):
     y, wide = torch.empty_like(x, memory_format=torch.contiguous_format), widen(x[:0])
     mean, r = wide.new_empty(x.shape[0], 1), wide.new_empty(x.shape[0], 1)
+    memory = block_memory(x)
     for rows in blocks(x):
         x_ = widen(x[rows])
         mu = torch.mean(x_, -1, keepdim=True, out=mean[rows])
-        normal = x_ - mu
+        normal = torch.sub(x_, mu, out=memory[: x_.shape[0]])
         scale = torch.linalg.vector_norm(normal, dim=-1, keepdim=True, out=r[rows])
         normal.mul_(scale.square_().div_(x.shape[1]).add_(eps).rsqrt_())  # (1)
         if weight is not None and bias is not None:
@@ -109,9 +115,11 @@ def adjoint_in_blocks(grad, x, weight, mean, r):
     grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
     w = mean.new_ones(D) if weight is None else weight.to(mean.dtype)
     grad_weight, grad_bias = mean.new_zeros(D), mean.new_zeros(D)
+    memory, memory_product = block_memory(x), block_memory(x)
     for rows in blocks(x):
-        normal, grad_ = (widen(x[rows]) - mean[rows]).mul_(r[rows]), widen(grad[rows])
-        product = grad_ * normal
+        grad_ = widen(grad[rows])
+        normal = torch.sub(widen(x[rows]), mean[rows], out=memory[: grad_.shape[0]]).mul_(r[rows])
+        product = torch.mul(grad_, normal, out=memory_product[: grad_.shape[0]])
         grad_weight += product.sum(0)  # (6)
         grad_bias += grad_.sum(0)  # (7)
         along, level = product.mv(w).div_(D), grad_.mv(w).div_(D)  # (9)
