@@ -113,8 +113,9 @@ def measure(name: str, task: Task, reference: Task, seconds: float, clock: str) 
 def training_step(config: DictConfig, impl: DictConfig, *, batch_size: int) -> Task:
     """Forward, loss, backward and optimizer step of the configured model on one batch of the configured data."""
     config = with_impl(config, impl)
-    if "batch_size" in config.data:
-        config.data.batch_size = batch_size
+    for name, value in (("batch_size", batch_size), ("image_size", config.image_size)):
+        if name in config.data:
+            config.data[name] = value
     torch.manual_seed(config.seed)
     data = build_data(config)
     model: Any = build_model(config, data.facts).to(config.device)
