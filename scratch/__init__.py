@@ -1,7 +1,7 @@
 """Layers, losses and optimizers from primitive tensor operations, every backward pass written by hand.
 
-    scratch.ops      the mathematics: one op, or one tight family, a file
-    scratch.nn       torch.nn's names on top of it: parameters, initialisation, argument checks
-    scratch.optim    torch.optim's names: one update rule a file
-    scratch.testing  the harness that compares any package with a reference, number by number
+scratch.ops      the mathematics: one op, or one tight family, a file
+scratch.nn       torch.nn's names on top of it: parameters, initialisation, argument checks
+scratch.optim    torch.optim's names: one update rule a file
+scratch.testing  the harness that compares any package with a reference, number by number
 """

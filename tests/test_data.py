@@ -137,7 +137,7 @@ def test_the_order_depends_on_seed_and_epoch_alone():
             torch.manual_seed(seed * 7 + epoch)
             loader.sampler.set_epoch(epoch)
             orders[seed, epoch] = batches(loader)
-            assert sorted(sum(orders[seed, epoch], [])) == list(range(20))
+            assert sorted(index for batch in orders[seed, epoch] for index in batch) == list(range(20))
     assert len({str(order) for order in orders.values()}) == 4
     again = Loader(Tensors(torch.arange(20)), batch_size=6, shuffle=True, seed=0)
     assert batches(again) == orders[0, 0]

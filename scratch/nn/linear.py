@@ -25,9 +25,7 @@ class Linear(Module):
     Initialised uniformly in ±1/√in_features, as torch.nn.Linear, from the same random numbers.
     """
 
-    def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None
-    ) -> None:
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))

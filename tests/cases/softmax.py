@@ -13,11 +13,7 @@ UNDEFINED = given([[-math.inf, -math.inf, -math.inf], [math.inf, 0.0, 0.0], [mat
 
 CASES = [
     *(case(name, -1, inputs=[normal(*shape)]) for name in ("Softmax", "LogSoftmax") for shape in SHAPES),
-    *(
-        case(name, dim, inputs=[normal(2, 3, 4)])
-        for name in ("Softmax", "LogSoftmax")
-        for dim in (0, 1, 2, -3, None)
-    ),
+    *(case(name, dim, inputs=[normal(2, 3, 4)]) for name in ("Softmax", "LogSoftmax") for dim in (0, 1, 2, -3, None)),
     *(case(name, inputs=[normal(3, 4)]) for name in ("Softmax", "LogSoftmax")),
     *(
         case(name, dim=1, inputs=[values]).but(finite_differences=False)
@@ -32,11 +28,7 @@ CASES = [
 ]
 
 BAD_ARGUMENTS = [
-    *(
-        bad(name, dim, inputs=[normal(3)])
-        for name in ("Softmax", "LogSoftmax")
-        for dim in ("rows", True, 0.0)
-    ),
+    *(bad(name, dim, inputs=[normal(3)]) for name in ("Softmax", "LogSoftmax") for dim in ("rows", True, 0.0)),
     *(bad(name, dim, inputs=[normal(3, 2)]) for name in ("Softmax", "LogSoftmax") for dim in (2, -3)),
     *(bad(name, 0, inputs=[integers(5, 3)]) for name in ("Softmax", "LogSoftmax")),
     bad("functional.softmax", 1, inputs=[normal()]),
