@@ -134,9 +134,13 @@ def train(config: DictConfig) -> dict[str, float]:
     try:
         trainer.fit(model, data, ckpt_path=config.ckpt_path, weights_only=True)
     except Interrupted as interrupted:
-        again = [word for word in sys.argv if not word.startswith("ckpt_path=")]
-        console.print(f"\nInterrupted; nothing is lost. Go on with:\n  {shlex.join(['python', *again])} ", end="")
-        console.print(f"ckpt_path={shlex.quote(interrupted.path)}", soft_wrap=True)
+        console.print("\nInterrupted; nothing is lost.", end=" ")
+        tell_how_to_resume(console, interrupted.path)
+        sys.exit(INTERRUPTED)
+    except SystemExit:  # Lightning's answer to a KeyboardInterrupt, which is a second Ctrl-C
+        last = folder / "checkpoints" / "last.ckpt"
+        console.print("\nStopped at once; steps since the last checkpoint are lost.", end=" ")
+        tell_how_to_resume(console, str(last)) if last.exists() else console.print("There is none yet.")
         sys.exit(INTERRUPTED)
     seconds = time.perf_counter() - started
     best = trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
@@ -144,6 +148,12 @@ def train(config: DictConfig) -> dict[str, float]:
     if trainer.is_global_zero:
         report(console, config.name, metrics, seconds, folder)
     return dict(metrics)
+
+
+def tell_how_to_resume(console: Console, path: str) -> None:
+    words = ["python", *(word for word in sys.argv if not word.startswith("ckpt_path="))]
+    command = f"{shlex.join(words)} ckpt_path={shlex.quote(path)}"
+    console.print(f"Go on with:\n  {command}", soft_wrap=True, highlight=False, markup=False)
 
 
 def report(console: Console, name: str, metrics: Any, seconds: float, folder: Path) -> None:
