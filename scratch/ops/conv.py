@@ -45,6 +45,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from scratch.ops.attention import autocast
 from scratch.ops.function import Function, in_place
 from scratch.ops.linear import LinearFn
 from scratch.ops.pad import constant_pad
@@ -73,6 +74,8 @@ class Geometry(NamedTuple):
     block: int  # B
     plain: tuple[int, int]  # K and s of the last dimension without them
 
+
+CACHE = 2**19  # numbers
 
 # The three arrays as matrices, and back. If there are groups, they are the first dimension of each matrix.
 
@@ -107,13 +110,11 @@ def add_strips(Z: Tensor, g: Geometry) -> Tensor:
     groups, rest = len(g.groups), len(g.size)
     n, c = Z.shape[-2] // (g.steps * math.prod(g.windows)), Z.shape[-1] // math.prod(g.window)
     view = Z.view(g.step, *g.groups, g.steps, n, *g.windows, *g.window, c)
-    lead = (*range(1, 1 + groups), -1, 1 + groups, 0)  # G, C/G, S/s, s
-    view = view.permute(2 + groups, *lead, *range(3 + groups, 3 + groups + 2 * rest))  # (N, …, *L', *K')
-    x = Z.new_zeros(n, *g.padded, math.prod(g.groups) * c)
-    target = x.view(n, g.steps, g.step, *g.size, *g.groups, c)
-    lead = (*range(3 + rest, 3 + rest + groups), -1, 1, 2)
-    add_windows(target.permute(0, *lead, *range(3, 3 + rest)), view, g.stride, g.dilation)
-    return x.movedim(-1, 1)
+    places = range(3 + groups, 3 + groups + rest)
+    view = view.permute(2 + groups, 1 + groups, 0, *places, *range(1, 1 + groups), -1, *(i + rest for i in places))
+    x = Z.new_zeros(n, g.steps, g.step, *g.size, *g.groups, c)
+    add_windows(x, 3, view, g.stride, g.dilation)
+    return x.view(n, *g.padded, math.prod(g.groups) * c).movedim(-1, 1)
 
 
 def rows(y: Tensor, g: Geometry) -> Tensor:
@@ -143,13 +144,18 @@ def images(Y: list[Tensor], g: Geometry) -> Tensor:
         parts.append(view.permute(1 + groups, groups, 2 + groups, 3 + groups, *range(groups), -1))
     y = torch.cat(parts) if len(parts) > 1 else parts[0]  # (N, L, L', B, G, O/G)
     y = y.reshape(y.shape[0], *g.output[:-1], g.windows[-1] * g.block, y.shape[4:].numel())
-    return y.narrow(-2, 0, g.output[-1]).movedim(-1, 1)
+    return y.narrow(-2, 0, g.output[-1]).contiguous().movedim(-1, 1)
 
 
 def diagonals(wide: Tensor, g: Geometry) -> Tensor:
     """W⁺ (K, G, *K', C/G, B, O/G) -> the view of W⁺[…, s·j + k, c; j, o], with the dimensions k and j moved to the
     end: (K, G, *K' but the last, C/G, O/G, k, j)."""
-    return wide.unfold(-4, *g.plain).diagonal(0, -5, -3)
+    kernel, s = g.plain
+    size, stride = wide.shape, wide.stride()
+    return wide.as_strided(
+        (*size[:-4], size[-3], size[-1], kernel, g.block),
+        (*stride[:-4], stride[-3], stride[-1], stride[-4], s * stride[-4] + stride[-2]),
+    )
 
 
 def matrices(weight: Tensor, g: Geometry) -> list[Tensor]:
@@ -177,7 +183,9 @@ def sum_diagonals(wide: Tensor, g: Geometry) -> Tensor:
 
 def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
     """out += a b"""
-    if out.dim() == 2:
+    if not in_place(out):  # vmap knows addition in place, but no product
+        out += a @ b
+    elif out.dim() == 2:
         out.addmm_(a, b)
     else:
         out.baddbmm_(a, b)
@@ -191,7 +199,7 @@ def pad_to(x: Tensor, g: Geometry) -> Tensor:
 def parts(images: int, channels: int, g: Geometry) -> Iterator[slice]:
     """The batch in parts whose Z fits in a cache."""
     each = channels * math.prod((g.steps, g.step, *g.windows, *g.window))
-    step = max(1, 2**19 // max(1, each))
+    step = max(1, CACHE // max(1, each))
     return (slice(first, first + step) for first in range(0, max(images, 1), step))
 
 
@@ -303,40 +311,57 @@ class CorrelateFn(Function):
 
 
 @lru_cache
-def geometry(size: Sizes, weight: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int) -> Geometry:
-    """From S and the shape of W."""
-    outputs, channels, *kernel = weight
+def plan(size: Sizes, weight: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int) -> Geometry:
+    """What is fastest, by measurement, for S and the shape of W."""
+    g = geometry(size, weight, stride, padding, dilation, groups)
+    outputs, channels = weight[:2]
+    # Narrow products are slow: at least 16 columns, or 2 outputs of few channels; rather more than a remainder.
+    block = max(-(-16 * groups // outputs), 2 if channels < 16 else 1)
+    block = next((b for b in range(block, 2 * block) if g.output[-1] % b == 0), block)
+    block = min(block, g.output[-1]) if dilation[-1] == 1 else 1
+    # Shifts make a product for each row of the kernel: not where those are narrow, or where y has but one row.
+    shift = g.output[0] > 1 and (weight[-1] + stride[-1] * (block - 1)) * channels > 24
+    return geometry(size, weight, stride, padding, dilation, groups, block, shift)
+
+
+def geometry(
+    size: Sizes,
+    weight: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    groups: int,
+    block: int = 1,
+    shift: bool = False,
+) -> Geometry:
+    """From S and the shape of W: B neighbours together, and the first dimension by shifts, or all by windows."""
+    kernel = tuple(weight[2:])
     padded = [n + left + right for n, left, right in zip(size, padding[-2::-2], padding[::-2], strict=True)]
     output = output_sizes(padded, kernel, stride, dilation)
     # A single window may as well step by its own size, which `add_windows` does at once.
     stride = tuple(k if n == 1 else s for s, n, k in zip(stride, output, kernel, strict=True))
-
-    # Narrow products are slow: at least 16 columns, or 2 outputs of few channels; rather more than a remainder.
-    least = max(-(-16 * groups // outputs), 2 if channels < 16 else 1)
-    block = next((b for b in range(least, 2 * least) if output[-1] % b == 0), least) if dilation[-1] == 1 else 1
-    block = min(block, output[-1])
     windows = (*output[:-1], -(-output[-1] // block))
     window = (*kernel[:-1], kernel[-1] + stride[-1] * (block - 1))
     strides = (*stride[:-1], stride[-1] * block)
     padded[-1] = strides[-1] * (windows[-1] - 1) + dilation[-1] * (window[-1] - 1) + 1  # what is read
-
-    # Shifts make a product for each row of the kernel: not where those are narrow, or there is but one place.
-    if len(kernel) > 1 and output[0] > 1 and window[-1] * channels > 24:
-        shifts = tuple(divmod(dilation[0] * k, stride[0]) for k in range(kernel[0]))
-        steps = shifts[-1][0] + output[0]
-        padded[0] = stride[0] * steps
-        first, rest = (stride[0], steps, output[0], shifts), slice(1, None)
-    else:
-        first, rest = (1, 1, 1, ((0, 0),)), slice(None)
-
+    step, steps, rows, rest = 1, 1, 1, slice(None)
+    shifts: tuple[tuple[int, int], ...] = ((0, 0),)
+    if shift:
+        step, rows, rest = stride[0], output[0], slice(1, None)
+        shifts = tuple(divmod(dilation[0] * k, step) for k in range(kernel[0]))
+        steps = shifts[-1][0] + rows
+        padded[0] = step * steps
     amounts = [(left, n - m - left) for m, n, left in zip(size, padded, padding[-2::-2], strict=True)]
     return Geometry(
         tuple(amount for pair in reversed(amounts) for amount in pair),
         tuple(padded),
         output,
-        tuple(kernel),
+        kernel,
         (groups,) if groups > 1 else (),
-        *first,
+        step,
+        steps,
+        rows,
+        shifts,
         tuple(padded[rest]),
         windows[rest],
         window[rest],
@@ -415,7 +440,8 @@ def conv(dims: int, x: Tensor, weight: Tensor, bias: Tensor | None, stride, padd
         warnings.warn("padding='same' is uneven here: there is one more zero on the right", stacklevel=3)
     options = stride, amounts, dilation, groups
     check(x, weight, bias, options)
+    x, weight, bias = autocast(x, weight, bias)
     if tuple(weight.shape[2:]) == tuple(x.shape[2:]) and groups == 1 and not any(amounts):
         y = LinearFn.apply(x.flatten(1), weight.flatten(1), bias)  # one window: the whole of x
         return y[(..., *(None for _ in range(dims)))]
-    return ConvFn.apply(x, weight, bias, geometry(x.shape[2:], weight.shape, *options))
+    return ConvFn.apply(x, weight, bias, plan(x.shape[2:], weight.shape, *options))

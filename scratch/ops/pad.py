@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.function import Function
-from scratch.ops.window import Sizes
+from scratch.ops.window import Sizes, empty
 
 
 def constant_pad(x: Tensor, padding: Sizes, value: float = 0) -> Tensor:
@@ -35,7 +35,7 @@ def constant_pad(x: Tensor, padding: Sizes, value: float = 0) -> Tensor:
             if size[axis] < 0:
                 raise RuntimeError(f"padding {left}, {right} of a dimension of size {x.shape[axis]} leaves nothing")
             changes.append((axis, left, right))
-    y = inner = x.new_zeros(size) if value == 0 else x.new_full(size, value)
+    y = inner = empty(x, size).fill_(value)
     for axis, left, right in changes:
         length = size[axis] - max(left, 0) - max(right, 0)  # what of x lies in y
         inner, x = inner.narrow(axis, max(left, 0), length), x.narrow(axis, max(-left, 0), length)

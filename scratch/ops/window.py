@@ -1,11 +1,11 @@
-"""Sliding windows: what every convolution and pooling reads, as a view, and the adjoint of that view.
+"""Sliding windows: what every convolution and pooling reads, and the adjoint of reading.
 
-Shapes:     x (…, *S)   →   windows (…, *O, *K),   for any number of dimensions S
+Shapes:     x (…, *S, …)   →   windows (…, *O, …, *K),   for any number of dimensions S
             O = ⌊(S − dilation (K − 1) − 1) / stride⌋ + 1
-Formula:    windows[…, o, k] = x[…, stride·o + dilation·k]                          (1)
+Formula:    windows[…, o, …, k] = x[…, stride·o + dilation·k, …]                          (1)
 Tangent:    (1) itself: it copies numbers, hence is linear.
-Adjoint:    x̄[…, i] = Σ windows̄[…, o, k]  over all o, k with stride·o + dilation·k = i   (2)
-            `add_windows` runs over the few kernel offsets k, and for each adds a whole strided slice at once.
+Adjoint:    x̄[…, i, …] = Σ windows̄[…, o, …, k]  over all o, k with stride·o + dilation·k = i   (2)
+            Both are loops over the few offsets k in a window, each a whole strided slice of x at once.
 """
 
 from collections.abc import Sequence
@@ -28,27 +28,22 @@ def output_sizes(size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> 
     return tuple((n - r * (k - 1) - 1) // s + 1 for n, k, s, r in zip(size, kernel, stride, dilation, strict=True))
 
 
-def windows(x: Tensor, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
-    """(1): (..., *S) -> (..., *O, *K), a view."""
-    for axis, (k, s, r) in enumerate(zip(kernel, stride, dilation, strict=True), start=x.dim() - len(kernel)):
-        x = x.unfold(axis, r * (k - 1) + 1, s)[..., ::r]
-    return x
-
-
-def add_windows(x: Tensor, parts: Tensor, stride: Sizes, dilation: Sizes) -> None:
-    """(2): adds (..., *O, *K) to x (..., *S) in place."""
+def add_windows(x: Tensor, axis: int, parts: Tensor, stride: Sizes, dilation: Sizes) -> None:
+    """(2): adds (…, *O, …, *K) to x (…, *S, …) in place; S begins at axis, and x is contiguous."""
     dims = len(stride)
-    lead = x.dim() - dims
-    output, kernel = parts.shape[lead : lead + dims], parts.shape[lead + dims :]
+    output, kernel, one = parts.shape[axis : axis + dims], parts.shape[-dims:], x.stride()[axis : axis + dims]
     # Neighbouring offsets up to the stride do not overlap, and go in one addition.
-    steps = [s if r == 1 else 1 for s, r in zip(stride, dilation, strict=True)]
+    steps = [s if d == 1 else 1 for s, d in zip(stride, dilation, strict=True)]
     for start in product(*map(range, [0] * dims, kernel, steps)):
-        part, target = parts, x
-        for i, (first, o, k, step, s, r) in enumerate(zip(start, output, kernel, steps, stride, dilation, strict=True)):
-            width = min(step, k - first)
-            part = part.narrow(lead + dims + i, first, width)
-            target = target.narrow(lead + i, r * first, s * (o - 1) + width).unfold(lead + i, width, s)
-        target += part
+        part, start_in_memory, widths = parts, 0, []
+        for i, (first, k, step, d) in enumerate(zip(start, kernel, steps, dilation, strict=True)):
+            widths.append(min(step, k - first))
+            part = part.narrow(i - dims, first, widths[-1])
+            start_in_memory += d * first * one[i]
+        size, strides = [*x.shape, *widths], [*x.stride(), *one]
+        size[axis : axis + dims] = output
+        strides[axis : axis + dims] = [s * each for s, each in zip(stride, one, strict=True)]
+        x.as_strided(size, strides, start_in_memory).add_(part)
 
 
 def shifted(x: Tensor, axis: int, k: int, o: int, s: int, d: int) -> list[Tensor]:
@@ -74,6 +69,6 @@ def add_shifted(parts: Sequence[Tensor], axis: int, k: int, o: int, s: int, d: i
 
 def empty(like: Tensor, size: Sizes) -> Tensor:
     """An array (N, C, *S), with the channels last in memory where ``like`` has them there."""
-    if like.stride(1) == 1:
+    if like.dim() > 1 and like.stride(1) == 1:
         return like.new_empty(size[0], *size[2:], size[1]).movedim(-1, 1)
     return like.new_empty(*size)

@@ -1,0 +1,123 @@
+"""Convolution's fast forms against its textbook form: all windows copied, one output at a time."""
+
+import pytest
+import torch
+from torch.autograd import gradcheck, gradgradcheck
+
+from scratch.nn import functional as F
+from scratch.ops import conv
+from scratch.ops.conv import ConvFn, geometry, plan
+
+SETTINGS = {  # size of x, of W, stride, padding (right to left), dilation, groups
+    "plain": ((3, 2, 7, 8), (4, 2, 3, 3), (1, 1), (0, 0, 0, 0), (1, 1), 1),
+    "padded": ((3, 2, 7, 8), (4, 2, 3, 2), (1, 1), (1, 2, 2, 1), (1, 1), 1),
+    "strided": ((3, 2, 9, 11), (4, 2, 3, 2), (2, 3), (1, 1, 0, 0), (1, 1), 1),
+    "dilated": ((3, 2, 9, 8), (4, 2, 3, 2), (2, 1), (0, 0, 2, 2), (3, 1), 1),
+    "grouped": ((3, 4, 7, 8), (6, 2, 3, 3), (1, 2), (1, 1, 1, 1), (1, 1), 2),
+    "depthwise": ((3, 3, 7, 8), (3, 1, 3, 3), (2, 1), (1, 1, 1, 1), (1, 1), 3),
+    "one window": ((3, 2, 3, 5), (4, 2, 3, 3), (2, 1), (0, 0, 0, 0), (1, 1), 1),
+    "pointwise": ((3, 2, 4, 5), (4, 2, 1, 1), (2, 2), (0, 0, 0, 0), (1, 1), 1),
+    "volume": ((2, 2, 5, 4, 6), (3, 2, 3, 2, 3), (2, 1, 1), (1, 1, 0, 0, 1, 1), (1, 1, 1), 1),
+    "line": ((3, 2, 9), (4, 2, 3), (2,), (1, 1), (1,), 1),
+}
+FORMS = [(block, shift) for block in (1, 2, 3, 4) for shift in (False, True)]
+
+
+def tensors(x, weight):
+    generator = torch.Generator().manual_seed(0)
+    bias = weight[:1]
+    return [torch.randn(s, generator=generator, dtype=torch.float64, requires_grad=True) for s in (x, weight, bias)]
+
+
+def results(inputs, g):
+    y = ConvFn.apply(*inputs, g)
+    upstream = torch.randn(y.shape, generator=torch.Generator().manual_seed(1), dtype=y.dtype)
+    return y, *torch.autograd.grad(y, inputs, upstream)
+
+
+@pytest.mark.parametrize(("block", "shift"), FORMS)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_fast_forms_are_the_textbook_form(name, block, shift):
+    x, weight, *options = SETTINGS[name]
+    if shift and len(x) == 3:
+        pytest.skip("the only dimension of a line goes by windows")
+    inputs = tensors(x, weight)
+    g = geometry(x[2:], weight, *options, block, shift)
+    assert (g.block, len(g.shifts)) == (block, weight[2] if shift else 1)
+    for fast, textbook in zip(results(inputs, g), results(inputs, geometry(x[2:], weight, *options)), strict=True):
+        torch.testing.assert_close(fast, textbook, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("block", "shift"), [(1, False), (2, True), (3, False)])
+@pytest.mark.parametrize("name", ["padded", "strided", "grouped"])
+def test_fast_forms_have_exact_derivatives(name, block, shift):
+    x, weight, *options = SETTINGS[name]
+    x = (1, *x[1:2], 5, 6)
+    g = geometry(x[2:], weight, *options, block, shift)
+    inputs = tensors(x, weight)
+    assert gradcheck(lambda *t: ConvFn.apply(*t, g), inputs, atol=1e-8, rtol=1e-6)
+    assert gradgradcheck(lambda *t: ConvFn.apply(*t, g), inputs, atol=1e-8, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("size", "weight", "block", "shifts"),
+    [((28, 28), (6, 1, 5, 5), 4, 1), ((14, 14), (16, 6, 5, 5), 2, 5), ((28, 28), (64, 64, 3, 3), 1, 3)],
+)
+def test_the_plan_is_what_was_measured_to_be_fast(size, weight, block, shifts):
+    padding = (weight[-1] // 2,) * 4 if weight[1] != 6 else (0,) * 4
+    g = plan(size, weight, (1, 1), padding, (1, 1), 1)
+    assert (g.block, len(g.shifts)) == (block, shifts)
+
+
+@pytest.mark.parametrize("name", ["padded", "grouped"])
+def test_a_batch_in_parts(name, monkeypatch):
+    x, weight, *options = SETTINGS[name]
+    inputs, g = tensors(x, weight), plan(x[2:], weight, *options)
+    whole = results(inputs, g)
+    monkeypatch.setattr(conv, "CACHE", 1)
+    assert len(list(conv.parts(x[0], x[1], g))) == x[0]
+    for part, all_at_once in zip(results(inputs, g), whole, strict=True):
+        torch.testing.assert_close(part, all_at_once, rtol=1e-12, atol=1e-12)
+
+
+def test_any_memory_layout_goes_in_and_channels_last_comes_out():
+    x, weight, bias = tensors((2, 4, 6, 7), (5, 4, 3, 3))
+    expected = torch.conv2d(x, weight, bias)
+    for given in (x, x.contiguous(memory_format=torch.channels_last), x.transpose(2, 3).contiguous().transpose(2, 3)):
+        y = F.conv2d(given, weight, bias)
+        assert y.is_contiguous(memory_format=torch.channels_last)
+        torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_vmap_over_weights_of_one_input():
+    x, weights, _ = tensors((2, 4, 6, 7), (3, 5, 4, 3, 3))
+
+    def gradient(weight):
+        return torch.func.grad(lambda w: F.conv2d(x, w, padding=1).sin().sum())(weight)
+
+    batched = torch.func.vmap(gradient)(weights)
+    torch.testing.assert_close(batched, torch.stack([gradient(w) for w in weights]), rtol=1e-12, atol=1e-12)
+
+
+def test_autocast():
+    x, weight, bias = (t.detach().float().requires_grad_() for t in tensors((2, 4, 6, 7), (5, 4, 3, 3)))
+    with torch.autocast("cpu", torch.bfloat16):
+        y = F.conv2d(x, weight, bias)
+        expected = torch.conv2d(x, weight, bias)
+    assert y.dtype == expected.dtype == torch.bfloat16
+    y.float().sum().backward()
+    assert all(t.grad.dtype == torch.float32 for t in (x, weight, bias))
+
+
+@pytest.mark.parametrize("options", [{}, {"stride": 2, "padding": 1, "groups": 2}])
+def test_compiles_whole(options):
+    x, weight, bias = tensors((2, 4, 6, 7), (6, 4 // options.get("groups", 1), 3, 3))
+    compiled = torch.compile(lambda *t: F.conv2d(*t, **options), fullgraph=True, backend="aot_eager")
+    for run in (compiled, F.conv2d):
+        kwargs = {} if run is compiled else options
+        y = run(x, weight, bias, **kwargs)
+        gradients = torch.autograd.grad(y.sin().sum(), (x, weight, bias))
+        if run is compiled:
+            first = (y, *gradients)
+    for a, b in zip(first, (y, *gradients), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
