@@ -59,6 +59,7 @@ class Geometry(NamedTuple):
     padded: tuple[int, ...]  # S with it
     output: tuple[int, ...]  # L
     kernel: tuple[int, ...]  # K
+    channels: int  # C
     groups: tuple[int, ...]  # (G,); () for one group, whose matrices then have one dimension less
     # The dimension that goes by shifts:
     step: int  # s
@@ -106,7 +107,7 @@ def shifted(z: Tensor, g: Geometry) -> list[Tensor]:
 
 
 def add_strips(Z: Tensor, g: Geometry) -> Tensor:
-    """The adjoint of `strips`, but for the shifts: Z̄ -> padded x̄."""
+    """The adjoint of `strips`, but for the shifts: Z̄ -> padded x̄ (N, *S, C)."""
     groups, rest = len(g.groups), len(g.size)
     n, c = Z.shape[-2] // (g.steps * math.prod(g.windows)), Z.shape[-1] // math.prod(g.window)
     view = Z.view(g.step, *g.groups, g.steps, n, *g.windows, *g.window, c)
@@ -114,7 +115,7 @@ def add_strips(Z: Tensor, g: Geometry) -> Tensor:
     view = view.permute(2 + groups, 1 + groups, 0, *places, *range(1, 1 + groups), -1, *(i + rest for i in places))
     x = Z.new_zeros(n, g.steps, g.step, *g.size, *g.groups, c)
     add_windows(x, 3, view, g.stride, g.dilation)
-    return x.view(n, *g.padded, math.prod(g.groups) * c).movedim(-1, 1)
+    return x.view(n, *g.padded, g.channels)
 
 
 def rows(y: Tensor, g: Geometry) -> Tensor:
@@ -126,25 +127,13 @@ def rows(y: Tensor, g: Geometry) -> Tensor:
     return view.reshape(*g.groups, g.rows * y.shape[0] * math.prod(g.windows), g.block * o)
 
 
-def part_of(Y: Tensor, part: slice, g: Geometry) -> Tensor:
-    """The rows of Y that belong to some of the images."""
-    each = math.prod(g.windows)
-    images = Y.shape[-2] // (g.rows * each)
-    if part.stop - part.start >= images:
-        return Y
-    return Y.view(*g.groups, g.rows, images, each, Y.shape[-1])[..., part, :, :].flatten(-4, -2)
-
-
-def images(Y: list[Tensor], g: Geometry) -> Tensor:
-    """The inverse of `rows`, which is its adjoint; Y comes in parts of the batch."""
-    groups, parts = len(g.groups), []
-    for part in Y:
-        n = part.shape[-2] // (g.rows * math.prod(g.windows))
-        view = part.view(*g.groups, g.rows, n, math.prod(g.windows), g.block, part.shape[-1] // g.block)
-        parts.append(view.permute(1 + groups, groups, 2 + groups, 3 + groups, *range(groups), -1))
-    y = torch.cat(parts) if len(parts) > 1 else parts[0]  # (N, L, L', B, G, O/G)
-    y = y.reshape(y.shape[0], *g.output[:-1], g.windows[-1] * g.block, y.shape[4:].numel())
-    return y.narrow(-2, 0, g.output[-1]).contiguous().movedim(-1, 1)
+def image(Y: Tensor, g: Geometry) -> Tensor:
+    """The inverse of `rows`, which is its adjoint: Y -> y as (N, *L, O)."""
+    groups, n = len(g.groups), Y.shape[-2] // (g.rows * math.prod(g.windows))
+    view = Y.view(*g.groups, g.rows, n, math.prod(g.windows), g.block, Y.shape[-1] // g.block)
+    view = view.permute(1 + groups, groups, 2 + groups, 3 + groups, *range(groups), -1)  # (N, L, L', B, G, O/G)
+    y = view.reshape(n, *g.output[:-1], g.windows[-1] * g.block, view.shape[4:].numel())
+    return y.narrow(-2, 0, g.output[-1])
 
 
 def diagonals(wide: Tensor, g: Geometry) -> Tensor:
@@ -196,50 +185,69 @@ def pad_to(x: Tensor, g: Geometry) -> Tensor:
     return constant_pad(x.movedim(1, -1), (0, 0, *g.padding)).contiguous()
 
 
-def parts(images: int, channels: int, g: Geometry) -> Iterator[slice]:
+def cropped(x: Tensor, g: Geometry) -> Tensor:
+    """The adjoint of `pad_to`, but for the order of the dimensions."""
+    return constant_pad(x, (0, 0, *(-amount for amount in g.padding)))
+
+
+def parts(images: int, g: Geometry) -> Iterator[slice]:
     """The batch in parts whose Z fits in a cache."""
-    each = channels * math.prod((g.steps, g.step, *g.windows, *g.window))
+    each = g.channels * math.prod((g.steps, g.step, *g.windows, *g.window))
     step = max(1, CACHE // max(1, each))
     return (slice(first, first + step) for first in range(0, max(images, 1), step))
 
 
+def joined(images: list[Tensor]) -> Tensor:
+    """Parts (N, *L, O) -> (N, O, *L)"""
+    return (torch.cat(images) if len(images) > 1 else images[0].contiguous()).movedim(-1, 1)
+
+
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, g: Geometry) -> Tensor:
     """(1): x, W, b -> y."""
-    x, W, Y = pad_to(x, g), matrices(weight, g), []
+    W, y = matrices(weight, g), []
     if bias is not None:
         bias = torch.cat([bias.view(*g.groups, 1, -1)] * g.block, -1)  # (G, 1, B·O/G)
-    for part in parts(x.shape[0], x.shape[-1], g):
-        Z = strips(x[part], g)
+    for part in parts(x.shape[0], g):
+        Z = strips(pad_to(x[part], g), g)
         if bias is None:
-            y = Z[0] @ W[0]
+            Y = Z[0] @ W[0]
         else:
-            y = torch.baddbmm(bias, Z[0], W[0]) if g.groups else torch.addmm(bias, Z[0], W[0])
+            Y = torch.baddbmm(bias, Z[0], W[0]) if g.groups else torch.addmm(bias, Z[0], W[0])
         for z, w in zip(Z[1:], W[1:], strict=True):
-            add_product(y, z, w)
-        Y.append(y)
-    return images(Y, g)
+            add_product(Y, z, w)
+        y.append(image(Y, g))
+    return joined(y)
 
 
-def spread(Y: Tensor, weight: Tensor, g: Geometry) -> Tensor:
-    """(3): the rows of ȳ, W -> x̄."""
-    W, x, each = matrices(weight, g), [], g.rows * math.prod(g.windows)
-    for part in parts(Y.shape[-2] // each, weight.shape[1] * math.prod(g.groups), g):
-        y = part_of(Y, part, g)
-        Z = y.new_zeros(g.step, *g.groups, y.shape[-2] // g.rows * g.steps, W[0].shape[-2])
-        for z, w in zip(shifted(Z, g), W, strict=True):
-            add_product(z, y, w.mT)
-        x.append(add_strips(Z, g))
-    full = torch.cat(x) if len(x) > 1 else x[0]
-    return constant_pad(full.movedim(1, -1), (0, 0, *(-amount for amount in g.padding))).movedim(-1, 1)
-
-
-def correlate(x: Tensor, Y: Tensor, g: Geometry) -> Tensor:
-    """(4): x, the rows of ȳ -> W̄."""
-    x, W = pad_to(x, g), []
-    for part in parts(x.shape[0], x.shape[-1], g):
-        y = part_of(Y, part, g)
-        W.append(torch.stack([z.mT @ y for z in strips(x[part], g)]))
-    return sum_diagonals(sum(W[1:], W[0]), g)
+def gradients(
+    grad: Tensor, g: Geometry, weight: Tensor | None, x: Tensor | None, bias: bool = False
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """ȳ and what is needed for each -> x̄ by (3), which takes W; W̄ by (4), which takes x; b̄ by (5)."""
+    W = [] if weight is None else matrices(weight, g)
+    grad_x: list[Tensor] = []
+    grad_W: list[Tensor] = []
+    grad_b: list[Tensor] = []
+    for part in parts(grad.shape[0], g):
+        Y = rows(grad[part], g)
+        if weight is not None:
+            Z = Y.new_zeros(g.step, *g.groups, Y.shape[-2] // g.rows * g.steps, W[0].shape[-2])
+            for z, w in zip(shifted(Z, g), W, strict=True):
+                add_product(z, Y, w.mT)
+            grad_x.append(cropped(add_strips(Z, g), g))
+        if x is not None:
+            blocks = strips(pad_to(x[part], g), g)
+            if not grad_W:
+                grad_W = [z.mT @ Y for z in blocks]
+            else:
+                for total, z in zip(grad_W, blocks, strict=True):
+                    add_product(total, z.mT, Y)
+        if bias:
+            grad_b.append(Y.sum(-2))
+    return (
+        joined(grad_x) if grad_x else None,
+        sum_diagonals(torch.stack(grad_W), g) if grad_W else None,
+        sum(grad_b[1:], grad_b[0]).view(*g.groups, g.block, -1).sum(-2).flatten() if grad_b else None,
+    )
 
 
 class ConvFn(Function):
@@ -256,15 +264,11 @@ class ConvFn(Function):
     def backward(ctx, grad):
         (x, weight), g = ctx.saved_tensors, ctx.geometry
         needs_x, needs_weight, needs_bias, _ = ctx.needs_input_grad
-        if not in_place(grad):  # each as a Function of its own
-            grad_x = SpreadFn.apply(grad, weight, g) if needs_x else None
-            grad_weight = CorrelateFn.apply(x, grad, g) if needs_weight else None
-            grad_bias = grad.sum([0, *range(2, grad.dim())]) if needs_bias else None
-        else:  # the same numbers; ȳ is put in rows once
-            Y = rows(grad, g)
-            grad_x = spread(Y, weight, g) if needs_x else None  # (3)
-            grad_weight = correlate(x, Y, g) if needs_weight else None  # (4)
-            grad_bias = Y.sum(-2).view(*g.groups, g.block, -1).sum(-2).flatten() if needs_bias else None  # (5)
+        if in_place(grad):  # all at once
+            return *gradients(grad, g, weight if needs_x else None, x if needs_weight else None, needs_bias), None
+        grad_x = SpreadFn.apply(grad, weight, g) if needs_x else None  # (3)
+        grad_weight = CorrelateFn.apply(x, grad, g) if needs_weight else None  # (4)
+        grad_bias = grad.sum([0, *range(2, grad.dim())]) if needs_bias else None  # (5)
         return grad_x, grad_weight, grad_bias, None
 
 
@@ -273,7 +277,7 @@ class SpreadFn(Function):
 
     @staticmethod
     def forward(grad, weight, g):
-        return spread(rows(grad, g), weight, g)
+        return gradients(grad, g, weight, None)[0]
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -294,7 +298,7 @@ class CorrelateFn(Function):
 
     @staticmethod
     def forward(x, grad, g):
-        return correlate(x, rows(grad, g), g)
+        return gradients(grad, g, None, x)[1]
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -357,6 +361,7 @@ def geometry(
         tuple(padded),
         output,
         kernel,
+        weight[1] * groups,
         (groups,) if groups > 1 else (),
         step,
         steps,
