@@ -64,6 +64,14 @@ def test_it_is_timed(start, tmp_path):
     assert all(result["milliseconds"] > 0 and result["mebibytes"] > 0 for result in results)
 
 
+@pytest.mark.parametrize("what", ["model", "layers", "optimizers", "graph"])
+def test_every_kind_of_benchmark(what, start, tmp_path):
+    few = ["seconds=0.001", "batch_sizes=[2]", "only=[relu,sgd]", "graph.nodes=[50]", "json=times.json"]
+    assert start(benchmark, "benchmark", f"what={what}", *few) == 0
+    (result,) = json.loads((tmp_path / "times.json").read_text())["results"]
+    assert result["milliseconds"] > 0
+
+
 def test_a_layer_it_lacks_is_named(start, tmp_path, capsys):
     (tmp_path / "few_layers.py").write_text("from torch.nn import CrossEntropyLoss, Linear\n")
     assert start(train, "train", "impl=few_layers") == 2

@@ -240,7 +240,7 @@ def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:
     if config.what == "graph":
         for nodes in config.graph.nodes:
             at_least("graph.nodes", nodes, 1)
-            build = partial(graph_call, nodes, config.graph, device=config.device)
+            build = partial(graph_call, config.graph, nodes=nodes, device=config.device)
             yield f"GCNConv, {nodes:,} nodes", build, build
 
 
