@@ -1,4 +1,4 @@
-"""Convolution (in deep learning's sense: a cross-correlation), for any number of spatial dimensions from two.
+"""Convolution (in deep learning's sense: a cross-correlation), for any number of spatial dimensions.
 
 Shapes:     x (N, C, *S)   W (O, C/G, *K)   b (O,) or None   y (N, O, *L)
             G groups, each its own convolution: the sums below are over one. d dilation, s stride, p padding.
@@ -12,25 +12,29 @@ Adjoint:    ⟨ȳ, conv(x, W)⟩ = Σ_nolck ȳ[n, o, l] W[o, c, k] x[n, c, s·l 
             (3) is the transposed convolution. The gradients of (3) by ȳ and W, and of (4) by x and ȳ, are
             again among (1), (3), (4): three Functions that call each other give derivatives of every order.
 
-Products:   A convolution is a Linear layer on windows. The textbook copies all windows into the rows of a matrix
-            X (N·L, K·C), so that Y = X W + b, X̄ = Ȳ Wᵀ, W̄ = Xᵀ Ȳ, and x̄ is X̄ with each window added back to where
-            it was read. Here windows are copied along all dimensions but the first:
-            Z[i] (N·L', K'·C) has the windows of row i of the padded x (rows are lines of an image)
-            Y[l] = Σ_k Z[s·l + d·k] W[k] + b  (1)   Z̄[s·l + d·k] += Ȳ[l] W[k]ᵀ  (3)   W̄[k] = Σ_l Z[s·l + d·k]ᵀ Ȳ[l]  (4)
-            where k runs over the first dimension of the kernel. With Z ordered by i, first those of equal i mod s,
-            Z[s·l + d·k] for all l is one block of neighbouring rows: a kernel offset is a shift, and copies nothing.
-Neighbours: With few channels such products are slow. So B outputs side by side in a row are computed together:
-            they share one window of size K + s(B − 1) in the last dimension, for which
+Products:   A convolution is a Linear layer on windows. The textbook copies all windows of the padded x into the
+            rows of a matrix X (N·L, K·C). Then, as for Linear, Y = X W + b, X̄ = Ȳ Wᵀ, W̄ = Xᵀ Ȳ, and x̄ is X̄ with
+            each window added back to where it was read.
+Shifts:     It is enough to copy windows along all dimensions but the first. Let Z[i] (N·L', K'·C) have those of
+            the lines i of all images; then, for all l at once,
+            Y[l] = Σ_k Z[s·l + d·k] W[k] + b   (1)       Z̄[s·l + d·k] += Ȳ[l] W[k]ᵀ   (3)
+            W̄[k] = Σ_l Z[s·l + d·k]ᵀ Ȳ[l]      (4)       with k in the first dimension of the kernel.
+            With Z in the order of i, first all i that are equal modulo s, each Z[s·l + d·k] is one block of
+            neighbouring rows: a kernel offset is a shift, and copies nothing.
+Neighbours: With few channels the products are narrow and slow. So B outputs side by side in a line are computed
+            together: they share one window of size K + s(B − 1) in the last dimension, for which
             W⁺[s·j + k, c; j, o] = W[o, c, k],  j < B, and 0 elsewhere                                  (6)
             y[n, o, B·l + j] = Y⁺[n·l; j, o],   Y⁺ = X⁺ W⁺                                              (7)
             This is the same convolution with a larger kernel and stride and B·O outputs, and all of the above
-            holds. The adjoint of (6) sums W̄⁺ over its diagonals. B = 1 is the plain form.
+            holds. The adjoint of (6) sums W̄⁺ over its diagonals.
+            `plan` chooses; `geometry` with B = 1 and without shifts is the textbook, as which the tests prove all.
 
 Saved:      x, W.   Recomputed: Z, a few images at a time.
 Kinks:      none.
 Errors:     RuntimeError for shapes that do not fit, and for values that make no sense.
 Reference:  torch.nn.functional.conv2d. Differs: y has the channels last in memory, whatever x has (so flatten it
-            with reshape, not view); without input channels y = b, and has O channels.
+            with reshape, not view); a NaN or an infinity in x also reaches the neighbours computed with those
+            whose window has it; without input channels y = b, and has O channels.
 Source:     LeCun et al., Gradient-based learning applied to document recognition (1998);
             Chellapilla, Puri and Simard, High performance convolutional neural networks for document
             processing (2006), for the product with X.
@@ -76,13 +80,13 @@ class Geometry(NamedTuple):
     plain: tuple[int, int]  # K and s of the last dimension without them
 
 
-CACHE = 2**19  # numbers
+CACHE = 2**19  # numbers of Z made at a time
 
 # The three arrays as matrices, and back. If there are groups, they are the first dimension of each matrix.
 
 
-def strips(x: Tensor, g: Geometry) -> list[Tensor]:
-    """Padded x (N, *S, C) -> Z[s·l + d·k] (G, L·N·L', K'·C/G) for each k."""
+def strips(x: Tensor, g: Geometry) -> Tensor:
+    """Padded x (N, *S, C) -> Z (s, G, S/s·N·L', K'·C/G)."""
     groups, rest = len(g.groups), len(g.size)
     c = x.shape[-1] // math.prod(g.groups)
     z = x.view(x.shape[0], g.steps, g.step, *g.size, *g.groups, c)
@@ -96,13 +100,12 @@ def strips(x: Tensor, g: Geometry) -> list[Tensor]:
         size[axis:axis], stride[axis:axis] = [k], [d * one]
         size[3 + groups : 3 + groups], stride[3 + groups : 3 + groups] = [o], [s * one]
         z = z.as_strided(size, stride).contiguous()  # (…, N, *L' so far, *S, *K' so far, C/G)
-    z = z.view(g.step, *g.groups, g.steps * x.shape[0] * math.prod(g.windows), math.prod(g.window) * c)
-    return shifted(z, g)
+    return z.view(g.step, *g.groups, g.steps * x.shape[0] * math.prod(g.windows), math.prod(g.window) * c)
 
 
-def shifted(z: Tensor, g: Geometry) -> list[Tensor]:
-    """Z (s, G, S/s·N·L', K'·C/G) -> the blocks of rows Z[s·l + d·k] for all l, for each k."""
-    step, each = z.unbind(0), z.shape[-2] // g.steps
+def shifted(Z: Tensor, g: Geometry) -> list[Tensor]:
+    """The blocks of rows Z[s·l + d·k] (G, L·N·L', K'·C/G) for all l, for each k."""
+    step, each = Z.unbind(0), Z.shape[-2] // g.steps
     return [step[remainder].narrow(-2, quotient * each, g.rows * each) for quotient, remainder in g.shifts]
 
 
@@ -180,6 +183,16 @@ def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
         out.baddbmm_(a, b)
 
 
+def products(Z: Tensor, Y: Tensor, g: Geometry) -> Tensor:
+    """Z[s·l + d·k]ᵀ Ȳ[l] (K, G, K'·C/G, B·O/G), for all k in one call where the blocks lie at equal distances."""
+    count, columns = len(g.shifts), Z.shape[-1]
+    if g.groups or count == 1 or g.shifts[-1] != (count - 1, 0):
+        return torch.stack([z.mT @ Y for z in shifted(Z, g)])
+    each = Z.shape[-2] // g.steps * columns
+    blocks = Z.as_strided((count, Y.shape[0], columns), (each, columns, 1))
+    return torch.bmm(blocks.mT, Y.expand(count, *Y.shape))
+
+
 def pad_to(x: Tensor, g: Geometry) -> Tensor:
     """x (N, C, *S) with its padding, as (N, *S, C): a window is then one run of numbers."""
     return constant_pad(x.movedim(1, -1), (0, 0, *g.padding)).contiguous()
@@ -208,12 +221,12 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, g: Geometry) -> Ten
     if bias is not None:
         bias = torch.cat([bias.view(*g.groups, 1, -1)] * g.block, -1)  # (G, 1, B·O/G)
     for part in parts(x.shape[0], g):
-        Z = strips(pad_to(x[part], g), g)
+        first, *others = shifted(strips(pad_to(x[part], g), g), g)
         if bias is None:
-            Y = Z[0] @ W[0]
+            Y = first @ W[0]
         else:
-            Y = torch.baddbmm(bias, Z[0], W[0]) if g.groups else torch.addmm(bias, Z[0], W[0])
-        for z, w in zip(Z[1:], W[1:], strict=True):
+            Y = torch.baddbmm(bias, first, W[0]) if g.groups else torch.addmm(bias, first, W[0])
+        for z, w in zip(others, W[1:], strict=True):
             add_product(Y, z, w)
         y.append(image(Y, g))
     return joined(y)
@@ -235,17 +248,12 @@ def gradients(
                 add_product(z, Y, w.mT)
             grad_x.append(cropped(add_strips(Z, g), g))
         if x is not None:
-            blocks = strips(pad_to(x[part], g), g)
-            if not grad_W:
-                grad_W = [z.mT @ Y for z in blocks]
-            else:
-                for total, z in zip(grad_W, blocks, strict=True):
-                    add_product(total, z.mT, Y)
+            grad_W.append(products(strips(pad_to(x[part], g), g), Y, g))
         if bias:
             grad_b.append(Y.sum(-2))
     return (
         joined(grad_x) if grad_x else None,
-        sum_diagonals(torch.stack(grad_W), g) if grad_W else None,
+        sum_diagonals(sum(grad_W[1:], grad_W[0]), g) if grad_W else None,
         sum(grad_b[1:], grad_b[0]).view(*g.groups, g.block, -1).sum(-2).flatten() if grad_b else None,
     )
 
@@ -315,17 +323,20 @@ class CorrelateFn(Function):
 
 
 @lru_cache
-def plan(size: Sizes, weight: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int) -> Geometry:
-    """What is fastest, by measurement, for S and the shape of W."""
-    g = geometry(size, weight, stride, padding, dilation, groups)
-    outputs, channels = weight[:2]
+def plan(
+    x: Sizes, weight: Sizes, bias: Sizes | None, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> Geometry:
+    """What is fastest, by measurement, for x, W and b of these shapes; refuses what torch refuses."""
+    check(x, weight, bias, stride, padding, dilation, groups)
+    options = x[2:], weight, stride, padding, dilation, groups
+    output = geometry(*options).output
     # Narrow products are slow: at least 16 columns, or 2 outputs of few channels; rather more than a remainder.
-    block = max(-(-16 * groups // outputs), 2 if channels < 16 else 1)
-    block = next((b for b in range(block, 2 * block) if g.output[-1] % b == 0), block)
-    block = min(block, g.output[-1]) if dilation[-1] == 1 else 1
+    block = max(-(-16 * groups // weight[0]), 2 if weight[1] < 16 else 1)
+    block = next((b for b in range(block, 2 * block) if output[-1] % b == 0), block)
+    block = min(block, output[-1]) if dilation[-1] == 1 else 1
     # Shifts make a product for each row of the kernel: not where those are narrow, or where y has but one row.
-    shift = g.output[0] > 1 and (weight[-1] + stride[-1] * (block - 1)) * channels > 24
-    return geometry(size, weight, stride, padding, dilation, groups, block, shift)
+    shift = output[0] > 1 and (weight[-1] + stride[-1] * (block - 1)) * weight[1] > 24
+    return geometry(*options, block, shift)
 
 
 def geometry(
@@ -391,31 +402,32 @@ def padding_amounts(padding: str | int | Sizes, kernel: Sizes, stride: Sizes, di
     return tuple(amount for p in reversed(pair(padding, len(kernel))) for amount in (p, p))
 
 
-def check(x: Tensor, weight: Tensor, bias: Tensor | None, g: tuple[Sizes, Sizes, Sizes, int]) -> None:
-    """The demands of torch's convolution, as RuntimeErrors."""
-    stride, padding, dilation, groups = g
-    kernel = weight.shape[2:]
-    if not len(stride) == len(dilation) == len(padding) / 2 == len(kernel):
-        raise RuntimeError(f"stride, padding and dilation need 1 or {len(kernel)} numbers")
+def check(
+    x: Sizes, weight: Sizes, bias: Sizes | None, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> None:
+    """The demands of torch's convolution on the shapes and the numbers, as RuntimeErrors."""
+    dims, kernel = len(weight) - 2, tuple(weight[2:])
+    if not len(stride) == len(dilation) == len(padding) / 2 == dims:
+        raise RuntimeError(f"stride, padding and dilation need 1 or {dims} numbers")
     if min(*stride, *dilation, *kernel, groups) <= 0 or min(padding) < 0:
         raise RuntimeError(
-            f"kernel {tuple(kernel)}, stride {stride}, dilation {dilation} and groups {groups} must be positive, "
+            f"kernel {kernel}, stride {stride}, dilation {dilation} and groups {groups} must be positive, "
             f"padding {padding} not negative"
         )
-    if weight.shape[0] == 0 or weight.shape[0] % groups:
-        raise RuntimeError(f"{groups} groups do not divide {weight.shape[0]} output channels")
-    if x.shape[1] != weight.shape[1] * groups:
+    if weight[0] == 0 or weight[0] % groups:
+        raise RuntimeError(f"{groups} groups do not divide {weight[0]} output channels")
+    if x[1] != weight[1] * groups:
         raise RuntimeError(
-            f"a weight {tuple(weight.shape)} with {groups} groups expects {weight.shape[1] * groups} input "
-            f"channels, but got {tuple(x.shape)}"
+            f"a weight {tuple(weight)} with {groups} groups expects {weight[1] * groups} input channels, "
+            f"but got {tuple(x)}"
         )
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise RuntimeError(f"expected a bias of shape ({weight.shape[0]},), but got {tuple(bias.shape)}")
-    if 0 in x.shape[2:] and x.shape[0] * x.shape[1] > 0:
-        raise RuntimeError(f"only the batch and the channels may be empty, but got {tuple(x.shape)}")
-    for n, k, r, left, right in zip(x.shape[2:], kernel, dilation, padding[-2::-2], padding[::-2], strict=True):
-        if n + left + right < r * (k - 1) + 1:
-            raise RuntimeError(f"the kernel {tuple(kernel)} is larger than the padded input {tuple(x.shape[2:])}")
+    if bias is not None and tuple(bias) != (weight[0],):
+        raise RuntimeError(f"expected a bias of shape ({weight[0]},), but got {tuple(bias)}")
+    if 0 in x[2:] and x[0] * x[1] > 0:
+        raise RuntimeError(f"only the batch and the channels may be empty, but got {tuple(x)}")
+    for n, k, d, left, right in zip(x[2:], kernel, dilation, padding[-2::-2], padding[::-2], strict=True):
+        if n + left + right < d * (k - 1) + 1:
+            raise RuntimeError(f"the kernel {kernel} is larger than the padded input {tuple(x[2:])}")
 
 
 def conv2d(
@@ -443,10 +455,10 @@ def conv(dims: int, x: Tensor, weight: Tensor, bias: Tensor | None, stride, padd
     amounts = padding_amounts(padding, weight.shape[2:], stride, dilation)
     if padding == "same" and amounts[::2] != amounts[1::2]:
         warnings.warn("padding='same' is uneven here: there is one more zero on the right", stacklevel=3)
-    options = stride, amounts, dilation, groups
-    check(x, weight, bias, options)
+    shape = None if bias is None else bias.shape
+    g = plan(x.shape, weight.shape, shape, stride, amounts, dilation, groups)
     x, weight, bias = autocast(x, weight, bias)
-    if tuple(weight.shape[2:]) == tuple(x.shape[2:]) and groups == 1 and not any(amounts):
+    if weight.shape[2:] == x.shape[2:] and groups == 1 and not any(amounts):
         y = LinearFn.apply(x.flatten(1), weight.flatten(1), bias)  # one window: the whole of x
         return y[(..., *(None for _ in range(dims)))]
-    return ConvFn.apply(x, weight, bias, plan(x.shape[2:], weight.shape, *options))
+    return ConvFn.apply(x, weight, bias, g)

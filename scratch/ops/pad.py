@@ -38,7 +38,8 @@ def constant_pad(x: Tensor, padding: Sizes, value: float = 0) -> Tensor:
     y = inner = empty(x, size).fill_(value)
     for axis, left, right in changes:
         length = size[axis] - max(left, 0) - max(right, 0)  # what of x lies in y
-        inner, x = inner.narrow(axis, max(left, 0), length), x.narrow(axis, max(-left, 0), length)
+        inner = inner.narrow(axis, max(left, 0), length)
+        x = x.narrow(axis, max(-left, 0), length) if length < x.shape[axis] else x
     inner.copy_(x)
     return y
 

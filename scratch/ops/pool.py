@@ -9,7 +9,7 @@ Tangent:    ẏ = ẋ[j]                                                        
 Adjoint:    x̄[j] = Σ ȳ  over all windows whose maximum is at j                                         (3)
 Kinks:      ties go to the first, as PyTorch; a NaN is larger than all (the last NaN of a window counts);
             a window of −∞ alone takes its first position.
-Saved:      j.
+Saved:      x; with return_indices j instead.
 
 Mean:       y = (1/m) Σ_k x[s·i + d·k − p],   m = the window's size with its padding, or without it
             (count_include_pad=False), or divisor_override                                             (4)
@@ -143,7 +143,9 @@ class MaxPoolFn(Function):
         (x,), g = ctx.saved_tensors, ctx.geometry
         if not in_place(grad):
             return scatter(grad, argmax(x, g), g), None
-        return constant_pad(hand_back(surrounded(x, g), laid_out(grad, g), g), [-amount for amount in g.border]), None
+        images = max(1, CACHE // max(1, x[:1].numel()))
+        parts = [hand_back(*part, g) for part in zip(x.split(images), laid_out(grad, g).split(images), strict=True)]
+        return torch.cat(parts) if len(parts) > 1 else parts[0], None
 
 
 class MaxPoolWithIndicesFn(Function):
@@ -170,22 +172,27 @@ def scatter(grad: Tensor, index: Tensor, g: Geometry) -> Tensor:
     return x.scatter_add(2, index.flatten(2), grad.flatten(2)).unflatten(2, g.size)
 
 
+CACHE = 2**18  # numbers of x treated at a time
+BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
 def hand_back(x: Tensor, grad: Tensor, g: Geometry) -> Tensor:
-    """(3) for a surrounded x, without j. The maximum of a window is a chain of maxima of two numbers, along the
-    rows and then down the results. Backward, each link hands ȳ to its right number if that is larger, and else on
-    to the left: so the first of equal numbers in row-major order gets it."""
+    """(3) without j. The maximum of a window is a chain of maxima of two numbers, along the rows and then down the
+    results. Backward, each link hands ȳ to its right number if that is larger, and else on to the left: so the
+    first of equal numbers in row-major order gets it."""
+    x = surrounded(x, g)
     levels = list(zip(g.axes, g.padding, strict=True))
     links = []
     for along, padding in reversed(levels):
         x, takes = chain(shifted(x, *along), *along, padding)
         links.append(takes)
     for (along, _), takes in zip(levels, reversed(links), strict=True):
-        parts = []
+        parts, rest = [], grad.view(BITS[grad.element_size()])  # masks of bits: 0 · ∞ would be NaN
         for take in reversed(takes):
-            parts.append(grad * take)
-            grad = grad - parts[-1]
-        grad = add_shifted([grad, *reversed(parts)], *along)
-    return grad
+            parts.append(rest & take.to(rest.dtype).neg_())
+            rest = rest ^ parts[-1]
+        grad = add_shifted([part.view(grad.dtype) for part in (rest, *reversed(parts))], *along)
+    return constant_pad(grad, [-amount for amount in g.border])
 
 
 def chain(values: list[Tensor], axis: int, k: int, o: int, s: int, d: int, padding: int) -> tuple[Tensor, list[Tensor]]:

@@ -5,7 +5,8 @@ Shapes:     x (…, *S, …)   →   windows (…, *O, …, *K),   for any numbe
 Formula:    windows[…, o, …, k] = x[…, stride·o + dilation·k, …]                          (1)
 Tangent:    (1) itself: it copies numbers, hence is linear.
 Adjoint:    x̄[…, i, …] = Σ windows̄[…, o, …, k]  over all o, k with stride·o + dilation·k = i   (2)
-            Both are loops over the few offsets k in a window, each a whole strided slice of x at once.
+            Both are loops over the few offsets k in a window, each a whole strided slice of x at once:
+            `shifted` and `add_shifted` along one dimension, `add_windows` along all.
 """
 
 from collections.abc import Sequence
