@@ -68,4 +68,4 @@ class Vocabulary:
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
         """Each token as it is written in the vocabulary, for pictures."""
-        return [self._tokenizer.id_to_token(token) for token in ids]
+        return [str(self._tokenizer.id_to_token(token)) for token in ids]
