@@ -2,6 +2,7 @@
 
 import logging
 import os
+import reprlib
 import shlex
 import sys
 import time
@@ -81,8 +82,8 @@ def check_checkpoint(path: str, model: LightningModule) -> None:
         raise UsageError(f"ckpt_path={path}: holds a {kind}, but the model asked for is a {here}")
     for name, value in trained.items():
         if name != "layers" and model.hparams.get(name) != value:
-            asked = model.hparams.get(name)
-            raise UsageError(f"ckpt_path={path}: was trained with {name}={value!r}, but {name}={asked!r} was asked for")
+            was, now = map(reprlib.repr, (value, model.hparams.get(name)))  # shortened: a vocabulary is long
+            raise UsageError(f"ckpt_path={path}: was trained with {name}={was}, but {name}={now} was asked for")
 
 
 class KeepConfig(Callback):
@@ -162,7 +163,7 @@ def report(console: Console, name: str, metrics: Any, seconds: float, folder: Pa
     table.add_column("metric")
     table.add_column("value", justify="right")
     for metric, value in metrics.items():
-        table.add_row(metric, f"{value:.2%}" if metric.endswith("accuracy") else f"{value:.4g}")
+        table.add_row(metric, f"{value:.2%}" if metric.endswith(("accuracy", "exact_match")) else f"{value:.4g}")
     console.print(table)
     console.print(f"Everything of this run is in {folder}:", soft_wrap=True)
     for part, what in {
