@@ -17,6 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):  # one process of several, each of which has a core to itself
+        torch.set_num_threads(1)
     for option in ("--impl", "--optim", "--reference"):
         package = config.getoption(option)
         try:
