@@ -5,7 +5,11 @@ import torch
 
 from scratch.nn import functional as F
 
-POINTWISE = ["relu", "leaky_relu", "sigmoid", "logsigmoid", "tanh", "gelu"]
+POINTWISE = [
+    *("sigmoid", "logsigmoid", "tanh", "softplus", "softsign", "hardsigmoid", "hardtanh"),
+    *("relu", "leaky_relu", "relu6", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish"),
+    *("hardshrink", "softshrink", "tanhshrink"),
+]
 
 
 @pytest.mark.parametrize("name", POINTWISE)

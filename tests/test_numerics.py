@@ -19,7 +19,11 @@ def targets(x: Tensor) -> Tensor:
 
 ELEMENTWISE = {
     name: lambda f, x, name=name: getattr(f, name)(x)
-    for name in ("sigmoid", "logsigmoid", "tanh", "relu", "leaky_relu", "gelu")
+    for name in (
+        *("sigmoid", "logsigmoid", "tanh", "softplus", "softsign", "hardsigmoid", "hardtanh"),
+        *("relu", "leaky_relu", "relu6", "elu", "celu", "selu", "gelu", "silu", "mish", "hardswish", "glu"),
+        *("hardshrink", "softshrink", "tanhshrink"),
+    )
 } | {"gelu tanh": lambda f, x: f.gelu(x, approximate="tanh")}
 BY_ROW = {
     "softmax": lambda f, x: f.softmax(x, 1),

@@ -1,12 +1,14 @@
-"""The ops under torch.nn.functional's names and signatures."""
+"""The ops under torch.nn.functional's names and signatures; a name that ends in _ works in the place of its input."""
 
-from scratch.ops.activation import gelu, leaky_relu, logsigmoid, relu, sigmoid, tanh
+from functools import partial
+
 from scratch.ops.attention import scaled_dot_product_attention
 from scratch.ops.binary_cross_entropy import binary_cross_entropy_with_logits
 from scratch.ops.conv import conv2d
 from scratch.ops.cross_entropy import cross_entropy, nll_loss
 from scratch.ops.dropout import dropout
 from scratch.ops.embedding import embedding
+from scratch.ops.gates import gelu, glu, hardswish, mish, silu
 from scratch.ops.graph import (
     gcn_adjacency,
     gcn_conv,
@@ -24,42 +26,77 @@ from scratch.ops.multi_head_attention import multi_head_attention_forward
 from scratch.ops.pad import pad
 from scratch.ops.pool import avg_pool2d, max_pool2d
 from scratch.ops.positional import add_positions
+from scratch.ops.prelu import prelu
+from scratch.ops.rectifiers import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
 from scratch.ops.regression_loss import mse_loss
 from scratch.ops.rms_norm import rms_norm
-from scratch.ops.softmax import log_softmax, softmax
+from scratch.ops.shrinkage import hardshrink, softshrink, tanhshrink
+from scratch.ops.sigmoids import hardsigmoid, hardtanh, logsigmoid, sigmoid, softplus, softsign, tanh
+from scratch.ops.softmax import log_softmax, softmax, softmin
+
+celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_ = (
+    partial(function, inplace=True) for function in (celu, elu, hardtanh, leaky_relu, relu, rrelu, selu, threshold)
+)
 
 __all__ = [
     "add_positions",
     "avg_pool2d",
     "binary_cross_entropy_with_logits",
+    "celu",
+    "celu_",
     "conv2d",
     "cross_entropy",
     "dropout",
+    "elu",
+    "elu_",
     "embedding",
     "gcn_adjacency",
     "gcn_conv",
     "gelu",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hardtanh_",
     "layer_norm",
     "leaky_relu",
+    "leaky_relu_",
     "linear",
     "linear_cross_entropy",
     "log_softmax",
     "logsigmoid",
     "max_pool2d",
+    "mish",
     "mse_loss",
     "multi_head_attention_forward",
     "nll_loss",
     "pad",
+    "prelu",
     "propagate",
     "readout",
     "relu",
+    "relu6",
+    "relu_",
     "rgcn_adjacency",
     "rgcn_conv",
     "rms_norm",
+    "rrelu",
+    "rrelu_",
     "scaled_dot_product_attention",
+    "selu",
+    "selu_",
     "sigmoid",
+    "silu",
     "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
     "sparse",
     "sparse_dropout",
     "tanh",
+    "tanhshrink",
+    "threshold",
+    "threshold_",
 ]

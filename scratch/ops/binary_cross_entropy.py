@@ -4,7 +4,7 @@
       = w ((1 − t) x − g log σ(x)),   g = 1 + (v − 1) t                          (1)
 
 w is the weight of an element and v = pos_weight that of the positive class, both 1 by default. log σ(x) is
-computed as in scratch/ops/activation.py, without overflow or cancellation; log(1 − σ(x)) = log σ(x) − x.
+computed as in scratch/ops/sigmoids.py, without overflow or cancellation; log(1 − σ(x)) = log σ(x) − x.
 
 Shapes:     x, t (…);   w, v broadcast to them
 Tangent:    ℓ̇ = w ((1 − t) − g (1 − σ)) ẋ − w ((v − 1) log σ + x) ṫ,   σ = σ(x)      (2)
@@ -21,11 +21,11 @@ Source:     Bishop, Neural Networks for Pattern Recognition (1995), section 6.7.
 import torch
 from torch import Tensor
 
-from scratch.ops.activation import log_sigmoid, logsigmoid
 from scratch.ops.dtype import widen
 from scratch.ops.elementwise import times
 from scratch.ops.function import Function
 from scratch.ops.reduction import reduce, reduce_adjoint, reduction_name
+from scratch.ops.sigmoids import log_sigmoid, logsigmoid
 
 
 class BCEWithLogitsFn(Function):

@@ -7,6 +7,7 @@ A subclass is its two lines of mathematics, ``value(x, *options)`` and ``derivat
 which makes a new tensor.
 Saved:      the attribute ``saved`` says of what f′ is a function: "y" where it can be had from the output
             (tanh: 1 − y²), and then the output is all that is kept; else "x".
+Pieces:     f′ may be boolean, and then x̄ is ȳ where f′ is true and 0 elsewhere, whatever ȳ is.
 Options:    numbers after x, such as a slope; they get no gradient.
 Fast form:  ``pullback(grad, saved, *options)`` is (2); a subclass overrides it where the product takes fewer
             passes over memory than derivative and multiplication one after the other.
@@ -14,6 +15,7 @@ Fast form:  ``pullback(grad, saved, *options)`` is (2); a subclass overrides it 
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from scratch.ops.dtype import NARROW, widen
@@ -50,7 +52,14 @@ class Elementwise(Function):
 
 def times(slope: Tensor, grad: Tensor) -> Tensor:
     """f′ ȳ, where it may be in the memory of f′."""
+    if slope.dtype is torch.bool:
+        return torch.where(slope, grad, 0)
     return slope.mul_(grad) if in_place(grad) else slope * grad
+
+
+def applied(fn: Any, x: Tensor, *options: float, inplace: bool) -> Tensor:
+    """f(x), in the place of x where asked for; then f works on a copy, which its derivative may need."""
+    return inplace_on(x, fn.apply(x.clone(), *options)) if inplace else fn.apply(x, *options)
 
 
 def inplace_on(x: Tensor, y: Tensor) -> Tensor:

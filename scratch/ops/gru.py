@@ -39,7 +39,6 @@ Source:     Cho et al., Learning phrase representations using RNN encoder-decode
 import torch
 from torch import Tensor
 
-from scratch.ops.activation import sigmoid, tanh
 from scratch.ops.function import Function
 from scratch.ops.recurrence import (
     Rows,
@@ -54,6 +53,7 @@ from scratch.ops.recurrence import (
     previous,
     tanh_into,
 )
+from scratch.ops.sigmoids import sigmoid, tanh
 
 
 def trace(x, W, U, b, d, h_before):

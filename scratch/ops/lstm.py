@@ -42,7 +42,6 @@ Source:     Hochreiter and Schmidhuber, Long short-term memory (1997); Gers, Sch
 import torch
 from torch import Tensor
 
-from scratch.ops.activation import sigmoid, tanh
 from scratch.ops.function import Function
 from scratch.ops.recurrence import (
     Rows,
@@ -59,6 +58,7 @@ from scratch.ops.recurrence import (
     total,
     twice_less_one_,
 )
+from scratch.ops.sigmoids import sigmoid, tanh
 
 
 def trace(x, h0, c0, W, U, b, V, y, sizes, reverse):

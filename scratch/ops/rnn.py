@@ -27,7 +27,6 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from scratch.ops.activation import TanhFn
 from scratch.ops.function import Function
 from scratch.ops.recurrence import (
     Sizes,
@@ -40,6 +39,7 @@ from scratch.ops.recurrence import (
     previous,
     total,
 )
+from scratch.ops.sigmoids import TanhFn
 
 
 class RNNFn(Function):

@@ -1,4 +1,4 @@
-"""Softmax and its logarithm along one dimension.
+"""Softmax and its logarithm along one dimension; softmin, the softmax of −x.
 
 Shapes:     x (…, C, …)   y (…, C, …), with Σ over C; m = max x, constant as far as y is concerned
 
@@ -14,7 +14,7 @@ Subtracting m changes nothing in exact arithmetic and keeps exp from overflowing
 Saved:      y.   Recomputed: eʸ in (4).
 Kinks:      none. An entry of −inf has probability 0 and gradient 0; a row of nothing but −inf is NaN.
 Errors:     IndexError for a dimension out of range, NotImplementedError for integers.
-Reference:  torch.nn.functional.softmax, log_softmax. Differs: nothing.
+Reference:  torch.nn.functional.softmax, log_softmax, softmin. Differs: nothing.
 Source:     Bridle, Probabilistic interpretation of feedforward classification network outputs (1990).
 """
 
@@ -78,6 +78,11 @@ def log_softmax(
 ) -> Tensor:
     """x − log Σ exp(x) along ``dim``, computed in ``dtype`` where given."""
     return along(LogSoftmaxFn, "log_softmax", input, dim, _stacklevel, dtype)
+
+
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
+    """exp(−x) / Σ exp(−x) along ``dim``, computed in ``dtype`` where given."""
+    return along(SoftmaxFn, "softmin", -input, dim, _stacklevel, dtype)
 
 
 def along(fn, name: str, x: Tensor, dim: int | None, stacklevel: int, dtype: torch.dtype | None) -> Tensor:

@@ -25,6 +25,10 @@ CASES = [
         for name in ("softmax", "log_softmax")
         for inputs in (normal(3, 2), normal(3, 2, dtype=torch.float32), integers(5, 3))
     ),
+    *(case("Softmin", dim, inputs=[normal(3, 4)]) for dim in (0, -1, None)),
+    case("Softmin", 1, inputs=[HUGE]).but(finite_differences=False),
+    case("functional.softmin", 0, dtype=torch.float64, inputs=[normal(3, 2, dtype=torch.float32)]),
+    *(case("Softmax2d", inputs=[normal(*shape)]) for shape in ((2, 3, 2, 2), (3, 2, 2))),
 ]
 
 BAD_ARGUMENTS = [
@@ -32,4 +36,7 @@ BAD_ARGUMENTS = [
     *(bad(name, dim, inputs=[normal(3, 2)]) for name in ("Softmax", "LogSoftmax") for dim in (2, -3)),
     *(bad(name, 0, inputs=[integers(5, 3)]) for name in ("Softmax", "LogSoftmax")),
     bad("functional.softmax", 1, inputs=[normal()]),
+    bad("Softmin", 2, inputs=[normal(3, 2)]),
+    bad("Softmin", 0, inputs=[integers(5, 3)]),
+    bad("Softmax2d", inputs=[normal(3, 2)]),
 ]
