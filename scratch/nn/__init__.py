@@ -36,7 +36,7 @@ from scratch.nn.activation import (
     Threshold,
 )
 from scratch.nn.attention import MultiheadAttention
-from scratch.nn.conv import Conv2d
+from scratch.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from scratch.nn.dropout import Dropout
 from scratch.nn.embedding import Embedding
 from scratch.nn.flatten import Flatten
@@ -67,7 +67,12 @@ __all__ = [
     "SELU",
     "AvgPool2d",
     "BCEWithLogitsLoss",
+    "Conv1d",
     "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CrossEntropyLoss",
     "Dropout",
     "Embedding",

@@ -1,22 +1,93 @@
-"""Convolution layers: parameters and their initialisation; the mathematics is in scratch/ops/conv.py."""
+"""Convolution layers: parameters and their initialisation; the mathematics is in scratch/ops/conv.py and
+conv_transpose.py."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import Module, Parameter, init
 
 from scratch.nn import functional as F
-from scratch.ops.conv import padding_amounts
+from scratch.ops.conv import conv, padding_amounts
+from scratch.ops.conv_transpose import conv_transpose
 from scratch.ops.window import Sizes, pair
 
 
-class Conv2d(Module):
-    """y = b + W * x with weight (out_channels, in_channels/groups, *kernel_size) and bias (out_channels,).
+class ConvNd(Module):
+    """What all convolutions have: options, weight, bias, and their initial values.
 
-    Initialised uniformly in ±1/√fan_in, fan_in = in_channels/groups · kernel height · kernel width, as
-    torch.nn.Conv2d, from the same random numbers.
+    Weight (out_channels, in_channels/groups, *kernel_size), for the transposed ones (in_channels,
+    out_channels/groups, *kernel_size), and bias (out_channels,) are initialised uniformly in ±1/√fan_in, where fan_in
+    is the number of weights in one weight[i], as torch.nn's, from the same random numbers.
     """
+
+    dims: int
+    transposed = False
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sizes,
+        stride: int | Sizes,
+        padding: str | int | Sizes,
+        output_padding: int | Sizes,
+        dilation: int | Sizes,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        device,
+        dtype,
+    ) -> None:
+        super().__init__()
+        if groups <= 0 or in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"groups must be positive and divide in_channels and out_channels, but got {groups}, "
+                f"{in_channels}, {out_channels}"
+            )
+        if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
+            raise ValueError(f"padding_mode {padding_mode!r}: legal are zeros, reflect, replicate, circular")
+        if isinstance(padding, str) and padding not in ("same", "valid"):
+            raise ValueError(f"padding {padding!r}: legal are 'same', 'valid' and numbers")
+        if padding == "same" and any(s != 1 for s in pair(stride)):
+            raise ValueError(f"padding='same' goes with stride 1 only, but got {stride}")
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.kernel_size, self.stride = pair(kernel_size, self.dims), pair(stride, self.dims)
+        self.padding = padding if isinstance(padding, str) else pair(padding, self.dims)
+        self.output_padding, self.dilation = pair(output_padding, self.dims), pair(dilation, self.dims)
+        self.groups, self.padding_mode = groups, padding_mode
+        ends = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
+        self.weight = Parameter(torch.empty(*ends, *self.kernel_size, device=device, dtype=dtype))
+        if bias:
+            self.bias = Parameter(torch.empty(out_channels, device=device, dtype=dtype))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # ±1/√fan_in, in torch's own rounding
+        if self.bias is not None:
+            fan_in = self.weight.shape[1:].numel()
+            bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
+            init.uniform_(self.bias, -bound, bound)
+
+    def extra_repr(self) -> str:
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        for name, usual in (("padding", 0), ("dilation", 1), ("output_padding", 0)):
+            if getattr(self, name) != (usual,) * self.dims:
+                text += f", {name}={getattr(self, name)}"
+        if self.groups != 1:
+            text += f", groups={self.groups}"
+        if self.bias is None:
+            text += ", bias=False"
+        if self.padding_mode != "zeros":
+            text += f", padding_mode={self.padding_mode}"
+        return text
+
+
+class Conv(ConvNd):
+    """y = b + W * x."""
 
     def __init__(
         self,
@@ -32,54 +103,94 @@ class Conv2d(Module):
         device=None,
         dtype=None,
     ) -> None:
-        super().__init__()
-        if groups <= 0 or in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"groups must be positive and divide in_channels and out_channels, but got {groups}, "
-                f"{in_channels}, {out_channels}"
-            )
-        if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
-            raise ValueError(f"padding_mode {padding_mode!r}: legal are zeros, reflect, replicate, circular")
-        if isinstance(padding, str) and padding not in ("same", "valid"):
-            raise ValueError(f"padding {padding!r}: legal are 'same', 'valid' and numbers")
-        if padding == "same" and any(s != 1 for s in pair(stride)):
-            raise ValueError(f"padding='same' goes with stride 1 only, but got {stride}")
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size, self.stride, self.dilation = pair(kernel_size), pair(stride), pair(dilation)
-        self.padding = padding if isinstance(padding, str) else pair(padding)
-        self.groups, self.padding_mode = groups, padding_mode
-        shape = (out_channels, in_channels // groups, *self.kernel_size)
-        self.weight = Parameter(torch.empty(shape, device=device, dtype=dtype))
-        if bias:
-            self.bias = Parameter(torch.empty(out_channels, device=device, dtype=dtype))
-        else:
-            self.register_parameter("bias", None)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # ±1/√fan_in, in torch's own rounding
-        if self.bias is not None:
-            fan_in = self.weight.shape[1:].numel()
-            bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
-            init.uniform_(self.bias, -bound, bound)
+        ends = in_channels, out_channels
+        super().__init__(*ends, kernel_size, stride, padding, 0, dilation, groups, bias, padding_mode, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         padding: str | int | Sizes = self.padding
         if self.padding_mode != "zeros":
             amounts = padding_amounts(padding, self.kernel_size, self.stride, self.dilation)
             input, padding = F.pad(input, amounts, self.padding_mode), 0
-        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return conv(self.dims, input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
-    def extra_repr(self) -> str:
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        if self.padding != (0, 0):
-            text += f", padding={self.padding}"
-        if self.dilation != (1, 1):
-            text += f", dilation={self.dilation}"
-        if self.groups != 1:
-            text += f", groups={self.groups}"
-        if self.bias is None:
-            text += ", bias=False"
-        if self.padding_mode != "zeros":
-            text += f", padding_mode={self.padding_mode}"
-        return text
+
+class Conv1d(Conv):
+    """y = b + W * x along a line; x (N, C, L) or (C, L)."""
+
+    dims = 1
+
+
+class Conv2d(Conv):
+    """y = b + W * x in an image; x (N, C, H, W) or (C, H, W)."""
+
+    dims = 2
+
+
+class Conv3d(Conv):
+    """y = b + W * x in a volume; x (N, C, D, H, W) or (C, D, H, W)."""
+
+    dims = 3
+
+
+class ConvTranspose(ConvNd):
+    """The adjoint of a convolution, plus b: each number of x puts down a copy of the kernel."""
+
+    transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sizes,
+        stride: int | Sizes = 1,
+        padding: int | Sizes = 0,
+        output_padding: int | Sizes = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: int | Sizes = 1,
+        padding_mode: str = "zeros",
+        device=None,
+        dtype=None,
+    ) -> None:
+        if padding_mode != "zeros":
+            raise ValueError(f"padding_mode {padding_mode!r}: {type(self).__name__} knows 'zeros' only")
+        ends = in_channels, out_channels
+        options = stride, padding, output_padding, dilation
+        super().__init__(*ends, kernel_size, *options, groups, bias, padding_mode, device, dtype)
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        extra = self.output_padding if output_size is None else self.extra_for(input, output_size)
+        options = self.stride, self.padding, extra, self.groups, self.dilation
+        return conv_transpose(self.dims, input, self.weight, self.bias, *options)
+
+    def extra_for(self, input: Tensor, output_size: Sequence[int]) -> tuple[int, ...]:
+        """The output_padding that gives this size, which may be that of all of y."""
+        others = input.dim() - self.dims
+        if len(output_size) not in (self.dims, input.dim()):
+            raise ValueError(f"output_size needs {self.dims} or {input.dim()} numbers, but got {output_size}")
+        wanted = output_size[-self.dims :]
+        options = input.shape[others:], self.kernel_size, self.stride, self.padding, self.dilation
+        least = [s * (n - 1) - 2 * p + d * (k - 1) + 1 for n, k, s, p, d in zip(*options, strict=True)]
+        extra = tuple(size - smallest for size, smallest in zip(wanted, least, strict=True))
+        if any(not 0 <= q < s for q, s in zip(extra, self.stride, strict=True)):
+            most = [smallest + s - 1 for smallest, s in zip(least, self.stride, strict=True)]
+            raise ValueError(f"output_size {output_size}: legal are {least} to {most}")
+        return extra
+
+
+class ConvTranspose1d(ConvTranspose):
+    """The adjoint of `Conv1d`; x (N, C, L) or (C, L)."""
+
+    dims = 1
+
+
+class ConvTranspose2d(ConvTranspose):
+    """The adjoint of `Conv2d`; x (N, C, H, W) or (C, H, W)."""
+
+    dims = 2
+
+
+class ConvTranspose3d(ConvTranspose):
+    """The adjoint of `Conv3d`; x (N, C, D, H, W) or (C, D, H, W)."""
+
+    dims = 3

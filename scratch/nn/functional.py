@@ -4,7 +4,8 @@ from functools import partial
 
 from scratch.ops.attention import scaled_dot_product_attention
 from scratch.ops.binary_cross_entropy import binary_cross_entropy_with_logits
-from scratch.ops.conv import conv2d
+from scratch.ops.conv import conv1d, conv2d, conv3d
+from scratch.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from scratch.ops.cross_entropy import cross_entropy, nll_loss
 from scratch.ops.dropout import dropout
 from scratch.ops.embedding import embedding
@@ -44,7 +45,12 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "celu",
     "celu_",
+    "conv1d",
     "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cross_entropy",
     "dropout",
     "elu",

@@ -32,9 +32,9 @@ Neighbours: With few channels the products are narrow and slow. So B outputs sid
 Saved:      x, W.   Recomputed: Z, a few images at a time.
 Kinks:      none.
 Errors:     RuntimeError for shapes that do not fit, and for values that make no sense.
-Reference:  torch.nn.functional.conv2d. Differs: y has the channels last in memory, whatever x has (so flatten it
-            with reshape, not view); a NaN or an infinity in x also reaches the neighbours computed with those
-            whose window has it; without input channels y = b, and has O channels.
+Reference:  torch.nn.functional.conv1d, conv2d, conv3d. Differs: y has the channels last in
+            memory, whatever x has (so flatten it with reshape, not view); a NaN or an infinity in x also reaches the
+            neighbours computed with those whose window has it; without input channels y = b, and has O channels.
 Source:     LeCun et al., Gradient-based learning applied to document recognition (1998);
             Chellapilla, Puri and Simard, High performance convolutional neural networks for document
             processing (2006), for the product with X.
@@ -334,8 +334,9 @@ def plan(
     block = max(-(-16 * groups // weight[0]), 2 if weight[1] < 16 else 1)
     block = next((b for b in range(block, 2 * block) if output[-1] % b == 0), block)
     block = min(block, output[-1]) if dilation[-1] == 1 else 1
-    # Shifts make a product for each row of the kernel: not where those are narrow, or where y has but one row.
-    shift = output[0] > 1 and (weight[-1] + stride[-1] * (block - 1)) * weight[1] > 24
+    # Shifts make a product for each row of the kernel: not where those are narrow, or where y has but one row. The
+    # only dimension of a line goes by windows.
+    shift = len(output) > 1 and output[0] > 1 and (weight[-1] + stride[-1] * (block - 1)) * weight[1] > 24
     return geometry(*options, block, shift)
 
 
@@ -430,6 +431,19 @@ def check(
             raise RuntimeError(f"the kernel {kernel} is larger than the padded input {tuple(x[2:])}")
 
 
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sizes = 1,
+    padding: str | int | Sizes = 0,
+    dilation: int | Sizes = 1,
+    groups: int = 1,
+) -> Tensor:
+    """y (N, O, L') = b + W * x for x (N, C, L) or, unbatched, (C, L). See the module's page."""
+    return conv(1, input, weight, bias, stride, padding, dilation, groups)
+
+
 def conv2d(
     input: Tensor,
     weight: Tensor,
@@ -441,6 +455,19 @@ def conv2d(
 ) -> Tensor:
     """y (N, O, H', W') = b + W * x for x (N, C, H, W) or, unbatched, (C, H, W). See the module's page."""
     return conv(2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | Sizes = 1,
+    padding: str | int | Sizes = 0,
+    dilation: int | Sizes = 1,
+    groups: int = 1,
+) -> Tensor:
+    """y (N, O, D', H', W') = b + W * x for x (N, C, D, H, W) or, unbatched, (C, D, H, W). See the module's page."""
+    return conv(3, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv(dims: int, x: Tensor, weight: Tensor, bias: Tensor | None, stride, padding, dilation, groups: int) -> Tensor:

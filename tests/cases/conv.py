@@ -1,8 +1,10 @@
-"""Cases of scratch/nn/conv.py, scratch/nn/flatten.py and padding."""
+"""Cases of the convolutions in scratch/nn/conv.py, of scratch/nn/flatten.py and padding."""
 
 from scratch.testing import bad, case, normal
 
 IMAGE = [normal(2, 4, 7, 6)]
+LINE = [normal(2, 4, 7)]
+VOLUME = [normal(2, 2, 3, 4, 3)]
 EMPTY = [normal(0, 4, 7, 6)]
 STRIDED = [lambda generator: normal(2, 4, 6, 7)(generator).transpose(2, 3)]
 LAST = [lambda generator: normal(2, 7, 6, 4)(generator).permute(0, 3, 1, 2)]  # channels_last
@@ -39,6 +41,19 @@ CASES = [
     case("Conv2d", 4, 3, 3, padding=1, inputs=STRIDED),
     case("Conv2d", 4, 3, 3, padding=1, inputs=LAST),
     case("Conv2d", 4, 4, 3, groups=2, stride=2, inputs=LAST),
+    case("Conv1d", 4, 3, 3, inputs=LINE),
+    case("Conv1d", 4, 6, 3, 2, 1, dilation=2, groups=2, bias=False, inputs=LINE),
+    case("Conv1d", 4, 3, 2, padding="same", padding_mode="reflect", inputs=[normal(4, 7)]),
+    case("Conv1d", 4, 3, 7, inputs=LINE),
+    case("Conv1d", 4, 4, 5, groups=4, padding=(4,), padding_mode="circular", inputs=[normal(0, 4, 7)]),
+    case("Conv1d", 30, 2, 3, inputs=[normal(1, 30, 5)]),
+    case("Conv3d", 2, 3, 2, inputs=VOLUME),
+    case("Conv3d", 2, 4, (1, 3, 2), (1, 2, 1), (0, 1, 2), (1, 1, 2), 2, False, inputs=VOLUME),
+    case("Conv3d", 2, 3, 2, padding="same", padding_mode="replicate", inputs=[normal(2, 3, 4, 3)]),
+    case("Conv3d", 2, 3, (3, 4, 3), padding="valid", inputs=VOLUME),
+    case("Conv3d", 10, 2, 2, padding=1, padding_mode="circular", inputs=[normal(1, 10, 2, 2, 2)]),
+    case("functional.conv1d", stride=2, padding=1, groups=2, inputs=[normal(4, 6), normal(4, 2, 3), normal(4)]),
+    case("functional.conv3d", dilation=2, inputs=[normal(1, 2, 3, 4, 3), normal(2, 2, 2, 2, 1)]),
     case("functional.conv2d", inputs=[normal(2, 4, 5, 5), normal(3, 4, 3, 3), normal(3)]),
     case("functional.conv2d", None, 2, 1, 2, 2, inputs=[normal(2, 4, 9, 9), normal(6, 2, 3, 3)]),
     case("functional.conv2d", stride=(2,), inputs=[normal(4, 5, 5), normal(3, 4, 3, 3)]),
@@ -95,6 +110,12 @@ BAD_ARGUMENTS = [
     bad("Conv2d", 4, 4, 3, inputs=[normal(7, 6)]),
     bad("Conv2d", 4, 4, 3, inputs=[normal(1, 2, 4, 7, 6)]),
     bad("Conv2d", 4, 4, 3, padding=2, inputs=[normal(2, 4, 0, 6)]),
+    bad("Conv1d", 4, 4, 8, inputs=LINE),
+    bad("Conv1d", 4, 4, 3, (1, 1), inputs=LINE),
+    bad("Conv1d", 4, 4, 3, padding="same", stride=2, inputs=LINE),
+    bad("Conv1d", 4, 4, 3, inputs=IMAGE),
+    bad("Conv3d", 2, 2, 2, inputs=LINE),
+    bad("Conv3d", 2, 2, 2, padding=(1, 1), inputs=VOLUME),
     bad("functional.conv2d", inputs=[normal(2, 4, 5, 5), normal(3, 4, 3, 3), normal(4)]),
     bad("functional.conv2d", inputs=[normal(2, 4, 5, 5), normal(3, 4, 3, 3), normal(3, 1)]),
     bad("functional.conv2d", inputs=[normal(2, 4, 5, 5), normal(3, 4, 3)]),
