@@ -89,11 +89,12 @@ def test_any_memory_layout_goes_in_and_channels_last_comes_out():
         torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_vmap_over_weights_of_one_input():
-    x, weights, _ = tensors((2, 4, 6, 7), (3, 5, 4, 3, 3))
+@pytest.mark.parametrize("name", ["conv2d", "conv_transpose2d"])
+def test_vmap_over_weights_of_one_input(name):
+    x, weights, _ = tensors((2, 4, 6, 7), (3, 4, 4, 3, 3))
 
     def gradient(weight):
-        return torch.func.grad(lambda w: F.conv2d(x, w, padding=1).sin().sum())(weight)
+        return torch.func.grad(lambda w: getattr(F, name)(x, w, padding=1).sin().sum())(weight)
 
     batched = torch.func.vmap(gradient)(weights)
     torch.testing.assert_close(batched, torch.stack([gradient(w) for w in weights]), rtol=1e-12, atol=1e-12)

@@ -136,6 +136,7 @@ class ConvTranspose(ConvNd):
     """The adjoint of a convolution, plus b: each number of x puts down a copy of the kernel."""
 
     transposed = True
+    padding: tuple[int, ...]
 
     def __init__(
         self,

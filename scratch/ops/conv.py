@@ -243,7 +243,8 @@ def gradients(
     for part in parts(grad.shape[0], g):
         Y = rows(grad[part], g)
         if weight is not None:
-            Z = Y.new_zeros(g.step, *g.groups, Y.shape[-2] // g.rows * g.steps, W[0].shape[-2])
+            like = Y if in_place(Y) else Y[..., :0, :] @ W[0].mT  # vmap may batch either
+            Z = like.new_zeros(g.step, *g.groups, Y.shape[-2] // g.rows * g.steps, W[0].shape[-2])
             for z, w in zip(shifted(Z, g), W, strict=True):
                 add_product(z, Y, w.mT)
             grad_x.append(cropped(add_strips(Z, g), g))
