@@ -137,16 +137,19 @@ def moved(batch: Any, device: str) -> Any:
 
 
 def layer_call(entry: Any, impl: DictConfig, *, device: str) -> Task:
-    """Forward and backward of one layer, as an entry of conf/benchmark.yaml describes it."""
+    """Forward and backward of one layer or function, as an entry of conf/benchmark.yaml describes it."""
     torch.manual_seed(0)
-    layer = getattr(Namespace(impl.layers), entry["layer"])(*entry.get("args", ()), **entry.get("kwargs", {})).to(
-        device
-    )
+    namespace = Namespace(impl.layers)
     inputs = [drawn(shape, entry.get("classes"), device) for shape in entry["inputs"]]
+    if "function" in entry:
+        layer, leaves = getattr(namespace.functional, entry["function"]), inputs
+    else:
+        layer = getattr(namespace, entry["layer"])(*entry.get("args", ()), **entry.get("kwargs", {})).to(device)
+        leaves = [*inputs, *layer.parameters()]
     grads: list[Tensor] = []
 
     def call() -> None:
-        for tensor in (*inputs, *layer.parameters()):
+        for tensor in leaves:
             tensor.grad = None
         output = layer(*inputs)
         while isinstance(output, tuple):
