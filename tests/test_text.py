@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scripts import generate as script
 from tests.test_run import metrics, same, start, weights  # noqa: F401
-from zoo.cli import command
+from zoo.cli import command, quoted
 from zoo.data.loader import Loader
 from zoo.data.text import Streams, Text
 from zoo.errors import UsageError
@@ -224,7 +224,7 @@ def test_encoded() -> None:
 @pytest.mark.parametrize("prompt", ["To be, or not", "[x] {y: 1} (z)", "42", "null ", "a=b", "it's \"so\"", "\\", "\\'",
                                     "end\\\\", "two\nlines", "${seed} $", " spaces ", "%!#*@"])  # fmt: skip
 def test_a_prompt_may_contain_anything(prompt: str) -> None:
-    parsed = OverridesParser.create().parse_override(script.quoted(f"prompt={prompt}"))
+    parsed = OverridesParser.create().parse_override(quoted(f"prompt={prompt}", "prompt"))
     config = OmegaConf.create({"seed": 0, "prompt": parsed.value()})
     assert config.prompt == prompt
 
@@ -234,7 +234,7 @@ def written(start, monkeypatch, capsys):  # noqa: F811
     """Runs scripts/generate.py; gives status, output and error line."""
 
     def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["scripts/generate.py", *map(script.quoted, words)])
+        monkeypatch.setattr(sys, "argv", ["scripts/generate.py", *(quoted(word, "prompt") for word in words)])
         capsys.readouterr()
         status = 0
         try:

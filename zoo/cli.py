@@ -4,6 +4,7 @@ Imports nothing heavy, so that ``--help`` answers at once.
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,6 +77,16 @@ def offer_packages(words: list[str]) -> None:
             layers = f"{package}.nn" if importable(f"{package}.nn") else package
             optim = f"{package}.optim" if importable(f"{package}.optim") else "torch.optim"
             ConfigStore.instance().store(group="impl", name=package, node={"layers": layers, "optim": optim})
+
+
+def quoted(word: str, key: str) -> str:
+    """key=… in Hydra's quotation marks, so that it may contain anything: a comma, a colon, a number, a new line. Other
+    words stay as they are."""
+    name, _, text = word.partition("=")
+    if name != key or text == "null":
+        return word
+    inside = re.sub(r"(\\*)('|$)", lambda end: end[1] * 2 + ("\\'" if end[2] else ""), text.replace("${", r"\${"))
+    return f"{key}='{inside}'"
 
 
 def importable(package: str) -> bool:

@@ -1,4 +1,4 @@
-"""The native namespace: every name of torch.nn, and the graph convolutions and positions that torch.nn lacks.
+"""The native namespace: every name of torch.nn, and what it lacks as layers: graph convolutions, positions, attention.
 
 The graph layers are written on PyTorch's own sparse matrices and differentiated by autograd. They are the
 reference of scratch/nn/graph.py: same constructors, initial values and ``state_dict``.
@@ -12,7 +12,7 @@ import torch
 import torch.nn
 from torch import Tensor
 from torch.nn import Module, Parameter, init
-from torch.nn.functional import dropout, linear
+from torch.nn.functional import dropout, linear, scaled_dot_product_attention
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
 
@@ -25,9 +25,9 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(
-        {*dir(torch.nn), "GCNConv", "LearnedPositions", "RGCNConv", "Readout", "SinusoidalPositions", "SparseDropout"}
-    )
+    own = ["GCNConv", "LearnedPositions", "RGCNConv", "Readout"]
+    own += ["ScaledDotProductAttention", "SinusoidalPositions", "SparseDropout"]
+    return sorted({*dir(torch.nn), *own})
 
 
 def check_edges(edge_index: Tensor, num_nodes: int) -> None:
@@ -239,6 +239,23 @@ class Readout(Module):
 
     def extra_repr(self) -> str:
         return f"{self.reduce!r}"
+
+
+class ScaledDotProductAttention(Module):
+    """softmax(q kᵀ / √E + mask) v for q (…, L, E), k (…, S, E), v (…, S, D), with dropout of the probabilities."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = dropout
+
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, is_causal: bool = False
+    ) -> Tensor:
+        dropout = self.dropout if self.training else 0.0
+        return scaled_dot_product_attention(query, key, value, mask, dropout, is_causal)
+
+    def extra_repr(self) -> str:
+        return f"dropout={self.dropout}"
 
 
 class SinusoidalPositions(Module):

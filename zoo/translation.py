@@ -10,13 +10,18 @@ Rethinking the Inception architecture for computer vision (2016), for label smoo
 """
 
 import math
+import os
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import torch
+from omegaconf import DictConfig
 from torch import Tensor
 
+from zoo.checkpoint import kind_of, read, trained_model
 from zoo.decoding import Cache, beam_search, greedy
-from zoo.errors import between, whole
+from zoo.errors import UsageError, between, whole
 from zoo.language_model import Perplexity
 from zoo.namespace import Namespace
 from zoo.training import Trainable
@@ -153,11 +158,49 @@ class Translator(Trainable):
 
     @torch.no_grad()
     def translate(self, text: str) -> str:
+        """A text in the other language; nothing stays nothing."""
+        if not text.strip():
+            return ""
         source = torch.tensor([[*self.source_vocabulary.encode(text), EOS]], device=self.device)
-        return self.translations(self.encode(source))[0]
+        try:
+            memory = self.encode(source)
+        except ValueError as error:
+            raise UsageError(f"text: too long for this model: {error}") from error
+        return self.translations(memory)[0]
 
 
 def check_decoding(prefix: str, beam: int, length_penalty: float, max_length: int) -> None:
     whole(f"{prefix}beam", beam, 1)
     between(f"{prefix}length_penalty", length_penalty, 0, math.inf)
     whole(f"{prefix}max_length", max_length, 1)
+
+
+def answer(config: DictConfig) -> None:
+    """Print what the model of a checkpoint makes of the text, or of each line of standard input as it comes."""
+    if config.ckpt is None:
+        raise UsageError("ckpt: which checkpoint? runs/…/checkpoints/best.ckpt of a model of translation")
+    checkpoint = read("ckpt", config.ckpt)
+    options = checkpoint["hyper_parameters"]
+    if "target_vocabulary" not in options:
+        raise UsageError(f"ckpt={config.ckpt}: holds a {kind_of(checkpoint)}, which is no model of translation")
+    options |= {name: config[name] for name in ("beam", "length_penalty", "max_length") if config[name] is not None}
+    check_decoding("", options["beam"], options["length_penalty"], options["max_length"])
+    model: Any = trained_model(checkpoint, config.impl.layers if "impl" in config else None)
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack a character
+    try:
+        for text in lines() if config.text is None else [config.text]:
+            print(model.translate(text), flush=True)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # as of `… | head`: the reader has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def lines() -> Iterator[str]:
+    """Those of standard input."""
+    sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    try:
+        for line in sys.stdin:
+            yield line.rstrip("\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"standard input: not a text in UTF-8: {error}") from None

@@ -35,7 +35,7 @@ from scratch.nn.activation import (
     Tanhshrink,
     Threshold,
 )
-from scratch.nn.attention import MultiheadAttention
+from scratch.nn.attention import MultiheadAttention, ScaledDotProductAttention
 from scratch.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from scratch.nn.dropout import Dropout
 from scratch.nn.embedding import Embedding
@@ -105,6 +105,7 @@ __all__ = [
     "ReLU",
     "ReLU6",
     "Readout",
+    "ScaledDotProductAttention",
     "SiLU",
     "Sigmoid",
     "SinusoidalPositions",

@@ -1,12 +1,33 @@
-"""MultiheadAttention: projections and their initialisation; the mathematics is in scratch/ops/attention.py and
+"""Attention, alone and with projections and their initialisation; the mathematics is in scratch/ops/attention.py and
 multi_head_attention.py."""
 
 import torch
 from torch import Tensor
 from torch.nn import Module, Parameter, init
 
+from scratch.nn import functional as F
 from scratch.nn.linear import Linear
 from scratch.ops.multi_head_attention import additive, multi_head_attention_forward
+
+
+class ScaledDotProductAttention(Module):
+    """softmax(q kᵀ / √E + mask) v for q (…, L, E), k (…, S, E), v (…, S, D), with dropout of the probabilities.
+
+    A boolean mask is true where a query may look.
+    """
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = dropout
+
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, is_causal: bool = False
+    ) -> Tensor:
+        dropout = self.dropout if self.training else 0.0
+        return F.scaled_dot_product_attention(query, key, value, mask, dropout, is_causal)
+
+    def extra_repr(self) -> str:
+        return f"dropout={self.dropout}"
 
 
 class NonDynamicallyQuantizableLinear(Linear):

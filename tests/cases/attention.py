@@ -69,6 +69,12 @@ BAD_FUNCTION = [
     bad(SDPA, inputs=[normal(2, 4, 3, 3), normal(2, 2, 5, 3), normal(2, 2, 5, 3)]),
 ]
 
+LAYER = [
+    case("ScaledDotProductAttention", *arguments, inputs=qkv(2, 2)).but(call=call, reference="zoo.layers")
+    for arguments in ((), (0.4,))
+    for call in ({}, {"is_causal": True}, {"mask": booleans(2, 1, 1, 4, true=0.7)}, {"mask": normal(3, 4)})
+]
+
 MHA = "MultiheadAttention"
 FORBIDDEN_KEYS = booleans(2, 4, true=0.4)
 SOME_WAYS = given([[False, True, False, False], [True, False, False, True], [False, False, False, False]])
@@ -181,5 +187,5 @@ BAD_MODULE = [
     bad(MHA, 4, 2, inputs=sequences(N=None)).but(call={"key_padding_mask": booleans(1, 4)}),
 ]
 
-CASES = FUNCTION + MODULE
+CASES = FUNCTION + LAYER + MODULE
 BAD_ARGUMENTS = BAD_FUNCTION + BAD_MODULE
