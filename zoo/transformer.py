@@ -31,14 +31,17 @@ Memory = tuple[Tensor, Tensor | None]  # the encoder's output (N, S, D), and whe
 
 
 class MultiHead(Module):
-    """What self- and cross-attention share: heads, and the way back to D numbers."""
+    """What self- and cross-attention share: heads, and the way back to D numbers.
+
+    Their projections have no bias: that of the keys would change nothing, as it adds the same to all scores of a row.
+    """
 
     def __init__(self, layers: str, size: int, heads: int, dropout: float) -> None:
         super().__init__()
         nn = Namespace(layers)
         self.heads = heads
         self.attention = nn.ScaledDotProductAttention(dropout)
-        self.output = nn.Linear(size, size)
+        self.output = nn.Linear(size, size, bias=False)
 
     def split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
         """(N, T, parts · D) -> parts times (N, H, T, d)"""
@@ -54,7 +57,7 @@ class SelfAttention(MultiHead):
     def __init__(self, layers: str, size: int, heads: int, dropout: float, causal: bool) -> None:
         super().__init__(layers, size, heads, dropout)
         self.causal = causal
-        self.query_key_value = Namespace(layers).Linear(size, 3 * size)  # three projections in one product
+        self.query_key_value = Namespace(layers).Linear(size, 3 * size, bias=False)  # three projections in one product
 
     def forward(self, x: Tensor, mask: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         q, k, v = self.split(self.query_key_value(x), 3)
@@ -70,8 +73,8 @@ class CrossAttention(MultiHead):
 
     def __init__(self, layers: str, size: int, heads: int, dropout: float) -> None:
         super().__init__(layers, size, heads, dropout)
-        self.query = Namespace(layers).Linear(size, size)
-        self.key_value = Namespace(layers).Linear(size, 2 * size)
+        self.query = Namespace(layers).Linear(size, size, bias=False)
+        self.key_value = Namespace(layers).Linear(size, 2 * size, bias=False)
 
     def forward(self, x: Tensor, memory: Memory, cache: Cache | None = None) -> Tensor:
         source, mask = memory
