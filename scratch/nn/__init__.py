@@ -36,6 +36,15 @@ from scratch.nn.activation import (
     Threshold,
 )
 from scratch.nn.attention import MultiheadAttention, ScaledDotProductAttention
+from scratch.nn.batch_norm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    SyncBatchNorm,
+)
 from scratch.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from scratch.nn.dropout import Dropout
 from scratch.nn.embedding import Embedding
@@ -44,7 +53,7 @@ from scratch.nn.graph import GCNConv, Readout, RGCNConv, SparseDropout
 from scratch.nn.linear import Identity, Linear
 from scratch.nn.linear_cross_entropy import LinearCrossEntropyLoss
 from scratch.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
-from scratch.nn.norm import LayerNorm, RMSNorm
+from scratch.nn.norm import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from scratch.nn.pool import AvgPool2d, MaxPool2d
 from scratch.nn.positional import LearnedPositions, SinusoidalPositions
 from scratch.nn.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
@@ -67,6 +76,9 @@ __all__ = [
     "SELU",
     "AvgPool2d",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -79,17 +91,22 @@ __all__ = [
     "Flatten",
     "GCNConv",
     "GRUCell",
+    "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "LearnedPositions",
     "Linear",
     "LinearCrossEntropyLoss",
+    "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
@@ -116,6 +133,7 @@ __all__ = [
     "Softshrink",
     "Softsign",
     "SparseDropout",
+    "SyncBatchNorm",
     "Tanh",
     "Tanhshrink",
     "Threshold",

@@ -3,6 +3,7 @@
 from functools import partial
 
 from scratch.ops.attention import scaled_dot_product_attention
+from scratch.ops.batch_norm import batch_norm, group_norm, instance_norm
 from scratch.ops.binary_cross_entropy import binary_cross_entropy_with_logits
 from scratch.ops.conv import conv1d, conv2d, conv3d
 from scratch.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
@@ -23,6 +24,7 @@ from scratch.ops.graph import (
 from scratch.ops.layer_norm import layer_norm
 from scratch.ops.linear import linear
 from scratch.ops.linear_cross_entropy import linear_cross_entropy
+from scratch.ops.local_response_norm import local_response_norm
 from scratch.ops.multi_head_attention import multi_head_attention_forward
 from scratch.ops.pad import pad
 from scratch.ops.pool import avg_pool2d, max_pool2d
@@ -42,6 +44,7 @@ celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_ = (
 __all__ = [
     "add_positions",
     "avg_pool2d",
+    "batch_norm",
     "binary_cross_entropy_with_logits",
     "celu",
     "celu_",
@@ -60,16 +63,19 @@ __all__ = [
     "gcn_conv",
     "gelu",
     "glu",
+    "group_norm",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
     "hardtanh_",
+    "instance_norm",
     "layer_norm",
     "leaky_relu",
     "leaky_relu_",
     "linear",
     "linear_cross_entropy",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
     "max_pool2d",

@@ -3,6 +3,7 @@
 from tests.cases import (
     activation,
     attention,
+    batch_norm,
     conv,
     conv_transpose,
     dropout,
@@ -22,6 +23,7 @@ from tests.cases import (
 FAMILIES = [
     activation,
     attention,
+    batch_norm,
     conv,
     conv_transpose,
     dropout,
