@@ -39,14 +39,14 @@ Source:     Vaswani et al., Attention is all you need (2017); Milakov and Gimels
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from scratch.ops.broadcast import unbroadcast
 from scratch.ops.dropout import dropout
-from scratch.ops.dtype import widen
+from scratch.ops.dtype import autocast, widen
 from scratch.ops.exponential import LOG2_E
 from scratch.ops.function import Function, in_place
 from scratch.ops.softmax import softmax
@@ -387,18 +387,10 @@ def attention_with_weights(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float
 ) -> tuple[Tensor, Tensor]:
     """o and P r of (3), one step after the other. Here a row that may look nowhere is NaN."""
+    q, k, v, mask = autocast(q, k, v, mask)
     x = ProductFn.apply(q * (1 / math.sqrt(q.shape[-1])), k.mT)
     p = dropout(softmax(x if mask is None else x + mask, -1), dropout_p)
-    return ProductFn.apply(p, v), p
-
-
-def autocast(x: Tensor, *others: Tensor | None) -> tuple[Any, ...]:
-    """In autocast's type, where that is on."""
-    device = x.device.type
-    if not torch.is_autocast_enabled(device):
-        return x, *others
-    dtype = torch.get_autocast_dtype(device)
-    return tuple(t if t is None or t.dtype is torch.float64 else t.to(dtype) for t in (x, *others))
+    return ProductFn.apply(*autocast(p, v)), p
 
 
 def check(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float, causal: bool) -> None:

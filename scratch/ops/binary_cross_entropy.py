@@ -21,7 +21,7 @@ Source:     Bishop, Neural Networks for Pattern Recognition (1995), section 6.7.
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import widen
+from scratch.ops.dtype import autocast_wide, widen
 from scratch.ops.elementwise import times
 from scratch.ops.function import Function
 from scratch.ops.reduction import reduce, reduce_adjoint, reduction_name
@@ -90,4 +90,4 @@ def binary_cross_entropy_with_logits(
             raise RuntimeError(f"the loss is not differentiable by {name}")
         if torch.broadcast_shapes(factor.shape, input.shape) != input.shape:
             raise RuntimeError(f"{name} {list(factor.shape)} does not broadcast to {list(input.shape)}")
-    return BCEWithLogitsFn.apply(input, target, weight, pos_weight, reduction)
+    return BCEWithLogitsFn.apply(*autocast_wide(input, target, weight, pos_weight), reduction)

@@ -49,7 +49,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scratch.ops.attention import autocast
+from scratch.ops.dtype import autocast
 from scratch.ops.function import Function, in_place
 from scratch.ops.linear import LinearFn
 from scratch.ops.pad import constant_pad

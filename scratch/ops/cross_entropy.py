@@ -41,7 +41,7 @@ Source:     Bridle, Probabilistic interpretation of feedforward classification n
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import need_floating, widen
+from scratch.ops.dtype import autocast_wide, need_floating, widen
 from scratch.ops.elementwise import times
 from scratch.ops.exponential import exp, exp_
 from scratch.ops.function import Function
@@ -244,6 +244,7 @@ def cross_entropy(
         raise RuntimeError(f"label_smoothing must be between 0 and 1, but is {label_smoothing}")
     smoothing = max(label_smoothing, 0.0)
     need_floating(input.dtype, "cross_entropy")
+    input, target, weight = autocast_wide(input, target, weight)
     if input.shape == target.shape:
         return soft_cross_entropy(input, target, weight, ignore_index, reduction, smoothing)
     x, target = batched(input, target)
@@ -284,6 +285,7 @@ def nll_loss(
     if input.dim() == 0:
         raise ValueError("nll_loss needs at least one dimension")
     need_floating(input.dtype, "nll_loss")
+    input, weight = autocast_wide(input, weight)
     y, target = batched(input, target)
     loss = NLLLossFn.apply(y, *class_numbers(y, target, weight, ignore_index), reduction)
     return loss.reshape(()) if input.dim() == 1 else loss

@@ -1,9 +1,12 @@
 """What an op does about the type of its numbers."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 NARROW = (torch.float16, torch.bfloat16)
+SHORT = (*NARROW, torch.float32)  # what autocast may cast
 
 
 def widen(x: Tensor) -> Tensor:
@@ -15,3 +18,24 @@ def need_floating(dtype: torch.dtype, name: str) -> None:
     """Refuse integers, with the exception PyTorch raises."""
     if not dtype.is_floating_point:
         raise NotImplementedError(f"{name} is not defined for {dtype}")
+
+
+# Where torch.autocast is on, each op treats its operands as torch's does. They are cast before they are saved, so
+# that in the backward no two types meet; the cast itself takes gradients back to the type of the parameters.
+
+
+def autocast(x: Tensor, *others: Tensor | None) -> tuple[Any, ...]:
+    """In autocast's type, where that is on: what products do."""
+    device = x.device.type
+    if not torch.is_autocast_enabled(device):
+        return x, *others
+    dtype = torch.get_autocast_dtype(device)
+    return tuple(t.to(dtype) if t is not None and t.dtype in SHORT else t for t in (x, *others))
+
+
+def autocast_wide(x: Tensor, *others: Tensor | None, cpu: bool = True, gpu: bool = True) -> tuple[Any, ...]:
+    """In float32, where autocast is on: what long sums do, on the `cpu` or the `gpu` or both, as torch has it."""
+    device = x.device.type
+    if not (cpu if device == "cpu" else gpu) or not torch.is_autocast_enabled(device):
+        return x, *others
+    return tuple(t if t is None else widen(t) for t in (x, *others))

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import NARROW, need_floating, widen
+from scratch.ops.dtype import NARROW, autocast_wide, need_floating, widen
 from scratch.ops.function import Function, in_place
 
 BLOCK = 2**16  # numbers at a time: 256 KiB of float32
@@ -141,6 +141,7 @@ def layer_norm(
 ) -> Tensor:
     """w (x − μ) r + b over the last dimensions, which are normalized_shape. See the module's page."""
     need_floating(input.dtype, "layer_norm")
+    input, weight, bias = autocast_wide(input, weight, bias, cpu=False)
     for name, parameter in (("weight", weight), ("bias", bias)):
         if parameter is None or parameter.dtype is input.dtype:
             continue

@@ -15,6 +15,7 @@ Source:     Rumelhart, Hinton and Williams, Learning representations by back-pro
 import torch
 from torch import Tensor
 
+from scratch.ops.dtype import autocast
 from scratch.ops.function import Function
 
 
@@ -49,4 +50,4 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x Wᵀ + b with x (…, I), W (O, I), b (O,). See the module's page."""
     if weight.dim() == 1:  # one output unit without its dimension, as torch takes it
         return linear(input, weight[None], bias).squeeze(-1)
-    return LinearFn.apply(input, weight, bias)
+    return LinearFn.apply(*autocast(input, weight, bias))

@@ -31,9 +31,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.ops.attention import autocast
 from scratch.ops.cross_entropy import batched, class_numbers, cross_entropy, pick
-from scratch.ops.dtype import need_floating, widen
+from scratch.ops.dtype import autocast, autocast_wide, need_floating, widen
 from scratch.ops.exponential import LOG2_E, exp
 from scratch.ops.function import Function, in_place
 from scratch.ops.linear import linear
@@ -180,7 +179,9 @@ def linear_cross_entropy(
     if label_smoothing > 1:
         raise RuntimeError(f"label_smoothing must be between 0 and 1, but is {label_smoothing}")
     x, target = batched(input, target)
-    stand_in = x.new_empty(1, 1).expand(x.shape[0], C)  # for the logits, in shape and type
+    stand_in, weight = autocast_wide(
+        x.new_empty(1, 1).expand(x.shape[0], C), weight
+    )  # for the logits, in shape and type
     index, ignored, share, total = class_numbers(stand_in, target, weight, ignore_index)
     a = widen(torch.ones_like(index, dtype=x.dtype) if share is None else share)
     b: Tensor | None = None

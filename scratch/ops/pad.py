@@ -19,6 +19,7 @@ Reference:  torch.nn.functional.pad. Differs: nothing.
 import torch
 from torch import Tensor
 
+from scratch.ops.dtype import autocast_wide
 from scratch.ops.function import Function
 from scratch.ops.window import Sizes, empty
 
@@ -124,4 +125,6 @@ def pad(input: Tensor, pad: Sizes, mode: str = "constant", value: float | None =
     check(input, pad, mode, value)
     if mode == "constant":
         return ConstantPadFn.apply(input, tuple(pad), 0 if value is None else value)
+    if mode == "replicate" or (mode == "reflect" and len(pad) < 6):
+        (input,) = autocast_wide(input, gpu=False)
     return IndexPadFn.apply(input, tuple(pad), mode)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.broadcast import unbroadcast
-from scratch.ops.dtype import need_floating, widen
+from scratch.ops.dtype import autocast_wide, need_floating, widen
 from scratch.ops.elementwise import times
 from scratch.ops.function import Function
 from scratch.ops.reduction import WeightedReduceFn, reduce, reduce_adjoint, reduction_name
@@ -57,6 +57,7 @@ def mse_loss(
     """The squared error, by default its mean. See the module's page."""
     reduction = reduction_name(reduction, size_average, reduce)
     compare_shapes(input, target)
+    input, target, weight = autocast_wide(input, target, weight, cpu=weight is None)
     need_floating(torch.promote_types(input.dtype, target.dtype), "mse_loss")
     if weight is None:
         return MSELossFn.apply(input, target, reduction)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import need_floating, widen
+from scratch.ops.dtype import autocast_wide, need_floating, widen
 from scratch.ops.function import Function
 from scratch.ops.layer_norm import rows_of
 
@@ -66,6 +66,7 @@ def rms_norm(
 ) -> Tensor:
     """w x r over the last dimensions, which are normalized_shape. See the module's page."""
     need_floating(input.dtype, "rms_norm")
+    input, weight = autocast_wide(input, weight, cpu=False)
     if input.dim() < len(normalized_shape):
         raise ValueError(f"the input needs {len(normalized_shape)} dimensions, but has {input.dim()}")
     x, weight, _ = rows_of(input, normalized_shape, weight)

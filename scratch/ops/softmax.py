@@ -23,7 +23,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import need_floating, widen
+from scratch.ops.dtype import autocast_wide, need_floating, widen
 from scratch.ops.exponential import exp, exp_
 from scratch.ops.function import Function
 
@@ -90,6 +90,6 @@ def along(fn, name: str, x: Tensor, dim: int | None, stacklevel: int, dtype: tor
         message = f"{name} without dim is deprecated: say along which dimension"
         warnings.warn(message, stacklevel=stacklevel + 1)
         dim = 0 if x.dim() in (0, 1, 3) else 1  # as PyTorch guesses
-    x = x if dtype is None else x.to(dtype)
+    (x,) = autocast_wide(x, cpu=False) if dtype is None else (x.to(dtype),)
     need_floating(x.dtype, name)
     return fn.apply(x, dim) if x.numel() else x.clone()
