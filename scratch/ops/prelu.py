@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.broadcast import unbroadcast
-from scratch.ops.dtype import need_floating, widen
+from scratch.ops.dtype import autocast, need_floating, widen
 from scratch.ops.function import Function
 
 
@@ -45,6 +45,7 @@ class PReLUFn(Function):
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where x > 0, else w x. See the module's page."""
     need_floating(input.dtype, "prelu")
+    input, weight = autocast(input, weight)
     if weight.dtype is not input.dtype:
         raise RuntimeError(f"weight is {weight.dtype}, but the input {input.dtype}")
     if weight.dim() > 1:
