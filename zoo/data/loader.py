@@ -1,13 +1,13 @@
 """Batches from tensors in memory, in an order that can be taken up again anywhere."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 from torch.utils.data.distributed import DistributedSampler
 
 from zoo.seeding import mix
@@ -39,14 +39,25 @@ class Loader(DataLoader):
 
     The order of epoch e depends on the seed and e alone (``DistributedSampler``, for one process too), and nothing
     here draws from the global random numbers. ``state_dict`` is found and kept by Lightning in every checkpoint.
+
+    Args:
+        batch_size: examples in a batch; None: the sampler gives what the dataset is to be indexed with for a whole one.
+        sampler: in place of ``DistributedSampler``, called as it is.
     """
 
-    def __init__(self, dataset: Dataset, batch_size: int, shuffle: bool = False, seed: int = 0) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int | None,
+        shuffle: bool = False,
+        seed: int = 0,
+        sampler: Callable[..., Sampler] = DistributedSampler,
+    ) -> None:
         rank, replicas = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         super().__init__(
             dataset,
             batch_size,
-            sampler=DistributedSampler(dataset, replicas, rank, shuffle=shuffle, seed=mix(seed)),
+            sampler=sampler(dataset, replicas, rank, shuffle=shuffle, seed=mix(seed)),
             collate_fn=as_it_is,
             generator=torch.Generator(),
         )

@@ -122,18 +122,18 @@ def python_reference() -> str:
     return "\n\n".join(topics[name] for name in sorted(topics))
 
 
-def read(path: str) -> str:
-    """The text of a file; a UsageError, one line, where that is not possible."""
+def read(path: str, key: str = "data.path=") -> str:
+    """The text of a file; a UsageError, one line that begins with key and path, where that is not possible."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise UsageError(f"data.path={path}: {error.strerror or error}") from None
+        raise UsageError(f"{key}{path}: {error.strerror or error}") from None
     if not content:
-        raise UsageError(f"data.path={path}: the file is empty")
+        raise UsageError(f"{key}{path}: the file is empty")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         wrong = content[error.start]
         raise UsageError(
-            f"data.path={path}: not a text in UTF-8: byte {wrong:#04x} at position {error.start} cannot be decoded"
+            f"{key}{path}: not a text in UTF-8: byte {wrong:#04x} at position {error.start} cannot be decoded"
         ) from None
