@@ -2,6 +2,14 @@
 
 from functools import partial
 
+from scratch.ops.adaptive_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
 from scratch.ops.attention import scaled_dot_product_attention
 from scratch.ops.batch_norm import batch_norm, group_norm, instance_norm
 from scratch.ops.binary_cross_entropy import binary_cross_entropy_with_logits
@@ -10,6 +18,7 @@ from scratch.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_
 from scratch.ops.cross_entropy import cross_entropy, nll_loss
 from scratch.ops.dropout import dropout
 from scratch.ops.embedding import embedding
+from scratch.ops.fractional_max_pool import fractional_max_pool2d, fractional_max_pool3d
 from scratch.ops.gates import gelu, glu, hardswish, mish, silu
 from scratch.ops.graph import (
     gcn_adjacency,
@@ -25,9 +34,11 @@ from scratch.ops.layer_norm import layer_norm
 from scratch.ops.linear import linear
 from scratch.ops.linear_cross_entropy import linear_cross_entropy
 from scratch.ops.local_response_norm import local_response_norm
+from scratch.ops.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
+from scratch.ops.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
 from scratch.ops.multi_head_attention import multi_head_attention_forward
 from scratch.ops.pad import pad
-from scratch.ops.pool import avg_pool2d, max_pool2d
+from scratch.ops.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from scratch.ops.positional import add_positions
 from scratch.ops.prelu import prelu
 from scratch.ops.rectifiers import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
@@ -42,8 +53,16 @@ celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_ = (
 )
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "add_positions",
+    "avg_pool1d",
     "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "binary_cross_entropy_with_logits",
     "celu",
@@ -59,6 +78,8 @@ __all__ = [
     "elu",
     "elu_",
     "embedding",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
     "gcn_adjacency",
     "gcn_conv",
     "gelu",
@@ -78,7 +99,15 @@ __all__ = [
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "max_pool1d",
     "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mish",
     "mse_loss",
     "multi_head_attention_forward",

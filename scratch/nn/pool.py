@@ -1,14 +1,25 @@
-"""Pooling layers: they keep their options; the mathematics is in scratch/ops/pool.py."""
+"""Pooling layers: they keep their options; the mathematics is in scratch/ops: pool.py, lp_pool.py, adaptive_pool.py,
+fractional_max_pool.py and max_unpool.py."""
+
+from collections.abc import Sequence
 
 from torch import Tensor
 from torch.nn import Module
 
-from scratch.nn import functional as F
-from scratch.ops.window import Sizes
+from scratch.ops.adaptive_pool import Output, adaptive_avg_pool, adaptive_max_pool
+from scratch.ops.fractional_max_pool import fractional_max_pool
+from scratch.ops.lp_pool import lp_pool
+from scratch.ops.max_unpool import max_unpool
+from scratch.ops.pool import avg_pool, max_pool
+from scratch.ops.window import Sizes, pair
+
+Pooled = Tensor | tuple[Tensor, Tensor]  # with return_indices also the places
 
 
-class MaxPool2d(Module):
+class MaxPool(Module):
     """The maximum of each window; with ``return_indices`` also its place in the flattened image."""
+
+    dims: int
 
     def __init__(
         self,
@@ -24,16 +35,9 @@ class MaxPool2d(Module):
         self.padding, self.dilation = padding, dilation
         self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
-    def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        options = (
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-            self.return_indices,
-        )
-        return F.max_pool2d(input, *options)
+    def forward(self, input: Tensor) -> Pooled:
+        options = self.kernel_size, self.stride, self.padding, self.dilation
+        return max_pool(self.dims, input, *options, self.ceil_mode, self.return_indices)
 
     def extra_repr(self) -> str:
         return (
@@ -42,8 +46,64 @@ class MaxPool2d(Module):
         )
 
 
-class AvgPool2d(Module):
+class MaxPool1d(MaxPool):
+    """The maximum of each window of a line; x (N, C, L) or (C, L)."""
+
+    dims = 1
+
+
+class MaxPool2d(MaxPool):
+    """The maximum of each window of an image; x (N, C, H, W) or (C, H, W)."""
+
+    dims = 2
+
+
+class MaxPool3d(MaxPool):
+    """The maximum of each window of a volume; x (N, C, D, H, W) or (C, D, H, W)."""
+
+    dims = 3
+
+
+class MaxUnpool(Module):
+    """Puts what `MaxPool` with these options and ``return_indices`` gave back in its place, between zeros."""
+
+    dims: int
+
+    def __init__(self, kernel_size: int | Sizes, stride: int | Sizes | None = None, padding: int | Sizes = 0) -> None:
+        super().__init__()
+        self.kernel_size, self.padding = pair(kernel_size, self.dims), pair(padding, self.dims)
+        self.stride = self.kernel_size if stride is None else pair(stride, self.dims)
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        options = self.kernel_size, self.stride, self.padding
+        return max_unpool(self.dims, input, indices, *options, output_size)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(MaxUnpool):
+    """The partial inverse of `MaxPool1d`."""
+
+    dims = 1
+
+
+class MaxUnpool2d(MaxUnpool):
+    """The partial inverse of `MaxPool2d`."""
+
+    dims = 2
+
+
+class MaxUnpool3d(MaxUnpool):
+    """The partial inverse of `MaxPool3d`."""
+
+    dims = 3
+
+
+class AvgPool(Module):
     """The mean of each window."""
+
+    dims: int
 
     def __init__(
         self,
@@ -60,8 +120,196 @@ class AvgPool2d(Module):
         self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
 
     def forward(self, input: Tensor) -> Tensor:
-        options = (self.kernel_size, self.stride, self.padding)
-        return F.avg_pool2d(input, *options, self.ceil_mode, self.count_include_pad, self.divisor_override)
+        options = self.kernel_size, self.stride, self.padding, self.ceil_mode
+        return avg_pool(self.dims, input, *options, self.count_include_pad, self.divisor_override)
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool1d(AvgPool):
+    """The mean of each window of a line; x (N, C, L) or (C, L)."""
+
+    dims = 1
+
+    def __init__(
+        self,
+        kernel_size: int | Sizes,
+        stride: int | Sizes | None = None,
+        padding: int | Sizes = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        stride = kernel_size if stride is None else stride
+        super().__init__(pair(kernel_size, 1), pair(stride, 1), pair(padding, 1), ceil_mode, count_include_pad)
+
+
+class AvgPool2d(AvgPool):
+    """The mean of each window of an image; x (N, C, H, W) or (C, H, W)."""
+
+    dims = 2
+
+
+class AvgPool3d(AvgPool):
+    """The mean of each window of a volume; x (N, C, D, H, W) or (C, D, H, W)."""
+
+    dims = 3
+
+
+class LPPool(Module):
+    """The p-norm of each window, p = norm_type; a whole number p keeps the signs."""
+
+    dims: int
+
+    def __init__(
+        self,
+        norm_type: float,
+        kernel_size: int | Sizes,
+        stride: int | Sizes | None = None,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        if norm_type == 0:
+            raise ValueError("norm_type must not be 0")
+        self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
+
+    def forward(self, input: Tensor) -> Tensor:
+        return lp_pool(self.dims, input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(LPPool):
+    """The p-norm of each window of a line; x (N, C, L) or (C, L)."""
+
+    dims = 1
+
+
+class LPPool2d(LPPool):
+    """The p-norm of each window of an image; x (N, C, H, W) or (C, H, W)."""
+
+    dims = 2
+
+
+class LPPool3d(LPPool):
+    """The p-norm of each window of a volume; x (N, C, D, H, W) or (C, D, H, W)."""
+
+    dims = 3
+
+
+class AdaptiveAvgPool(Module):
+    """The means of so many windows, whatever the size of the input."""
+
+    dims: int
+
+    def __init__(self, output_size: Output) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        return adaptive_avg_pool(self.dims, input, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(AdaptiveAvgPool):
+    """The means of so many windows of a line; x (N, C, L) or (C, L)."""
+
+    dims = 1
+
+
+class AdaptiveAvgPool2d(AdaptiveAvgPool):
+    """The means of so many windows of an image; x (N, C, H, W) or (C, H, W)."""
+
+    dims = 2
+
+
+class AdaptiveAvgPool3d(AdaptiveAvgPool):
+    """The means of so many windows of a volume; x (N, C, D, H, W) or (C, D, H, W)."""
+
+    dims = 3
+
+
+class AdaptiveMaxPool(Module):
+    """The maxima of so many windows, whatever the size of the input; with ``return_indices`` also their places."""
+
+    dims: int
+
+    def __init__(self, output_size: Output, return_indices: bool = False) -> None:
+        super().__init__()
+        self.output_size, self.return_indices = output_size, return_indices
+
+    def forward(self, input: Tensor) -> Pooled:
+        return adaptive_max_pool(self.dims, input, self.output_size, self.return_indices)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveMaxPool1d(AdaptiveMaxPool):
+    """The maxima of so many windows of a line; x (N, C, L) or (C, L)."""
+
+    dims = 1
+
+
+class AdaptiveMaxPool2d(AdaptiveMaxPool):
+    """The maxima of so many windows of an image; x (N, C, H, W) or (C, H, W)."""
+
+    dims = 2
+
+
+class AdaptiveMaxPool3d(AdaptiveMaxPool):
+    """The maxima of so many windows of a volume; x (N, C, D, H, W) or (C, D, H, W)."""
+
+    dims = 3
+
+
+class FractionalMaxPool(Module):
+    """The maxima of so many windows at random places; with ``return_indices`` also their places in the image."""
+
+    dims: int
+    _random_samples: Tensor | None
+
+    def __init__(
+        self,
+        kernel_size: int | Sizes,
+        output_size: int | Sizes | None = None,
+        output_ratio: float | Sequence[float] | None = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.return_indices = pair(kernel_size, self.dims), return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = None if output_size is None else pair(output_size, self.dims)
+        ratios = (
+            output_ratio if output_ratio is None or isinstance(output_ratio, Sequence) else [output_ratio] * self.dims
+        )
+        self.output_ratio = None if ratios is None else tuple(ratios)
+        if (output_size is None) == (output_ratio is None):
+            raise ValueError("give either output_size or output_ratio")
+        if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
+            raise ValueError(f"output_ratio must be between 0 and 1, but got {output_ratio}")
+        if self.dims == 3 and min(self.kernel_size) <= 0:  # in 2 dimensions only when it is called, as torch
+            raise ValueError(f"kernel_size must be positive, but is {kernel_size}")
+
+    def forward(self, input: Tensor) -> Pooled:
+        options = self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
+        return fractional_max_pool(self.dims, input, *options)
+
+
+class FractionalMaxPool2d(FractionalMaxPool):
+    """The maxima of random windows of an image; x (N, C, H, W) or (C, H, W)."""
+
+    dims = 2
+
+
+class FractionalMaxPool3d(FractionalMaxPool):
+    """The maxima of random windows of a volume; x (N, C, D, H, W) or (C, D, H, W)."""
+
+    dims = 3

@@ -1,8 +1,9 @@
-"""Pooling: each window of each channel becomes one number, its maximum or its mean.
+"""Pooling: each window of each channel becomes one number, its maximum or its mean, in any number of dimensions.
 
-Shapes:     x (N, C, H, W)   y (N, C, H', W')    kernel K, stride s, padding p, dilation d (maximum only)
-            H' = ⌊(H + 2p − d (K − 1) − 1) / s⌋ + 1, or with ceil_mode ⌈…⌉, unless the last window would begin
-            beyond the image and its left padding. A window holds those x[s·i + d·k − p], k in K, that exist.
+Shapes:     x (N, C, *S)   y (N, C, *L)    kernel K, stride s, padding p, dilation d (maximum only); for S = (H, W)
+            L = (H', W'),  H' = ⌊(H + 2p − d (K − 1) − 1) / s⌋ + 1, or with ceil_mode ⌈…⌉, unless the last window
+            would begin beyond the image and its left padding. A window holds those x[s·i + d·k − p], k in K, that
+            exist.
 
 Maximum:    y = x[j],  j = the position of the window's first maximum in row-major order                (1)
 Tangent:    ẏ = ẋ[j]                                                                                   (2)
@@ -18,7 +19,7 @@ Adjoint:    x̄[j] = Σ ȳ/m  over all windows that hold j                      
 Saved:      nothing but sizes.   Kinks: none.
 
 Errors:     as torch.nn.functional.max_pool2d and avg_pool2d, mostly RuntimeError.
-Reference:  those two. Differs: nothing.
+Reference:  those two, and the same in 1 and 3 dimensions. Differs: max_pool1d takes integers, too.
 Source:     LeCun et al., Gradient-based learning applied to document recognition (1998), mean;
             Riesenhuber and Poggio, Hierarchical models of object recognition in cortex (1999), maximum.
 """
@@ -26,11 +27,12 @@ Source:     LeCun et al., Gradient-based learning applied to document recognitio
 import math
 from functools import lru_cache, reduce
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from scratch.ops.dtype import widen
 from scratch.ops.function import Function, in_place
 from scratch.ops.pad import constant_pad
 from scratch.ops.window import Sizes, add_shifted, pair, shifted
@@ -221,8 +223,8 @@ def counts(g: Geometry, count_include_pad: bool) -> list[list[int]] | int:
     return math.prod(g.kernel) if alike else sizes
 
 
-def divisor(g: Geometry, count_include_pad: bool, override: int | None, like: Tensor) -> Tensor | int:
-    """m of (4): one number, or one for each window (H', W')."""
+def divisor(g: Geometry, count_include_pad: bool, override: Any, like: Tensor) -> Tensor | int:
+    """m of (4): one number, or one for each window (H', W'). ``override`` may be like what `counts` gives, too."""
     m = counts(g, count_include_pad) if override is None else override
     if isinstance(m, int):
         return m
@@ -232,7 +234,7 @@ def divisor(g: Geometry, count_include_pad: bool, override: int | None, like: Te
 class AvgPoolFn(Function):
     @staticmethod
     def forward(x, g, count_include_pad, override):
-        total = constant_pad(x, g.border)
+        total = constant_pad(widen(x), g.border)
         for along in g.axes:  # a window's sum is a sum of sums
             total = reduce(torch.add, shifted(total, *along))
         m = divisor(g, count_include_pad, override, x)
@@ -266,6 +268,19 @@ class AvgSpreadFn(Function):
         return AvgPoolFn.apply(x, *ctx.options), None, None, None
 
 
+def max_pool1d(
+    input: Tensor,
+    kernel_size: int | Sizes,
+    stride: int | Sizes | None = None,
+    padding: int | Sizes = 0,
+    dilation: int | Sizes = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The maximum of each window, and with ``return_indices`` its place. See the module's page."""
+    return max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
 def max_pool2d(
     input: Tensor,
     kernel_size: int | Sizes,
@@ -276,13 +291,32 @@ def max_pool2d(
     return_indices: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     """The maximum of each window, and with ``return_indices`` its place. See the module's page."""
-    if input.dim() == 3:
-        result = max_pool2d(input[None], kernel_size, stride, padding, dilation, ceil_mode, return_indices)
-        return (result[0][0], result[1][0]) if isinstance(result, tuple) else result[0]
-    if input.dtype == torch.bool or input.is_complex():
-        raise NotImplementedError(f"max_pool2d takes real numbers, but got {input.dtype}")
-    function = MaxPoolWithIndicesFn if return_indices else MaxPoolFn
-    return function.apply(input, windows_of(input, 2, kernel_size, stride, padding, dilation, ceil_mode))
+    return max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool3d(
+    input: Tensor,
+    kernel_size: int | Sizes,
+    stride: int | Sizes | None = None,
+    padding: int | Sizes = 0,
+    dilation: int | Sizes = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The maximum of each window, and with ``return_indices`` its place. See the module's page."""
+    return max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: int | Sizes,
+    stride: int | Sizes | None = None,
+    padding: int | Sizes = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """The mean of each window. See the module's page."""
+    return avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 def avg_pool2d(
@@ -295,13 +329,45 @@ def avg_pool2d(
     divisor_override: int | None = None,
 ) -> Tensor:
     """The mean of each window. See the module's page."""
-    if input.dim() == 3:
-        options = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
-        return avg_pool2d(input[None], *options)[0]
-    if divisor_override == 0:
+    return avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: int | Sizes,
+    stride: int | Sizes | None = None,
+    padding: int | Sizes = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of each window. See the module's page."""
+    return avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def max_pool(
+    dims: int, x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, return_indices: bool
+) -> Tensor | tuple[Tensor, Tensor]:
+    if x.dim() == dims + 1:
+        result = max_pool(dims, x[None], kernel, stride, padding, dilation, ceil_mode, return_indices)
+        return (result[0][0], result[1][0]) if isinstance(result, tuple) else result[0]
+    if x.dtype == torch.bool or x.is_complex():
+        raise NotImplementedError(f"max-pooling takes real numbers, but got {x.dtype}")
+    function = MaxPoolWithIndicesFn if return_indices else MaxPoolFn
+    return function.apply(x, windows_of(x, dims, kernel, stride, padding, dilation, ceil_mode))
+
+
+def avg_pool(
+    dims: int, x: Tensor, kernel, stride, padding, ceil_mode: bool, count_include_pad: bool, override: int | None = None
+) -> Tensor:
+    if x.dim() == dims + 1:
+        return avg_pool(dims, x[None], kernel, stride, padding, ceil_mode, count_include_pad, override)[0]
+    if override == 0:
         raise RuntimeError("divisor_override must not be 0")
-    g = windows_of(input, 2, kernel_size, stride, padding, 1, ceil_mode)
-    return AvgPoolFn.apply(input, g, count_include_pad, divisor_override)
+    if x.dtype == torch.bool:
+        raise NotImplementedError("average pooling takes numbers, but got torch.bool")
+    g = windows_of(x, dims, kernel, stride, padding, 1, ceil_mode)
+    return AvgPoolFn.apply(x, g, count_include_pad, override)
 
 
 def windows_of(x: Tensor, dims: int, kernel, stride, padding, dilation, ceil_mode: bool) -> Geometry:

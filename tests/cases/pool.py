@@ -1,4 +1,4 @@
-"""Cases of scratch/nn/pool.py."""
+"""Cases of max- and average pooling in scratch/nn/pool.py; the others are in other_pools.py."""
 
 import torch
 
@@ -11,6 +11,10 @@ LAST = [lambda generator: distinct(2, 7, 6, 3)(generator).permute(0, 3, 1, 2)]  
 
 def ties(generator):
     return integers(2, 2, 3, 7, 6)(generator).to(torch.float64)
+
+
+def ties3(generator):
+    return integers(2, 1, 2, 3, 3, 3)(generator).to(torch.float64)
 
 
 def infinite(generator):
@@ -55,6 +59,33 @@ CASES = [
     ),
     case("MaxPool2d", 3, 1, 1, return_indices=True, inputs=[infinite]).but(finite_differences=False),
     case("MaxPool2d", 3, 2, 1, 2, return_indices=True, inputs=[infinite]).but(finite_differences=False),
+    *(
+        case(layer, inputs=inputs, **options)
+        for layer in ("MaxPool1d", "AvgPool1d")
+        for inputs, options in (
+            ([distinct(2, 3, 7)], {"kernel_size": 3, "stride": 2, "padding": 1}),
+            ([distinct(3, 7)], {"kernel_size": (2,), "ceil_mode": True}),
+            ([normal(0, 3, 7)], {"kernel_size": 7}),
+        )
+    ),
+    *(
+        case(layer, inputs=inputs, **options)
+        for layer in ("MaxPool3d", "AvgPool3d")
+        for inputs, options in (
+            ([distinct(2, 2, 3, 4, 5)], {"kernel_size": (1, 2, 3), "stride": (2, 1, 2), "padding": (0, 1, 1)}),
+            ([distinct(2, 3, 4, 3)], {"kernel_size": 2, "ceil_mode": True}),
+        )
+    ),
+    case("MaxPool1d", 3, 2, 1, 2, True, True, inputs=[distinct(2, 3, 8)]),
+    case("MaxPool3d", 2, 1, 1, (1, 2, 3), True, inputs=[distinct(1, 2, 3, 4, 5)]),
+    case("MaxPool3d", 2, 1, return_indices=True, inputs=[ties3]).but(finite_differences=False),
+    case("AvgPool1d", 3, 2, 1, True, False, inputs=[normal(2, 3, 8)]),
+    case("AvgPool3d", 3, 2, 1, True, False, inputs=[normal(1, 2, 4, 4, 4)]),
+    case("AvgPool3d", 2, divisor_override=3, inputs=[normal(1, 2, 4, 4, 4)]),
+    case("functional.max_pool1d", 2, return_indices=True, inputs=[distinct(3, 7)]),
+    case("functional.max_pool3d", 2, 1, (1, 0, 1), 1, True, inputs=[distinct(1, 2, 2, 3, 2)]),
+    case("functional.avg_pool1d", 2, (), 1, inputs=[normal(2, 3, 7)]),
+    case("functional.avg_pool3d", (1, 2, 2), (2,), 0, True, False, 5, inputs=[normal(1, 2, 2, 3, 3)]),
     case("functional.max_pool2d", (3, 2), 2, 1, 1, True, inputs=IMAGE),
     case("functional.max_pool2d", 2, return_indices=True, inputs=IMAGE),
     case("functional.max_pool2d", 3, padding=1, inputs=[integers(9, 2, 3, 7, 6)]),
@@ -89,4 +120,25 @@ BAD_ARGUMENTS = [
     bad("MaxPool2d", 3, padding=2, dilation=2, inputs=IMAGE),
     bad("AvgPool2d", 2, divisor_override=0, inputs=IMAGE),
     bad("functional.max_pool2d", 2, inputs=[lambda generator: integers(2, 1, 4, 4)(generator).bool()]),
+    *(
+        bad(layer + "1d", inputs=inputs, **options)
+        for layer in ("MaxPool", "AvgPool")
+        for inputs, options in (
+            ([normal(2, 3, 7)], {"kernel_size": 8}),
+            ([normal(2, 3, 7)], {"kernel_size": 2, "padding": 2}),
+            ([normal(2, 3, 7)], {"kernel_size": (2, 2)}),
+            ([normal(2, 3, 7, 6)], {"kernel_size": 2}),
+        )
+    ),
+    *(
+        bad(layer + "3d", inputs=inputs, **options)
+        for layer in ("MaxPool", "AvgPool")
+        for inputs, options in (
+            ([normal(2, 3, 4, 4, 4)], {"kernel_size": 5}),
+            ([normal(2, 3, 4, 4, 4)], {"kernel_size": 2, "stride": (1, 1)}),
+            ([normal(3, 4, 4)], {"kernel_size": 2}),
+        )
+    ),
+    bad("AvgPool3d", 2, divisor_override=0, inputs=[normal(2, 3, 4, 4, 4)]),
+    bad("functional.avg_pool2d", 2, inputs=[lambda generator: integers(2, 1, 4, 4)(generator).bool()]),
 ]
