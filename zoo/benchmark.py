@@ -25,6 +25,7 @@ from torchvision.models import resnet18
 from zoo.errors import UsageError, at_least, did_you_mean, listing, one_of
 from zoo.namespace import Namespace
 from zoo.run import build_data, build_model, with_impl
+from zoo.vocabulary import SPECIALS, Vocabulary
 
 Task = Callable[[], Any]
 
@@ -136,6 +137,25 @@ def moved(batch: Any, device: str) -> Any:
     return batch.to(device)
 
 
+def translation_step(config: DictConfig, impl: DictConfig, *, length: int) -> Task:
+    """A training step of the configured model on random sentences of `length` tokens each."""
+    config = with_impl(config, impl)
+    torch.manual_seed(config.seed)
+    sizes = config.translation
+    text = Vocabulary.of_characters([chr(0x4E00 + number) for number in range(sizes.vocabulary - len(SPECIALS))]).text
+    facts = {"source_vocabulary": text, "target_vocabulary": text, "metric": "bleu"}
+    model: Any = build_model(config, facts).to(config.device)
+    optimizer = model.new_optimizer()
+    source, target = torch.randint(len(SPECIALS), sizes.vocabulary, (2, sizes.sentences, length), device=config.device)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        model.training_step((source, target), 0).backward()
+        optimizer.step()
+
+    return step
+
+
 def layer_call(entry: Any, impl: DictConfig, *, device: str) -> Task:
     """Forward and backward of one layer or function, as an entry of conf/benchmark.yaml describes it."""
     torch.manual_seed(0)
@@ -226,7 +246,7 @@ Build = Callable[[DictConfig], Task]
 
 def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:
     """Name of a task, and what builds it from an implementation, for ours and for the reference."""
-    one_of("what", config.what, ("all", "model", "layers", "optimizers", "graph"))
+    one_of("what", config.what, ("all", "model", "layers", "optimizers", "graph", "translation"))
     if config.what in ("all", "model"):
         for size in config.batch_sizes:
             at_least("batch_sizes", size, 1)
@@ -245,6 +265,11 @@ def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:
             at_least("graph.nodes", nodes, 1)
             build = partial(graph_call, config.graph, nodes=nodes, device=config.device)
             yield f"GCNConv, {nodes:,} nodes", build, build
+    if config.what == "translation":
+        for length in config.translation.lengths:
+            at_least("translation.lengths", length, 2)
+            build = partial(translation_step, config, length=length)
+            yield f"{config.model._target_.rpartition('.')[2]} training step, {length} tokens", build, build
 
 
 def chosen(config: DictConfig, table: DictConfig) -> Iterator[tuple[str, Any]]:

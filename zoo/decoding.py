@@ -67,14 +67,16 @@ def beam_search(
     length = torch.zeros(N, K, dtype=torch.long, device=device)
     done = torch.zeros(N, K, dtype=torch.bool, device=device)
     for _ in range(max_length):
-        step = log_probabilities(tokens[:, -1:], memory, cache)[:, -1].unflatten(0, (N, K))
+        step = log_probabilities(tokens[:, -1:], memory, cache)[:, -1]
+        step, token = (part.unflatten(0, (N, K)) for part in step.topk(min(K, step.shape[1])))  # more cannot be needed
         step = step.masked_fill(done[..., None], -torch.inf)
-        step[..., PAD].masked_fill_(done, 0)  # what has ended goes on with nothing, at no cost
+        step[..., 0].masked_fill_(done, 0)
+        token = token.masked_fill(done[..., None], PAD)  # what has ended goes on with nothing, once and at no cost
         length = length + ~done
         every = total[..., None] + step
         score = every / ((5 + length[..., None].to(every.dtype)) / 6) ** length_penalty  # (1)
         best, place = score.flatten(1).topk(K, 1)
-        parent, token = place // step.shape[2], place % step.shape[2]
+        parent, token = place // token.shape[2], token.flatten(1).gather(1, place)
         index = (first + parent).flatten()
         tokens, cache = torch.cat([rows(tokens, index), token.view(-1, 1)], 1), rows(cache, index)
         total, length = every.flatten(1).gather(1, place), length.gather(1, parent)
