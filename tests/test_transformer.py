@@ -11,6 +11,7 @@ from torch import Tensor
 from scratch.testing import Audit, require_equal_networks, resolve
 from scripts import translate as script
 from tests.test_run import start  # noqa: F401
+from zoo.attention_picture import looks
 from zoo.decoding import Cache, beam_search, greedy
 from zoo.errors import UsageError
 from zoo.transformer import Transformer
@@ -206,3 +207,26 @@ def test_wrong_values_are_told(options: dict[str, Any], message: str) -> None:
 )
 def test_all_but_options_is_text(words: list[str], understood: list[str]) -> None:
     assert script.with_text(words) == understood
+
+
+# -- the picture
+
+
+def test_what_is_drawn_is_what_is_computed() -> None:
+    """The probabilities, applied to the values, give what the attentions gave."""
+    network = model().double().eval()
+    source, target = batch(sentences=1)
+    seen: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        return lambda module, inputs, output: seen.update({name: (inputs[2], output)})
+
+    attentions = {"encoder": network.encoder[-1].attention, "decoder": network.decoder[-1].self_attention,
+                  "decoder to encoder": network.decoder[-1].cross_attention}  # fmt: skip
+    for name, residual in attentions.items():
+        residual.f.attention.register_forward_hook(keep(name))
+    found = looks(network, source, target)
+    assert found.keys() == attentions.keys()
+    for name, probabilities in found.items():
+        value, output = seen[name]
+        torch.testing.assert_close(probabilities.double() @ value[0], output[0], rtol=1e-5, atol=1e-6)

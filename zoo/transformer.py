@@ -18,9 +18,11 @@ import math
 from typing import Any
 
 import torch
+from lightning import Callback
 from torch import Tensor
 from torch.nn import Module, ModuleList, init
 
+from zoo.attention_picture import AttentionPicture
 from zoo.decoding import Cache
 from zoo.errors import UsageError, between, one_of, whole
 from zoo.namespace import Namespace
@@ -260,3 +262,6 @@ class Transformer(Translator):
         for layer in self.decoder:
             x = layer(x, memory, cache)
         return self.decoder_norm(x)
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [AttentionPicture()]

@@ -140,18 +140,23 @@ class Translator(Trainable):
 
     # Translating.
 
-    def translations(self, memory: Any, beam: int | None = None) -> list[str]:
-        """What the sentences of a memory are in the other language; by the model's own beam, if none is given."""
+    def found(self, memory: Any, beam: int | None = None) -> Tensor:
+        """What the sentences of a memory are in the other language, (N, L), with PAD behind EOS.
+
+        The beam is the model's own, if none is given.
+        """
         beam = self.beam if beam is None else beam
         first = memory
         while isinstance(first, tuple):
             first = first[0]
         start = torch.full((len(first), 1), BOS, device=first.device)
         if beam == 1:
-            found = greedy(self.decode, memory, start, self.max_length)
-        else:
-            found, _ = beam_search(self.log_probabilities, memory, start, self.max_length, beam, self.length_penalty)
-        return [self.target_vocabulary.decode(ids) for ids in found.tolist()]
+            return greedy(self.decode, memory, start, self.max_length)
+        return beam_search(self.log_probabilities, memory, start, self.max_length, beam, self.length_penalty)[0]
+
+    def translations(self, memory: Any, beam: int | None = None) -> list[str]:
+        """`found` as texts."""
+        return [self.target_vocabulary.decode(ids) for ids in self.found(memory, beam).tolist()]
 
     def log_probabilities(self, target: Tensor, memory: Any, cache: Cache) -> Tensor:
         return self.log_softmax(self.decode(target, memory, cache))
