@@ -12,10 +12,16 @@ from scratch.ops.adaptive_pool import (
 )
 from scratch.ops.attention import scaled_dot_product_attention
 from scratch.ops.batch_norm import batch_norm, group_norm, instance_norm
-from scratch.ops.binary_cross_entropy import binary_cross_entropy_with_logits
+from scratch.ops.binary_cross_entropy import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    multilabel_soft_margin_loss,
+)
 from scratch.ops.conv import conv1d, conv2d, conv3d
 from scratch.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from scratch.ops.cross_entropy import cross_entropy, nll_loss
+from scratch.ops.ctc import ctc_loss
+from scratch.ops.distance import cosine_similarity, normalize, pairwise_distance, pdist
 from scratch.ops.dropout import dropout
 from scratch.ops.embedding import embedding
 from scratch.ops.fractional_max_pool import fractional_max_pool2d, fractional_max_pool3d
@@ -31,10 +37,21 @@ from scratch.ops.graph import (
     sparse_dropout,
 )
 from scratch.ops.layer_norm import layer_norm
+from scratch.ops.likelihood import gaussian_nll_loss, kl_div, poisson_nll_loss
 from scratch.ops.linear import linear
 from scratch.ops.linear_cross_entropy import linear_cross_entropy
 from scratch.ops.local_response_norm import local_response_norm
 from scratch.ops.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
+from scratch.ops.margin_loss import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
 from scratch.ops.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
 from scratch.ops.multi_head_attention import multi_head_attention_forward
 from scratch.ops.pad import pad
@@ -42,7 +59,7 @@ from scratch.ops.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max
 from scratch.ops.positional import add_positions
 from scratch.ops.prelu import prelu
 from scratch.ops.rectifiers import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
-from scratch.ops.regression_loss import mse_loss
+from scratch.ops.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from scratch.ops.rms_norm import rms_norm
 from scratch.ops.shrinkage import hardshrink, softshrink, tanhshrink
 from scratch.ops.sigmoids import hardsigmoid, hardtanh, logsigmoid, sigmoid, softplus, softsign, tanh
@@ -64,6 +81,7 @@ __all__ = [
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
+    "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
     "celu_",
@@ -73,13 +91,17 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
     "elu",
     "elu_",
     "embedding",
     "fractional_max_pool2d",
     "fractional_max_pool3d",
+    "gaussian_nll_loss",
     "gcn_adjacency",
     "gcn_conv",
     "gelu",
@@ -90,7 +112,11 @@ __all__ = [
     "hardswish",
     "hardtanh",
     "hardtanh_",
+    "hinge_embedding_loss",
+    "huber_loss",
     "instance_norm",
+    "kl_div",
+    "l1_loss",
     "layer_norm",
     "leaky_relu",
     "leaky_relu_",
@@ -102,6 +128,7 @@ __all__ = [
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
+    "margin_ranking_loss",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
@@ -111,8 +138,15 @@ __all__ = [
     "mish",
     "mse_loss",
     "multi_head_attention_forward",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
+    "normalize",
     "pad",
+    "pairwise_distance",
+    "pdist",
+    "poisson_nll_loss",
     "prelu",
     "propagate",
     "readout",
@@ -129,6 +163,8 @@ __all__ = [
     "selu_",
     "sigmoid",
     "silu",
+    "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softmin",
     "softplus",
@@ -140,4 +176,6 @@ __all__ = [
     "tanhshrink",
     "threshold",
     "threshold_",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
 ]

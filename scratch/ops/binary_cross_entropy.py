@@ -11,19 +11,28 @@ Tangent:    ℓ̇ = w ((1 − t) − g (1 − σ)) ẋ − w ((v − 1) log σ +
 Adjoint:    x̄ = ℓ̄ w (g σ − v t)   (3)      t̄ = −ℓ̄ w ((v − 1) log σ + x)   (4)
             (3) by (1 − t) − g = −v t.
 Saved:      x, t, w, v.   Recomputed: σ.
+
+binary_cross_entropy takes a probability x in [0, 1] itself, its logarithms held above −100:
+
+    ℓ = −w (t log x + (1 − t) log(1 − x))                                         (5)
+    x̄ = ℓ̄ w (x − t) / (x (1 − x))   (6)     t̄ = ℓ̄ w (log(1 − x) − log x)   (7)
+
+with x (1 − x) in (6) held above 1e-12, and (7) not held at all, as in PyTorch.
 Kinks:      none.
 Errors:     ValueError where x and t differ in shape or for an unknown reduction; RuntimeError where w or v do
-            not broadcast to x or require a gradient.
-Reference:  torch.nn.functional.binary_cross_entropy_with_logits. Differs: nothing; the result has t's type.
+            not broadcast to x or require a gradient, and for a probability outside [0, 1].
+Reference:  torch.nn.functional.binary_cross_entropy_with_logits, binary_cross_entropy. Differs: nothing; the result
+            has t's type.
 Source:     Bishop, Neural Networks for Pattern Recognition (1995), section 6.7.
 """
 
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import autocast_wide, widen
+from scratch.ops.dtype import autocast_wide, need_floating, widen
 from scratch.ops.elementwise import times
 from scratch.ops.function import Function
+from scratch.ops.point_loss import PointLoss, weighted
 from scratch.ops.reduction import reduce, reduce_adjoint, reduction_name
 from scratch.ops.sigmoids import log_sigmoid, logsigmoid
 
@@ -91,3 +100,56 @@ def binary_cross_entropy_with_logits(
         if torch.broadcast_shapes(factor.shape, input.shape) != input.shape:
             raise RuntimeError(f"{name} {list(factor.shape)} does not broadcast to {list(input.shape)}")
     return BCEWithLogitsFn.apply(*autocast_wide(input, target, weight, pos_weight), reduction)
+
+
+SMALLEST = torch.tensor(1e-12).item()  # PyTorch's, which is in single precision
+
+
+class BCEFn(PointLoss):
+    @staticmethod
+    def value(x, t):
+        return (t - 1) * (-x).log1p().clamp_min(-100) - t * x.log().clamp_min(-100)  # (5)
+
+    @staticmethod
+    def slopes(x, t):
+        return (x - t) / (x * (1 - x)).clamp_min(SMALLEST), (-x).log1p() - x.log()  # (6), (7)
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The binary cross-entropy of probabilities, by default its mean. See the module's page."""
+    reduction = reduction_name(reduction, size_average, reduce)
+    if target.shape != input.shape:
+        raise ValueError(f"target has shape {list(target.shape)}, but input {list(input.shape)}")
+    if target.dtype is not input.dtype:
+        raise RuntimeError(f"target is {target.dtype}, but input {input.dtype}")
+    need_floating(input.dtype, "binary_cross_entropy")
+    if not torch.compiler.is_compiling() and input.numel() and not (input.min() >= 0 and input.max() <= 1):
+        raise RuntimeError("probabilities must be between 0 and 1")
+    if weight is None:
+        return BCEFn.apply(input, target, reduction)
+    if torch.broadcast_shapes(weight.shape, input.shape) != input.shape:
+        raise RuntimeError(f"weight {list(weight.shape)} does not broadcast to {list(input.shape)}")
+    return weighted(BCEFn.apply(input, target, "none"), weight, reduction)
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The mean over classes, in the last dimension, of the binary cross-entropy of logits; by default its mean."""
+    reduction = reduction_name(reduction, size_average, reduce)
+    loss = BCEWithLogitsFn.apply(input, target, weight, None, "none").mean(-1)
+    if reduction == "none":
+        return loss
+    return loss.mean() if reduction == "mean" else loss.sum()
