@@ -80,6 +80,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         loss = F.cross_entropy(self.head(input), in_head, reduction="none")
         for rows, more in found:
             loss = loss.index_add(0, rows, more)
+        loss = loss.to(input.dtype)
         return _ASMoutput(-loss if target_.dim() else -loss[0], loss.mean())
 
     def log_prob(self, input: Tensor) -> Tensor:

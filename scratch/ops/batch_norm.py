@@ -36,7 +36,7 @@ import torch.distributed
 from torch import Tensor
 
 from scratch.ops.broadcast import unbroadcast
-from scratch.ops.dtype import NARROW, need_floating, widen
+from scratch.ops.dtype import NARROW, autocast_wide, need_floating, widen
 from scratch.ops.function import Function, in_place
 
 
@@ -262,6 +262,7 @@ def group_norm(
         raise RuntimeError(f"{num_groups} groups do not divide {channels} channels")
     if not input.is_floating_point():
         raise RuntimeError(f"group_norm is not defined for {input.dtype}")
+    input, weight, bias = autocast_wide(input, weight, bias, cpu=False)
     check_parameters(input, channels, weight=weight, bias=bias)
     if size == 0:
         raise RuntimeError(f"group_norm needs at least one number for each channel, but got {list(input.shape)}")

@@ -130,6 +130,7 @@ def binary_cross_entropy(
     if target.dtype is not input.dtype:
         raise RuntimeError(f"target is {target.dtype}, but input {input.dtype}")
     need_floating(input.dtype, "binary_cross_entropy")
+    input, target, weight = autocast_wide(input, target, weight)
     if not torch.compiler.is_compiling() and input.numel() and not (input.min() >= 0 and input.max() <= 1):
         raise RuntimeError("probabilities must be between 0 and 1")
     if weight is None:

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from scratch.ops.dtype import widen
+from scratch.ops.dtype import autocast_wide, widen
 from scratch.ops.function import Function
 from scratch.ops.reduction import reduction_name
 
@@ -125,6 +125,7 @@ def ctc_loss(
     reduction = reduction_name(reduction)
     if not log_probs.is_floating_point():
         raise RuntimeError(f"ctc_loss is not defined for {log_probs.dtype}")
+    (log_probs,) = autocast_wide(log_probs)
     unbatched = log_probs.dim() == 2
     y = log_probs[:, None] if unbatched else log_probs
     if y.dim() != 3:

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.broadcast import unbroadcast
-from scratch.ops.dtype import widen
+from scratch.ops.dtype import autocast_wide, widen
 from scratch.ops.function import Function
 
 
@@ -162,6 +162,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between x1 and x2 along ``dim``."""
+    x1, x2 = autocast_wide(x1, x2, cpu=False)
     dtype = torch.promote_types(x1.dtype, x2.dtype)
     if not dtype.is_floating_point:
         raise RuntimeError(f"cosine_similarity is not defined for {dtype}")
@@ -175,5 +176,6 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise RuntimeError(f"pdist takes a matrix, but got {input.dim()} dimensions")
     if p < 0:
         raise RuntimeError(f"p must be at least 0, but is {p}")
+    (input,) = autocast_wide(input, cpu=False)
     first, second = torch.triu_indices(len(input), len(input), 1, device=input.device)
     return DistanceFn.apply(input.index_select(0, first), input.index_select(0, second), p, 0.0, False)

@@ -27,6 +27,7 @@ import warnings
 import torch
 from torch import Tensor
 
+from scratch.ops.dtype import autocast_wide
 from scratch.ops.point_loss import PointLoss
 from scratch.ops.reduction import legacy_reduction, reduction_name
 
@@ -97,7 +98,7 @@ def poisson_nll_loss(
 ) -> Tensor:
     """−log of the Poisson probability of the counts, but for a constant; by default its mean."""
     reduction = reduction_name(reduction, size_average, reduce)
-    return PoissonNLLLossFn.apply(input, target, log_input, full, eps, reduction)
+    return PoissonNLLLossFn.apply(*autocast_wide(input, target), log_input, full, eps, reduction)
 
 
 def gaussian_nll_loss(
@@ -136,5 +137,5 @@ def kl_div(
     reduction = legacy_reduction(reduction, size_average, reduce)
     batch_mean = reduction == "batchmean"
     reduction = "sum" if batch_mean else reduction_name(reduction)
-    loss = (KLDivLogTargetFn if log_target else KLDivFn).apply(input, target, reduction)
+    loss = (KLDivLogTargetFn if log_target else KLDivFn).apply(*autocast_wide(input, target), reduction)
     return loss / input.shape[0] if batch_mean and input.dim() else loss

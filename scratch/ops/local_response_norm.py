@@ -15,7 +15,7 @@ Source:     Krizhevsky, Sutskever and Hinton, ImageNet classification with deep 
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import widen
+from scratch.ops.dtype import autocast_wide, widen
 from scratch.ops.function import Function
 
 
@@ -55,4 +55,4 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
         return input
     if size < 1:
         raise RuntimeError(f"size must be at least 1, but is {size}")
-    return LocalResponseNormFn.apply(input, size, alpha, beta, k)
+    return LocalResponseNormFn.apply(*autocast_wide(input, cpu=input.dim() > 3, gpu=False), size, alpha, beta, k)

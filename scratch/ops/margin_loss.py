@@ -35,7 +35,7 @@ from torch import Tensor
 
 from scratch.ops.cross_entropy import pick
 from scratch.ops.distance import CosineFn, pairwise_distance
-from scratch.ops.dtype import need_floating, widen
+from scratch.ops.dtype import autocast_wide, need_floating, widen
 from scratch.ops.function import Function
 from scratch.ops.point_loss import PointLoss
 from scratch.ops.reduction import reduce, reduce_adjoint, reduction_name
@@ -174,7 +174,9 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """A distance x of what is alike (t = 1), or what it lacks to the margin (t = −1); by default its mean."""
-    return HingeEmbeddingFn.apply(input, target, margin, reduction_name(reduction, size_average, reduce))
+    return HingeEmbeddingFn.apply(
+        *autocast_wide(input, target), margin, reduction_name(reduction, size_average, reduce)
+    )
 
 
 def margin_ranking_loss(
@@ -190,7 +192,7 @@ def margin_ranking_loss(
     reduction = reduction_name(reduction, size_average, reduce)
     if not input1.dim() == input2.dim() == target.dim():
         raise RuntimeError(f"the inputs have {input1.dim()}, {input2.dim()} and {target.dim()} dimensions")
-    return MarginRankingFn.apply(input1, input2, target, margin, reduction)
+    return MarginRankingFn.apply(*autocast_wide(input1, input2, target), margin, reduction)
 
 
 def soft_margin_loss(
@@ -201,7 +203,7 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """log(1 + e^(−t x)) with t = ±1, by default its mean."""
-    return SoftMarginFn.apply(input, target, reduction_name(reduction, size_average, reduce))
+    return SoftMarginFn.apply(*autocast_wide(input, target), reduction_name(reduction, size_average, reduce))
 
 
 def cosine_embedding_loss(
@@ -218,7 +220,7 @@ def cosine_embedding_loss(
     if target.dim() not in (0, 1) or not target.dim() + 1 == input1.dim() == input2.dim():
         shapes = f"{list(input1.shape)}, {list(input2.shape)} and {list(target.shape)}"
         raise RuntimeError(f"inputs (N, D) go with a target (N,), and (D,) with (), but got {shapes}")
-    a, b = torch.broadcast_tensors(input1, input2)
+    a, b = torch.broadcast_tensors(*autocast_wide(input1, input2))
     return CosineHingeFn.apply(CosineFn.apply(a, b, 1e-6), target, margin, reduction)
 
 
@@ -240,9 +242,7 @@ def triplet_margin_loss(
         return pairwise_distance(a, b, p, eps)
 
     return triplet_margin_with_distance_loss(
-        anchor,
-        positive,
-        negative,
+        *autocast_wide(anchor, positive, negative),
         distance_function=distance,
         margin=margin,
         swap=swap,
@@ -296,7 +296,7 @@ def multi_margin_loss(
     if weight is not None and len(weight) != x.shape[1]:
         raise RuntimeError(f"weight must have {x.shape[1]} classes, but has {len(weight)}")
     try:
-        loss = MultiMarginFn.apply(x, target.reshape(-1, 1), weight, p, margin, reduction)
+        loss = MultiMarginFn.apply(*autocast_wide(x), target.reshape(-1, 1), weight, p, margin, reduction)
     except IndexError as error:
         raise RuntimeError(str(error)) from None
     return loss if target.dim() or reduction != "none" else loss.reshape(())
@@ -318,5 +318,5 @@ def multilabel_margin_loss(
     counted = (t == -1).cumsum(1) == 0
     if not torch.compiler.is_compiling() and ((t < -1) | (t >= x.shape[1])).any():
         raise RuntimeError(f"labels must be classes in [0, {x.shape[1]}), or −1")
-    loss = MultiLabelMarginFn.apply(x, t.masked_fill(~counted, 0), counted, reduction)
+    loss = MultiLabelMarginFn.apply(*autocast_wide(x), t.masked_fill(~counted, 0), counted, reduction)
     return loss if input.dim() > 1 or reduction != "none" else loss.reshape(())

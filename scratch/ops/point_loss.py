@@ -43,10 +43,11 @@ class PointLoss(Function):
             grads: list[Tensor | None] = []
             found = slopes(*map(widen, tensors), *ctx.options)
             for tensor, slope, needed in zip(tensors, found, ctx.needs_input_grad, strict=False):
-                wanted = needed and slope is not None
-                grads.append(
-                    unbroadcast((slope * grad).expand(shape), tensor.shape).to(tensor.dtype) if wanted else None
-                )  # (2)
+                if needed and slope is not None:
+                    along = (slope * grad).expand(shape)
+                    grads.append(unbroadcast(along, tensor.shape).to(tensor.dtype))  # (2)
+                else:
+                    grads.append(None)
             return *grads, *(None for _ in ctx.options), None
 
         for method in (forward, setup_context, backward):

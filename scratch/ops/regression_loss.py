@@ -117,6 +117,7 @@ def l1_loss(
     """The absolute error, by default its mean."""
     reduction = reduction_name(reduction, size_average, reduce)
     compare_shapes(input, target)
+    input, target, weight = autocast_wide(input, target, weight, cpu=weight is None)
     if weight is None:
         return L1LossFn.apply(input, target, reduction)
     check_weight(input, weight)
@@ -134,6 +135,7 @@ def smooth_l1_loss(
     """Squared where the error is below beta, absolute beyond, by default its mean."""
     reduction = reduction_name(reduction, size_average, reduce)
     compare_shapes(input, target)
+    input, target = autocast_wide(input, target)
     if beta == 0:
         return L1LossFn.apply(input, target, reduction)
     need_floating(torch.promote_types(input.dtype, target.dtype), "smooth_l1_loss")
@@ -148,6 +150,7 @@ def huber_loss(
     """Squared where the error is at most delta, beyond it delta times the absolute one, by default its mean."""
     reduction = reduction_name(reduction)
     compare_shapes(input, target)
+    input, target = autocast_wide(input, target)
     need_floating(torch.promote_types(input.dtype, target.dtype), "huber_loss")
     if delta <= 0:
         raise RuntimeError(f"delta must be positive, but is {delta}")

@@ -32,7 +32,7 @@ Source:     LeCun, Bottou, Orr and Müller, Efficient BackProp (1998); Dugas, Be
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import need_floating
+from scratch.ops.dtype import autocast_wide, need_floating
 from scratch.ops.elementwise import Elementwise, applied, times
 from scratch.ops.exponential import LOG2_E
 from scratch.ops.function import in_place
@@ -150,7 +150,7 @@ def tanh(input: Tensor) -> Tensor:
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     """log(1 + e^βx) / β, and x itself where βx > threshold."""
     need_floating(input.dtype, "softplus")
-    return SoftplusFn.apply(input, beta, threshold)
+    return SoftplusFn.apply(*autocast_wide(input, cpu=False), beta, threshold)
 
 
 def softsign(input: Tensor) -> Tensor:
