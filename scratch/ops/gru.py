@@ -46,7 +46,6 @@ from scratch.ops.recurrence import (
     State,
     Weights,
     advance,
-    blocks,
     first,
     in_full_precision,
     order,
@@ -57,38 +56,37 @@ from scratch.ops.sigmoids import sigmoid, tanh
 
 
 def trace(x, W, U, b, d, h_before):
-    """(r, z, n) (P, 3H) and q (P, H) of all steps, from inputs and output, differentiably."""
+    """(r, z) (P, 2H), n and q (P, H) of all steps, from inputs and output, differentiably."""
     a, u = x @ W.t(), h_before @ U.t()
     if b is not None:
         a, u = a + b, u + d
     r, z, a_n = a.chunk(3, 1)
     u_r, u_z, q = u.chunk(3, 1)
     r, z = sigmoid(r + u_r), sigmoid(z + u_z)  # (1), (2)
-    return torch.cat((r, z, tanh(a_n + r * q)), 1), q  # (3)
+    return torch.cat((r, z), 1), tanh(a_n + r * q), q  # (3)
 
 
 class GRUFn(Function):
     @staticmethod
     def forward(x, h0, W, U, b, d, sizes, reverse):
         N, H = h0.shape
+        (W_rz, W_n), (U_rz, U_n) = (weight.t().split((2 * H, H), 1) for weight in (W, U))
         if b is None:
-            gates, d_n = x @ W.t(), h0.new_zeros(H)
+            rz, n, d_n = x @ W_rz, x @ W_n, h0.new_zeros(H)
         else:
-            d_rz, d_n = d.split((2 * H, H))
-            gates = torch.addmm(torch.cat((b[: 2 * H] + d_rz, b[2 * H :])), x, W.t())
-        q, y = x.new_empty(2, x.shape[0], H)
-        rz_steps, gate_steps = gates[:, : 2 * H].split(sizes), blocks(gates, 3, sizes)
-        q_steps, y_steps = q.split(sizes), y.split(sizes)
-        U_rz, U_n = U.t().split((2 * H, H), 1)
+            (b_rz, b_n), (d_rz, d_n) = (bias.split((2 * H, H)) for bias in (b, d))
+            rz, n = torch.addmm(b_rz + d_rz, x, W_rz), torch.addmm(b_n, x, W_n)
+        q, y = torch.empty_like(n), torch.empty_like(n)
+        steps = list(zip(*(part.split(sizes) for part in (rz, rz[:, :H], rz[:, H:], n, q, y)), strict=True))
         h = h0
         for t in order(sizes, reverse):
-            size, (r, z, n) = sizes[t], gate_steps[t]
-            before = first(h, size, N)
-            rz_steps[t].addmm_(before, U_rz).sigmoid_()  # (1), (2)
-            torch.addmm(d_n, before, U_n, out=q_steps[t])
-            tanh_into(n, n.addcmul_(r, q_steps[t]))  # (3)
-            h = advance(h, torch.lerp(n, before, z, out=y_steps[t]), size, N)  # (4)
-        return y, h.clone(), gates, q
+            rz_t, r, z, n_t, q_t, y_t = steps[t]
+            before = first(h, sizes[t], N)
+            rz_t.addmm_(before, U_rz).sigmoid_()  # (1), (2)
+            torch.addmm(d_n, before, U_n, out=q_t)
+            tanh_into(n_t, n_t.addcmul_(r, q_t))  # (3)
+            h = advance(h, torch.lerp(n_t, before, z, out=y_t), sizes[t], N)  # (4)
+        return y, h.clone(), rz, n, q
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -100,36 +98,36 @@ class GRUFn(Function):
 
     @staticmethod
     def backward(ctx, grad_y, grad_h, *_):
-        x, h0, W, U, b, d, y, gates, q = ctx.saved_tensors
+        x, h0, W, U, b, d, y, rz, n_all, q = ctx.saved_tensors
         sizes, reverse, needs = ctx.sizes, ctx.reverse, ctx.needs_input_grad
         recorded = torch.is_grad_enabled()
         h_before = previous(y.split(sizes), h0, sizes, reverse)
         if recorded:
-            gates, q = trace(x, W, U, b, d, torch.cat(h_before))
+            rz, n_all, q = trace(x, W, U, b, d, torch.cat(h_before))
         grad_y = torch.zeros_like(y) if grad_y is None else grad_y
         grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
-        gate_steps, q_steps, grad_steps = blocks(gates, 3, sizes), q.split(sizes), grad_y.split(sizes)
+        steps = list(zip(*(part.split(sizes) for part in (*rz.chunk(2, 1), n_all, q, grad_y)), strict=True))
         N, H = h0.shape
         rows = Rows(4 * H, 4, sizes, y, recorded)  # (ūⁿ, āʳ, āᶻ, āⁿ)
         U_nrz = U.roll(H, 0)
         for t in reversed(order(sizes, reverse)):
-            r, z, n = gate_steps[t]
+            r, z, n, q_t, grad = steps[t]
             slot_u, slot_r, slot_z, slot_n = rows.slots[t]
-            h = first(grad_h, sizes[t], N) + grad_steps[t]  # (8)
+            h = first(grad_h, sizes[t], N) + grad  # (8)
             kept = h * z
             new = h - kept
             a_n = torch.addcmul(new, new * n, n, value=-1, out=slot_n)  # (9)
             a_z = torch.mul(h_before[t] - n, torch.addcmul(kept, kept, z, value=-1), out=slot_z)
             u_n = torch.mul(a_n, r, out=slot_u)  # (11)
-            qu = q_steps[t] * u_n
+            qu = q_t * u_n
             a_r = torch.addcmul(qu, qu, r, value=-1, out=slot_r)  # (10)
             u = rows.put(t, u_n, a_r, a_z, a_n)[:, : 3 * H]
             grad_h = advance(grad_h, torch.addmm(kept, u, U_nrz), sizes[t], N)  # (8), (12)
         found = rows.all()
         grad_u, grad_a, total = found[:, : 3 * H], found[:, H:], found.sum(0)
         grad_x = grad_a @ W if needs[0] else None  # (13)
-        grad_W = (x.t() @ grad_a).t() if needs[2] else None  # (14)
-        grad_U = (torch.cat(h_before).t() @ grad_u).t().roll(-H, 0) if needs[3] else None  # (15)
+        grad_W = grad_a.t() @ x if needs[2] else None  # (14)
+        grad_U = (grad_u.t() @ torch.cat(h_before)).roll(-H, 0) if needs[3] else None  # (15)
         grad_b = total[H:] if needs[4] else None  # (16)
         grad_d = total[: 3 * H].roll(-H) if needs[5] else None
         return grad_x, grad_h, grad_W, grad_U, grad_b, grad_d, None, None

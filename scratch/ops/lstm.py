@@ -141,8 +141,8 @@ class LSTMFn(Function):
             grad_h, grad_c = advance(grad_h, a @ U, size, N), advance(grad_c, fc, size, N)  # (9), (10), (13)
         grad_a = rows.all()
         grad_x = grad_a @ W if needs[0] else None  # (14)
-        grad_W = (x.t() @ grad_a).t() if needs[3] else None  # (15)
-        grad_U = (torch.cat(h_before).t() @ grad_a).t() if needs[4] else None  # (16)
+        grad_W = grad_a.t() @ x if needs[3] else None  # (15)
+        grad_U = grad_a.t() @ torch.cat(h_before) if needs[4] else None  # (16)
         grad_b = grad_a.sum(0) if needs[5] else None  # (17)
         grad_V = None
         if needs[6]:

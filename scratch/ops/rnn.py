@@ -29,6 +29,7 @@ from torch import Tensor
 
 from scratch.ops.function import Function
 from scratch.ops.recurrence import (
+    Rows,
     Sizes,
     State,
     Weights,
@@ -39,7 +40,6 @@ from scratch.ops.recurrence import (
     previous,
     total,
 )
-from scratch.ops.sigmoids import TanhFn
 
 
 class RNNFn(Function):
@@ -61,16 +61,21 @@ class RNNFn(Function):
     def backward(ctx, grad_y, grad_h):
         x, h0, W, U, y = ctx.saved_tensors
         sizes, reverse = ctx.sizes, ctx.reverse
-        y_steps, grad_steps, a_steps = y.split(sizes), grad_y.split(sizes), list(y.split(sizes))
+        y_steps, grad_steps = y.split(sizes), grad_y.split(sizes)
+        rows = Rows(y.shape[1], 1, sizes, y, torch.is_grad_enabled())
         for t in reversed(order(sizes, reverse)):
             g, h = first(grad_h, sizes[t], sizes[0]) + grad_steps[t], y_steps[t]  # (3)
-            a_steps[t] = TanhFn.pullback(g, h) if ctx.nonlinearity == "tanh" else g * h.sign()  # (4)
-            grad_h = advance(grad_h, a_steps[t] @ U, sizes[t], sizes[0])  # (3), (5)
-        grad_a = torch.cat(a_steps)
+            (slot,) = rows.slots[t]
+            if ctx.nonlinearity == "tanh":
+                a = torch.addcmul(g, g * h, h, value=-1, out=slot)  # (4)
+            else:
+                a = torch.mul(g, h.sign(), out=slot)
+            grad_h = advance(grad_h, rows.put(t, a) @ U, sizes[t], sizes[0])  # (3), (5)
+        grad_a = rows.all()
         needs = ctx.needs_input_grad
         grad_x = grad_a @ W if needs[0] else None  # (6)
-        grad_W = (x.t() @ grad_a).t() if needs[2] else None  # (7)
-        grad_U = (torch.cat(previous(y_steps, h0, sizes, reverse)).t() @ grad_a).t() if needs[3] else None  # (8)
+        grad_W = grad_a.t() @ x if needs[2] else None  # (7)
+        grad_U = grad_a.t() @ torch.cat(previous(y_steps, h0, sizes, reverse)) if needs[3] else None  # (8)
         grad_b = grad_a.sum(0) if needs[4] else None  # (9)
         return grad_x, grad_h, grad_W, grad_U, grad_b, None, None, None
 
