@@ -1,7 +1,11 @@
 """The Transformer: equal from either namespace and to torch.nn's, blind for padding and for what is to come, the same
 with a cache; and scripts/translate.py."""
 
+import io
+import math
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +14,10 @@ from torch import Tensor
 
 from scratch.testing import Audit, require_equal_networks, resolve
 from scripts import translate as script
-from tests.test_run import start  # noqa: F401
+from tests.test_run import metrics, start  # noqa: F401
 from zoo.attention_picture import looks
+from zoo.checkpoint import trained_model
+from zoo.cli import command
 from zoo.decoding import Cache, beam_search, greedy
 from zoo.errors import UsageError
 from zoo.transformer import Transformer
@@ -207,6 +213,63 @@ def test_wrong_values_are_told(options: dict[str, Any], message: str) -> None:
 )
 def test_all_but_options_is_text(words: list[str], understood: list[str]) -> None:
     assert script.with_text(words) == understood
+
+
+SMALL = ["model=transformer", "model.d_model=16", "model.feed_forward=16", "model.max_length=11", "data.train=300",
+         "data.test=20", "data.tokens=1024", "trainer.max_epochs=1"]  # fmt: skip
+
+
+@pytest.fixture
+def translated(start, monkeypatch, capsys):  # noqa: F811
+    """Runs scripts/translate.py; gives status, output and error line."""
+
+    def run(*words: str, lines: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["scripts/translate.py", *script.with_text(list(words))])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+        capsys.readouterr()
+        status = 0
+        try:
+            command(script.task, "translate")
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_a_run_and_the_script(start, translated) -> None:  # noqa: F811
+    assert start(*SMALL, "impl=scratch", "paths.run=run") == 0
+    for picture in ("attention", "learning_curves"):
+        assert Path(f"run/pictures/{picture}.png").read_bytes().startswith(b"\x89PNG")
+    last = metrics("run")[-1]
+    assert float(last["test/perplexity"]) == pytest.approx(math.exp(float(last["test/loss"])), rel=1e-4)
+    assert {"test/accuracy", "test/exact_match"} <= {name for name, value in last.items() if value}
+
+    checkpoint = "ckpt=run/checkpoints/best.ckpt"
+    status, text, _ = translated(checkpoint, "3rd of May '97")
+    assert (status, text.count("\n")) == (0, 1)
+    network = trained_model(torch.load("run/checkpoints/best.ckpt", weights_only=True))
+    assert network.translate("3rd of May '97") + "\n" == text
+    assert translated(checkpoint, "text=3rd of May '97", "impl=native") == (0, text, "")
+    assert translated(checkpoint, lines="3rd of May '97\n\n3rd of May '97\n") == (0, f"{text}\n{text}", "")
+    assert translated(checkpoint, "3rd of May '97", "max_length=1")[1] != text
+
+    assert start("model=mlp", "trainer.max_epochs=1", "+trainer.limit_train_batches=1", "paths.run=other") == 0
+    Path("text.txt").write_text("no checkpoint")
+    for words, part in [
+        (["beam=0"], "beam=0: must be at least 1"),
+        (["length_penalty=-1"], "length_penalty=-1: must be at least 0"),
+        (["max_length=2.5"], "max_length=2.5: must be a whole number"),
+        (["5 May " * 1000], "text: too long for this model"),
+        (["bem=4"], "did you mean 'beam'"),
+        (["ckpt=nowhere.ckpt"], "ckpt=nowhere.ckpt: no such file"),
+        (["ckpt=text.txt"], "damaged"),
+        (["ckpt=other/checkpoints/best.ckpt"], "holds a zoo.mlp.MLP, which is no model of translation"),
+        (["ckpt=null"], "which checkpoint?"),
+    ]:
+        status, out, err = translated(checkpoint, *words) if "ckpt" not in words[0] else translated(*words)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert part in err
 
 
 # -- the picture
