@@ -36,6 +36,7 @@ from scratch.ops.graph import (
     sparse,
     sparse_dropout,
 )
+from scratch.ops.interpolate import interpolate
 from scratch.ops.layer_norm import layer_norm
 from scratch.ops.likelihood import gaussian_nll_loss, kl_div, poisson_nll_loss
 from scratch.ops.linear import linear
@@ -115,6 +116,7 @@ __all__ = [
     "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",

@@ -26,6 +26,7 @@ from tests.cases import (
     rnn,
     softmax,
     transformer,
+    upsample,
 )
 
 FAMILIES = [
@@ -54,6 +55,7 @@ FAMILIES = [
     rnn,
     softmax,
     transformer,
+    upsample,
 ]
 CASES = [case for family in FAMILIES for case in family.CASES]
 BAD_ARGUMENTS = [case for family in FAMILIES for case in family.BAD_ARGUMENTS]
