@@ -150,7 +150,8 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:
     """The mean over classes, in the last dimension, of the binary cross-entropy of logits; by default its mean."""
     reduction = reduction_name(reduction, size_average, reduce)
-    loss = BCEWithLogitsFn.apply(input, target, weight, None, "none").mean(-1)
+    loss = BCEWithLogitsFn.apply(input, target, None, None, "none")
+    loss = (loss if weight is None else weighted(loss, weight, "none")).mean(-1)
     if reduction == "none":
         return loss
     return loss.mean() if reduction == "mean" else loss.sum()
