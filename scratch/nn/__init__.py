@@ -48,8 +48,8 @@ from scratch.nn.batch_norm import (
 )
 from scratch.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from scratch.nn.distance import CosineSimilarity, PairwiseDistance
-from scratch.nn.dropout import Dropout
-from scratch.nn.embedding import Embedding
+from scratch.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
+from scratch.nn.embedding import Embedding, EmbeddingBag
 from scratch.nn.flatten import Flatten
 from scratch.nn.graph import GCNConv, Readout, RGCNConv, SparseDropout
 from scratch.nn.linear import Identity, Linear
@@ -144,6 +144,7 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -169,7 +170,12 @@ __all__ = [
     "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Embedding",
+    "EmbeddingBag",
+    "FeatureAlphaDropout",
     "Flatten",
     "FractionalMaxPool2d",
     "FractionalMaxPool3d",

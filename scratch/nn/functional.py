@@ -22,8 +22,9 @@ from scratch.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_
 from scratch.ops.cross_entropy import cross_entropy, nll_loss
 from scratch.ops.ctc import ctc_loss
 from scratch.ops.distance import cosine_similarity, normalize, pairwise_distance, pdist
-from scratch.ops.dropout import dropout
+from scratch.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from scratch.ops.embedding import embedding
+from scratch.ops.embedding_bag import embedding_bag
 from scratch.ops.fractional_max_pool import fractional_max_pool2d, fractional_max_pool3d
 from scratch.ops.gates import gelu, glu, hardswish, mish, silu
 from scratch.ops.graph import (
@@ -64,7 +65,7 @@ from scratch.ops.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1
 from scratch.ops.rms_norm import rms_norm
 from scratch.ops.shrinkage import hardshrink, softshrink, tanhshrink
 from scratch.ops.sigmoids import hardsigmoid, hardtanh, logsigmoid, sigmoid, softplus, softsign, tanh
-from scratch.ops.softmax import log_softmax, softmax, softmin
+from scratch.ops.softmax import gumbel_softmax, log_softmax, softmax, softmin
 
 celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_ = (
     partial(function, inplace=True) for function in (celu, elu, hardtanh, leaky_relu, relu, rrelu, selu, threshold)
@@ -78,6 +79,7 @@ __all__ = [
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "add_positions",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -97,9 +99,14 @@ __all__ = [
     "cross_entropy",
     "ctc_loss",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "elu_",
     "embedding",
+    "embedding_bag",
+    "feature_alpha_dropout",
     "fractional_max_pool2d",
     "fractional_max_pool3d",
     "gaussian_nll_loss",
@@ -108,6 +115,7 @@ __all__ = [
     "gelu",
     "glu",
     "group_norm",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",

@@ -14,7 +14,7 @@ Subtracting m changes nothing in exact arithmetic and keeps exp from overflowing
 Saved:      y.   Recomputed: eʸ in (4).
 Kinks:      none. An entry of −inf has probability 0 and gradient 0; a row of nothing but −inf is NaN.
 Errors:     IndexError for a dimension out of range, NotImplementedError for integers.
-Reference:  torch.nn.functional.softmax, log_softmax, softmin. Differs: nothing.
+Reference:  torch.nn.functional.softmax, log_softmax, softmin, gumbel_softmax. Differs: nothing.
 Source:     Bridle, Probabilistic interpretation of feedforward classification network outputs (1990).
 """
 
@@ -83,6 +83,20 @@ def log_softmax(
 def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
     """exp(−x) / Σ exp(−x) along ``dim``, computed in ``dtype`` where given."""
     return along(SoftmaxFn, "softmin", -input, dim, _stacklevel, dtype)
+
+
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    """softmax((x + g) / τ) with g from Gumbel's distribution; ``hard`` gives its largest as 1, others 0, and its slope.
+
+    Source: Jang, Gu and Poole, Categorical reparameterization with Gumbel-softmax (2017).
+    """
+    if eps != 1e-10:
+        warnings.warn("eps has no effect", stacklevel=2)
+    noise = torch.empty_like(logits, memory_format=torch.legacy_contiguous_format).exponential_().log().neg()
+    y = softmax((logits + noise) / tau, dim)
+    if not hard:
+        return y
+    return torch.zeros_like(y).scatter_(dim, y.argmax(dim, keepdim=True), 1.0) - y.detach() + y
 
 
 def along(fn, name: str, x: Tensor, dim: int | None, stacklevel: int, dtype: torch.dtype | None) -> Tensor:

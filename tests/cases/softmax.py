@@ -26,6 +26,8 @@ CASES = [
         for inputs in (normal(3, 2), normal(3, 2, dtype=torch.float32), integers(5, 3))
     ),
     *(case("Softmin", dim, inputs=[normal(3, 4)]) for dim in (0, -1, None)),
+    case("functional.gumbel_softmax", inputs=[normal(3, 4)]),
+    case("functional.gumbel_softmax", 0.5, True, dim=0, inputs=[normal(3, 4)]).but(finite_differences=False),
     case("Softmin", 1, inputs=[HUGE]).but(finite_differences=False),
     case("functional.softmin", 0, dtype=torch.float64, inputs=[normal(3, 2, dtype=torch.float32)]),
     *(case("Softmax2d", inputs=[normal(*shape)]) for shape in ((2, 3, 2, 2), (3, 2, 2))),
