@@ -50,9 +50,10 @@ from scratch.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspo
 from scratch.nn.distance import CosineSimilarity, PairwiseDistance
 from scratch.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from scratch.nn.embedding import Embedding, EmbeddingBag
-from scratch.nn.flatten import Flatten
+from scratch.nn.flatten import Flatten, Unflatten
+from scratch.nn.fold import Fold, Unfold
 from scratch.nn.graph import GCNConv, Readout, RGCNConv, SparseDropout
-from scratch.nn.linear import Identity, Linear
+from scratch.nn.linear import Bilinear, Identity, Linear
 from scratch.nn.linear_cross_entropy import LinearCrossEntropyLoss
 from scratch.nn.loss import (
     BCELoss,
@@ -119,6 +120,7 @@ from scratch.nn.pool import (
 )
 from scratch.nn.positional import LearnedPositions, SinusoidalPositions
 from scratch.nn.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from scratch.nn.shuffle import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from scratch.nn.transformer import (
     Transformer,
     TransformerDecoder,
@@ -153,7 +155,9 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "Bilinear",
     "CTCLoss",
+    "ChannelShuffle",
     "CircularPad1d",
     "CircularPad2d",
     "CircularPad3d",
@@ -177,6 +181,7 @@ __all__ = [
     "EmbeddingBag",
     "FeatureAlphaDropout",
     "Flatten",
+    "Fold",
     "FractionalMaxPool2d",
     "FractionalMaxPool3d",
     "GCNConv",
@@ -223,6 +228,8 @@ __all__ = [
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "PoissonNLLLoss",
     "RGCNConv",
     "RMSNorm",
@@ -261,6 +268,8 @@ __all__ = [
     "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
+    "Unflatten",
+    "Unfold",
     "Upsample",
     "UpsamplingBilinear2d",
     "UpsamplingNearest2d",

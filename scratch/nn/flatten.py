@@ -1,4 +1,6 @@
-"""Flatten: the same numbers with fewer dimensions. A view, whose adjoint is the view back."""
+"""Flatten and Unflatten: the same numbers with fewer or more dimensions. Views, whose adjoint is the view back."""
+
+from collections.abc import Sequence
 
 from torch import Tensor
 from torch.nn import Module
@@ -16,3 +18,19 @@ class Flatten(Module):
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Splits the dimension dim into several; one of their sizes may be −1."""
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        super().__init__()
+        if not isinstance(unflattened_size, (tuple, list)) or not all(isinstance(n, int) for n in unflattened_size):
+            raise TypeError(f"unflattened_size must be a tuple of whole numbers, but is {unflattened_size}")
+        self.dim, self.unflattened_size = dim, unflattened_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input.unflatten(self.dim, self.unflattened_size)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

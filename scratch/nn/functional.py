@@ -12,6 +12,7 @@ from scratch.ops.adaptive_pool import (
 )
 from scratch.ops.attention import scaled_dot_product_attention
 from scratch.ops.batch_norm import batch_norm, group_norm, instance_norm
+from scratch.ops.bilinear import bilinear
 from scratch.ops.binary_cross_entropy import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -25,6 +26,7 @@ from scratch.ops.distance import cosine_similarity, normalize, pairwise_distance
 from scratch.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from scratch.ops.embedding import embedding
 from scratch.ops.embedding_bag import embedding_bag
+from scratch.ops.fold import fold, unfold
 from scratch.ops.fractional_max_pool import fractional_max_pool2d, fractional_max_pool3d
 from scratch.ops.gates import gelu, glu, hardswish, mish, silu
 from scratch.ops.graph import (
@@ -64,6 +66,7 @@ from scratch.ops.rectifiers import celu, elu, leaky_relu, relu, relu6, rrelu, se
 from scratch.ops.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from scratch.ops.rms_norm import rms_norm
 from scratch.ops.shrinkage import hardshrink, softshrink, tanhshrink
+from scratch.ops.shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from scratch.ops.sigmoids import hardsigmoid, hardtanh, logsigmoid, sigmoid, softplus, softsign, tanh
 from scratch.ops.softmax import gumbel_softmax, log_softmax, softmax, softmin
 
@@ -84,10 +87,12 @@ __all__ = [
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
     "celu_",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -107,6 +112,7 @@ __all__ = [
     "embedding",
     "embedding_bag",
     "feature_alpha_dropout",
+    "fold",
     "fractional_max_pool2d",
     "fractional_max_pool3d",
     "gaussian_nll_loss",
@@ -156,6 +162,8 @@ __all__ = [
     "pad",
     "pairwise_distance",
     "pdist",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "propagate",
@@ -188,4 +196,5 @@ __all__ = [
     "threshold_",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
+    "unfold",
 ]

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import need_floating
+from scratch.ops.dtype import autocast_wide, need_floating
 from scratch.ops.pool import AvgPoolFn, windows_of
 from scratch.ops.unroll import Axis, max_of_windows, unroll
 
@@ -63,6 +63,8 @@ def adaptive_avg_pool(dims: int, x: Tensor, output_size: Output) -> Tensor:
     if x.dim() == dims + 1:
         return adaptive_avg_pool(dims, x[None], output_size)[0]
     need_floating(x.dtype, f"adaptive_avg_pool{dims}d")
+    if dims == 3:
+        (x,) = autocast_wide(x, gpu=False)
     output = sizes(dims, output_size, x)
     axes = [windows(n, o, x.device) for n, o in zip(x.shape[2:], output, strict=True)]
     u, kernel = unroll(x, axes, 0), [axis.kernel for axis in axes]

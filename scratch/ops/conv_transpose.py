@@ -22,8 +22,8 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from scratch.ops.attention import autocast
 from scratch.ops.conv import ConvFn, CorrelateFn, Geometry, geometry, gradients
+from scratch.ops.dtype import autocast
 from scratch.ops.function import Function
 from scratch.ops.window import Sizes, pair
 

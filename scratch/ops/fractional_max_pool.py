@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import need_floating
+from scratch.ops.dtype import autocast_wide, need_floating
 from scratch.ops.unroll import Axis, max_of_windows
 from scratch.ops.window import Sizes, pair
 
@@ -64,6 +64,7 @@ def fractional_max_pool(
             f"_random_samples must be {x.dtype} of shape {(*x.shape[:2], dims)}, "
             f"but are {samples.dtype} of {tuple(samples.shape)}"
         )
+    x, samples = autocast_wide(x, samples, gpu=False)
     each = samples[: x.shape[0]].unbind(-1)
     each = each[::-1] if dims == 2 else each
     axes = [windows(*options) for options in zip(each, x.shape[2:], output, kernel, strict=True)]

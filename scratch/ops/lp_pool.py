@@ -18,7 +18,7 @@ import math
 
 from torch import Tensor
 
-from scratch.ops.dtype import widen
+from scratch.ops.dtype import autocast_wide, widen
 from scratch.ops.function import Function
 from scratch.ops.pool import AvgPoolFn, AvgSpreadFn, Geometry, MaxPoolFn, windows_of
 from scratch.ops.window import Sizes
@@ -82,6 +82,8 @@ def lp_pool(dims: int, x: Tensor, p: float, kernel, stride, ceil_mode: bool) -> 
         raise ValueError("norm_type must not be 0")
     if x.dim() == dims + 1:
         return lp_pool(dims, x[None], p, kernel, stride, ceil_mode)[0]
+    if dims == 3:
+        (x,) = autocast_wide(x, gpu=False)
     g = windows_of(x, dims, kernel, stride, 0, 1, ceil_mode)
     if math.isinf(p):
         sign = math.copysign(1, p)

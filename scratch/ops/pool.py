@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import widen
+from scratch.ops.dtype import autocast_wide, widen
 from scratch.ops.function import Function, in_place
 from scratch.ops.pad import constant_pad
 from scratch.ops.window import Sizes, add_shifted, pair, shifted
@@ -353,6 +353,8 @@ def max_pool(
         return (result[0][0], result[1][0]) if isinstance(result, tuple) else result[0]
     if x.dtype == torch.bool or x.is_complex():
         raise NotImplementedError(f"max-pooling takes real numbers, but got {x.dtype}")
+    if dims == 3:
+        (x,) = autocast_wide(x, gpu=False)
     function = MaxPoolWithIndicesFn if return_indices else MaxPoolFn
     return function.apply(x, windows_of(x, dims, kernel, stride, padding, dilation, ceil_mode))
 
@@ -366,6 +368,8 @@ def avg_pool(
         raise RuntimeError("divisor_override must not be 0")
     if x.dtype == torch.bool:
         raise NotImplementedError("average pooling takes numbers, but got torch.bool")
+    if dims == 3:
+        (x,) = autocast_wide(x, gpu=False)
     g = windows_of(x, dims, kernel, stride, padding, 1, ceil_mode)
     return AvgPoolFn.apply(x, g, count_include_pad, override)
 
