@@ -54,6 +54,6 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         raise RuntimeError(f"expected (…, I), (…, J) and a weight (O, I, J), but got {shapes}")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise RuntimeError(f"expected a bias of shape ({weight.shape[0]},), but got {tuple(bias.shape)}")
-    with torch.autocast(input1.device.type, enabled=False):  # torch leaves the types of this product alone
+    with torch.autocast(input1.device.type, enabled=False):  # the result has the inputs' type, as torch's
         y = BilinearFn.apply(input1.reshape(-1, weight.shape[1]), input2.reshape(-1, weight.shape[2]), weight, bias)
     return y.view(*input1.shape[:-1], weight.shape[0])
