@@ -3,5 +3,10 @@
 scratch.ops      the mathematics: one op, or one tight family, a file
 scratch.nn       torch.nn's names on top of it: parameters, initialisation, argument checks
 scratch.optim    torch.optim's names: one update rule a file
+scratch.convert  somebody's model on them: convert(module)
 scratch.testing  the harness that compares any package with a reference, number by number
 """
+
+from scratch.convert import by_hand, convert
+
+__all__ = ["by_hand", "convert"]

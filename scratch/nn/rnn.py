@@ -67,25 +67,24 @@ class RNNBase(Module):
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.proj_size = bidirectional, proj_size
 
-        directions, rows = 1 + bidirectional, GATES[mode] * hidden_size
-        self.output_size = proj_size or hidden_size
-        self.weight_names: list[list[str]] = []
-        for depth in range(num_layers):
-            columns = directions * self.output_size if depth else input_size
-            shapes: dict[str, tuple[int, ...]] = {
-                "weight_ih": (rows, columns),
-                "weight_hh": (rows, self.output_size),
-            }
-            if bias:
-                shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
-            if proj_size:
-                shapes |= {"weight_hr": (proj_size, hidden_size)}
-            for suffix in ("", "_reverse")[:directions]:
-                names = [f"{name}_l{depth}{suffix}" for name in shapes]
-                for name, shape in zip(names, shapes.values(), strict=True):
-                    self.register_parameter(name, Parameter(torch.empty(shape, device=device, dtype=dtype)))
-                self.weight_names.append(names)
+        rows = GATES[mode] * hidden_size
+        for place, names in enumerate(self.weight_names):
+            columns = input_size if place <= bidirectional else (1 + bidirectional) * self.output_size
+            shapes = (rows, columns), (rows, self.output_size), *[(rows,)] * (2 * bias), (proj_size, hidden_size)
+            for name, shape in zip(names, shapes, strict=False):  # a projection is the last, or there is none
+                self.register_parameter(name, Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
+
+    @property
+    def output_size(self) -> int:
+        return self.proj_size or self.hidden_size
+
+    @property
+    def weight_names(self) -> list[list[str]]:
+        """The names of the parameters of each layer and direction, in their order."""
+        kinds = ["weight_ih", "weight_hh"] + ["bias_ih", "bias_hh"] * self.bias + ["weight_hr"] * bool(self.proj_size)
+        suffixes = ("", "_reverse")[: 1 + self.bidirectional]
+        return [[f"{kind}_l{depth}{s}" for kind in kinds] for depth in range(self.num_layers) for s in suffixes]
 
     def reset_parameters(self) -> None:
         bound = 1 / math.sqrt(self.hidden_size)
