@@ -245,7 +245,13 @@ def test_a_run_and_the_script(start, translated) -> None:  # noqa: F811
     assert float(last["test/perplexity"]) == pytest.approx(math.exp(float(last["test/loss"])), rel=1e-4)
     assert {"test/accuracy", "test/exact_match"} <= {name for name, value in last.items() if value}
 
+    written = Path("run/translations.txt").read_text(encoding="utf-8").strip().split("\n\n")
+    assert len(written) == 20
+    source, reference, translation = written[0].split("\n")
+
     checkpoint = "ckpt=run/checkpoints/best.ckpt"
+    assert reference.startswith("= ")
+    assert translated(checkpoint, f"text={source}") == (0, translation.removeprefix("> ") + "\n", "")
     status, text, _ = translated(checkpoint, "3rd of May '97")
     assert (status, text.count("\n")) == (0, 1)
     network = trained_model(torch.load("run/checkpoints/best.ckpt", weights_only=True))

@@ -147,7 +147,7 @@ def train(config: DictConfig) -> dict[str, float]:
     best = trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
     (metrics,) = trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True)
     if trainer.is_global_zero:
-        report(console, config.name, metrics, seconds, folder)
+        report(console, config.name, metrics, seconds, folder, getattr(model, "signature", None))
     return dict(metrics)
 
 
@@ -157,9 +157,11 @@ def tell_how_to_resume(console: Console, path: str) -> None:
     console.print(f"Go on with:\n  {command}", soft_wrap=True, highlight=False, markup=False)
 
 
-def report(console: Console, name: str, metrics: Any, seconds: float, folder: Path) -> None:
+def report(
+    console: Console, name: str, metrics: Any, seconds: float, folder: Path, signature: str | None = None
+) -> None:
     """The table at the end of a run, and what lies where in its folder."""
-    table = Table(title=f"{name}: test after {seconds:.0f} s of training")
+    table = Table(title=f"{name}: test after {seconds:.0f} s of training", caption=signature)
     table.add_column("metric")
     table.add_column("value", justify="right")
     for metric, value in metrics.items():
@@ -173,6 +175,7 @@ def report(console: Console, name: str, metrics: Any, seconds: float, folder: Pa
         "config.yaml": "the resolved configuration, and command.txt, the command",
         "pictures": listing(sorted(path.name for path in (folder / "pictures").glob("*.png"))),
         "samples.txt": "what the model wrote after each epoch",
+        "translations.txt": "the test sentences: source, = reference, > what the model made of it",
     }.items():
         if (folder / part).exists():
             console.print(f"  {part:16} {what}", soft_wrap=True, highlight=False)

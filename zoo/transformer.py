@@ -264,4 +264,4 @@ class Transformer(Translator):
         return self.decoder_norm(x)
 
     def configure_callbacks(self) -> list[Callback]:
-        return [AttentionPicture()]
+        return [*super().configure_callbacks(), AttentionPicture()]

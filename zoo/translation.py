@@ -13,9 +13,11 @@ import math
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
+from lightning import Callback, LightningModule, Trainer
 from omegaconf import DictConfig
 from torch import Tensor
 
@@ -114,9 +116,12 @@ class Translator(Trainable):
             self._translated += len(batch[0])
             self._compare("val", self.val_metric, batch, self.translations(memory, beam=1))
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
+    def test_step(self, batch: Batch, batch_idx: int) -> Any:
+        """Return the translations, for `Translations`."""
         memory = self._evaluate("test", self.test_perplexity, batch)
-        self._compare("test", self.test_metric, batch, self.translations(memory))
+        translations = self.translations(memory)
+        self._compare("test", self.test_metric, batch, translations)
+        return translations
 
     def _evaluate(self, stage: str, perplexity: Perplexity, batch: Batch) -> Any:
         """Log what is known without decoding; return the memory."""
@@ -137,6 +142,14 @@ class Translator(Trainable):
     def _compare(self, stage: str, metric: Any, batch: Batch, translations: list[str]) -> None:
         metric.update(translations, [self.target_vocabulary.decode(ids) for ids in batch[1].tolist()])
         self.log(f"{stage}/{self.metric}", metric, prog_bar=True, on_step=False, on_epoch=True)
+
+    @property
+    def signature(self) -> str:
+        """What exactly the metric measures, for the table at the end of a run."""
+        return f"{self.metric}: {self.test_metric.signature}"
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [Translations()]
 
     # Translating.
 
@@ -172,6 +185,29 @@ class Translator(Trainable):
         except ValueError as error:
             raise UsageError(f"text: too long for this model: {error}") from error
         return self.translations(memory)[0]
+
+
+class Translations(Callback):
+    """Write translations.txt in a test: each sentence, what it should become, and what the model makes of it."""
+
+    def _path(self, trainer: Trainer) -> Path:
+        return Path(trainer.default_root_dir) / "translations.txt"
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            self._path(trainer).write_text("")
+
+    def on_test_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *_: Any
+    ) -> None:
+        if not trainer.is_global_zero:
+            return
+        model: Any = pl_module
+        sources = [model.source_vocabulary.decode(ids) for ids in batch[0].tolist()]
+        targets = [model.target_vocabulary.decode(ids) for ids in batch[1].tolist()]
+        with self._path(trainer).open("a", encoding="utf-8") as file:
+            for lines in zip(sources, targets, outputs, strict=True):
+                file.write("{}\n= {}\n> {}\n\n".format(*lines))
 
 
 def check_decoding(prefix: str, beam: int, length_penalty: float, max_length: int) -> None:
