@@ -36,6 +36,7 @@ from scratch.nn.activation import (
     Threshold,
 )
 from scratch.nn.adaptive_softmax import AdaptiveLogSoftmaxWithLoss
+from scratch.nn.alignment import AdditiveAttention, MultiplicativeAttention
 from scratch.nn.attention import MultiheadAttention, ScaledDotProductAttention
 from scratch.nn.batch_norm import (
     BatchNorm1d,
@@ -146,6 +147,7 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AdditiveAttention",
     "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
@@ -225,6 +227,7 @@ __all__ = [
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "MultiheadAttention",
+    "MultiplicativeAttention",
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",

@@ -10,6 +10,7 @@ from scratch.ops.adaptive_pool import (
     adaptive_max_pool2d,
     adaptive_max_pool3d,
 )
+from scratch.ops.alignment import additive_scores, aligned, multiplicative_scores
 from scratch.ops.attention import scaled_dot_product_attention
 from scratch.ops.batch_norm import batch_norm, group_norm, instance_norm
 from scratch.ops.bilinear import bilinear
@@ -82,6 +83,8 @@ __all__ = [
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "add_positions",
+    "additive_scores",
+    "aligned",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -157,6 +160,7 @@ __all__ = [
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
+    "multiplicative_scores",
     "nll_loss",
     "normalize",
     "pad",

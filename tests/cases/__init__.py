@@ -3,6 +3,7 @@
 from tests.cases import (
     activation,
     adaptive_softmax,
+    alignment,
     attention,
     batch_norm,
     conv,
@@ -34,6 +35,7 @@ from tests.cases import (
 FAMILIES = [
     activation,
     adaptive_softmax,
+    alignment,
     attention,
     batch_norm,
     conv,
