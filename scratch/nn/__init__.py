@@ -2,7 +2,27 @@
 
 Every class has the constructor, defaults, initialisation and ``state_dict`` keys of its namesake in torch.nn, so
 weights move either way. A file here holds parameters and argument checks; its twin in scratch/ops the mathematics.
+
+``import scratch.nn as nn`` is to run a model written for torch.nn. What computes nothing therefore comes from there
+unchanged: Module, parameters and buffers, the containers, DataParallel, and the modules init, parameter and utils.
 """
+
+from torch.nn import (
+    Buffer,
+    DataParallel,
+    Module,
+    ModuleDict,
+    ModuleList,
+    Parameter,
+    ParameterDict,
+    ParameterList,
+    Sequential,
+    UninitializedBuffer,
+    UninitializedParameter,
+    init,
+    parameter,
+    utils,
+)
 
 from scratch.nn import functional
 from scratch.nn.activation import (
@@ -54,6 +74,21 @@ from scratch.nn.embedding import Embedding, EmbeddingBag
 from scratch.nn.flatten import Flatten, Unflatten
 from scratch.nn.fold import Fold, Unfold
 from scratch.nn.graph import GCNConv, Readout, RGCNConv, SparseDropout
+from scratch.nn.lazy import (
+    LazyBatchNorm1d,
+    LazyBatchNorm2d,
+    LazyBatchNorm3d,
+    LazyConv1d,
+    LazyConv2d,
+    LazyConv3d,
+    LazyConvTranspose1d,
+    LazyConvTranspose2d,
+    LazyConvTranspose3d,
+    LazyInstanceNorm1d,
+    LazyInstanceNorm2d,
+    LazyInstanceNorm3d,
+    LazyLinear,
+)
 from scratch.nn.linear import Bilinear, Identity, Linear
 from scratch.nn.linear_cross_entropy import LinearCrossEntropyLoss
 from scratch.nn.loss import (
@@ -158,6 +193,7 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Bilinear",
+    "Buffer",
     "CTCLoss",
     "ChannelShuffle",
     "CircularPad1d",
@@ -175,6 +211,7 @@ __all__ = [
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -207,6 +244,19 @@ __all__ = [
     "LPPool3d",
     "LSTMCell",
     "LayerNorm",
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
+    "LazyBatchNorm3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
+    "LazyLinear",
     "LeakyReLU",
     "LearnedPositions",
     "Linear",
@@ -223,6 +273,9 @@ __all__ = [
     "MaxUnpool2d",
     "MaxUnpool3d",
     "Mish",
+    "Module",
+    "ModuleDict",
+    "ModuleList",
     "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
@@ -231,6 +284,9 @@ __all__ = [
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",
+    "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "PixelShuffle",
     "PixelUnshuffle",
     "PoissonNLLLoss",
@@ -248,6 +304,7 @@ __all__ = [
     "ReplicationPad2d",
     "ReplicationPad3d",
     "ScaledDotProductAttention",
+    "Sequential",
     "SiLU",
     "Sigmoid",
     "SinusoidalPositions",
@@ -273,6 +330,8 @@ __all__ = [
     "TripletMarginWithDistanceLoss",
     "Unflatten",
     "Unfold",
+    "UninitializedBuffer",
+    "UninitializedParameter",
     "Upsample",
     "UpsamplingBilinear2d",
     "UpsamplingNearest2d",
@@ -280,4 +339,7 @@ __all__ = [
     "ZeroPad2d",
     "ZeroPad3d",
     "functional",
+    "init",
+    "parameter",
+    "utils",
 ]

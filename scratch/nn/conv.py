@@ -57,13 +57,16 @@ class ConvNd(Module):
         self.padding = padding if isinstance(padding, str) else pair(padding, self.dims)
         self.output_padding, self.dilation = pair(output_padding, self.dims), pair(dilation, self.dims)
         self.groups, self.padding_mode = groups, padding_mode
-        ends = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
-        self.weight = Parameter(torch.empty(*ends, *self.kernel_size, device=device, dtype=dtype))
+        self.weight = Parameter(torch.empty(self.weight_shape(), device=device, dtype=dtype))
         if bias:
             self.bias = Parameter(torch.empty(out_channels, device=device, dtype=dtype))
         else:
             self.register_parameter("bias", None)
         self.reset_parameters()
+
+    def weight_shape(self) -> tuple[int, ...]:
+        ends = (self.in_channels, self.out_channels) if self.transposed else (self.out_channels, self.in_channels)
+        return ends[0], ends[1] // self.groups, *self.kernel_size
 
     def reset_parameters(self) -> None:
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))  # ±1/√fan_in, in torch's own rounding

@@ -7,16 +7,18 @@ import torch
 
 from scratch.testing.cases import Case, Namespace, resolve
 from scratch.testing.compare import Check, named, require_equal, require_signature
-from scratch.testing.layers import pair, run
+from scratch.testing.running import complete, pair, run
 
 CONTRACT_CHECKS: dict[str, Check] = {}
 
 
 def built(case: Case, package: Namespace) -> torch.nn.Module:
-    """The Module of a case as its constructor leaves it."""
-    args, kwargs, _ = case.draw_arguments()
+    """The Module of a case as its constructor leaves it, a lazy one as its first call does."""
+    args, kwargs, call = case.draw_arguments()
     torch.default_generator.manual_seed(case.seed)
-    return resolve(package, case.name)(*args, **kwargs)
+    module = resolve(package, case.name)(*args, **kwargs)
+    complete(module, case, call)
+    return module
 
 
 @named(CONTRACT_CHECKS)

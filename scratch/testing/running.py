@@ -59,6 +59,13 @@ def expanded(like: Tensor, generator: Generator) -> Tensor:
     return random(like.sum(), generator).expand(like.shape)
 
 
+def complete(module: torch.nn.Module, case: Case, call: dict[str, Any]) -> None:
+    """A lazy layer takes its sizes from its first input; nothing else is to come of it."""
+    if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
+        module.eval()(*mapped(in_dtype(torch.get_default_dtype()), case.draw_inputs()), **call)
+        module.train()
+
+
 class Layer:
     """One package's side of a case, in one precision, always called from the same state and seed."""
 
@@ -73,9 +80,7 @@ class Layer:
         else:
             torch.default_generator.manual_seed(case.seed)
             self.module = target(*args, **kwargs)
-            if any(map(is_lazy, self.module.parameters())):
-                # a lazy layer takes its sizes from its first input
-                self.module(*mapped(in_dtype(torch.get_default_dtype()), case.draw_inputs()), **call)
+            complete(self.module, case, call)
             for tensor in (*self.module.parameters(), *self.module.buffers()):
                 tensor.data = cast(tensor.data)
             call = mapped(cast, call)
