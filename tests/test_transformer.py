@@ -2,6 +2,7 @@
 with a cache; and scripts/translate.py."""
 
 import io
+import json
 import math
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from scratch.testing import Audit, require_equal_networks, resolve
+from scripts import benchmark, verify
 from scripts import translate as script
 from tests.test_run import metrics, start  # noqa: F401
 from zoo.attention_picture import looks
@@ -197,6 +199,18 @@ def test_shared_matrices_stay_shared() -> None:
 def test_wrong_values_are_told(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         model(**options)
+
+
+def test_it_is_verified_and_timed(start, monkeypatch, tmp_path) -> None:  # noqa: F811
+    small = ["model=transformer", "model.d_model=8", "model.heads=2", "model.feed_forward=8", "model.dropout=0.2"]
+    monkeypatch.setattr(sys, "argv", ["scripts/verify.py", *small, "data.train=40", "data.test=2", "steps=3"])
+    command(verify.task, "verify")  # a difference would end it with an exit status
+    sizes = ["translation.lengths=[5]", "translation.sentences=2", "translation.vocabulary=20"]
+    words = [*small, *sizes, "what=translation", "seconds=0.001", "json=times.json"]
+    monkeypatch.setattr(sys, "argv", ["scripts/benchmark.py", *words])
+    command(benchmark.task, "benchmark")
+    (result,) = json.loads((tmp_path / "times.json").read_text())["results"]
+    assert result["task"] == "Transformer training step, 5 tokens"
 
 
 # -- the script

@@ -30,6 +30,9 @@ def verify(config: DictConfig) -> bool:
     warnings.filterwarnings("ignore", message=".*self.log.*")
     at_least("steps", config.steps, 0)
     at_least("batches", config.batches, 1)
+    for name, value in config.small.items():
+        if name in config.data:
+            config.data[name] = value
     data = build_data(config)
     loader = data.train_dataloader()
     batches = [data.on_after_batch_transfer(batch, 0) for batch in islice(loader, config.batches)]
