@@ -10,8 +10,10 @@ Adjoint:    g = w ȳ                               what arrives at x̂          
 Saved:      x, μ, r, w.   Recomputed: x̂.
 Second order: μ and r are outputs that the caller drops. A second derivative passes through (5) and (6) to them,
             and from there by  x̄ += (μ̄ − r̄ r² x̂) / D.                                          (8)
-Fast form:  a few rows at a time, so that every pass but the first finds them in the cache. The sums in (5) are
-            products with a vector, which need no g:  D mean g = ȳ · w,  D mean(x̂ g) = (ȳ x̂) · w.   (9)
+Fast form:  a few rows at a time, so that every pass but the first finds them in the cache. With n = x − μ the sums in
+            (5) to (7) are products with a vector, which the processor computes fastest, and neither g nor x̂ is made:
+            D mean g = ȳ · w,  D mean(x̂ g) = r (ȳ n) · w,  w̄ = (ȳ n)ᵀ r,  b̄ = ȳᵀ 1,                (9)
+            x̄ = r (w ȳ − (ȳ · w) / D − n r² ((ȳ n) · w) / D)                                       (10)
 Kinks:      none. A row of equal numbers has x̂ = 0 and r = 1/√ε.
 Errors:     RuntimeError where x does not end in S, where w or b is not of shape S, or neither of x's type nor of
             float32 while x is narrower; NotImplementedError for integers.
@@ -19,7 +21,7 @@ Reference:  torch.nn.functional.layer_norm. Differs: nothing.
 Source:     Ba, Kiros and Hinton, Layer normalization (2016).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -27,7 +29,7 @@ from torch import Tensor
 from scratch.ops.dtype import NARROW, autocast_wide, need_floating, widen
 from scratch.ops.function import Function, in_place
 
-BLOCK = 2**16  # numbers at a time: 256 KiB of float32
+BLOCK = 2**16  # numbers at a time: 256 KiB of float32, for each thread
 
 
 class LayerNormFn(Function):
@@ -35,7 +37,7 @@ class LayerNormFn(Function):
 
     @staticmethod
     def forward(x, weight, bias, eps):
-        return (normalize_in_blocks if in_place(x) else normalize)(x, weight, bias, eps)
+        return (normalize_in_blocks if in_place(x) and x.numel() else normalize)(x, weight, bias, eps)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -48,7 +50,7 @@ class LayerNormFn(Function):
     def backward(ctx, grad, grad_mean, grad_r):
         x, weight, mean, r = ctx.saved_tensors
         grad = torch.zeros_like(x) if grad is None else grad
-        if in_place(grad) and grad_mean is None and grad_r is None:
+        if in_place(grad) and grad_mean is None and grad_r is None and x.numel():
             grads = adjoint_in_blocks(grad, x, weight, mean, r)
         else:
             grads = adjoint(grad, grad_mean, grad_r, x, weight, mean, r)
@@ -78,35 +80,28 @@ def adjoint(grad, grad_mean, grad_r, x, weight, mean, r):
     return grad_x, (grad * normal).sum(0), grad.sum(0)  # (6), (7)
 
 
-def blocks(x: Tensor) -> list[slice]:
-    step = max(1, BLOCK // max(x.shape[1], 1))
-    return [slice(i, i + step) for i in range(0, x.shape[0], step)]
-
-
-def block_memory(x: Tensor) -> Tensor:
-    """Room for one block, used again and again: what is allocated anew costs more than what is computed."""
-    return widen(x[:0]).new_empty(max(1, BLOCK // max(x.shape[1], 1)), x.shape[1])
+def blocks(*matrices: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """A few rows of each at a time, then of the next."""
+    step = max(1, BLOCK * torch.get_num_threads() // max(matrices[0].shape[1], 1))
+    return zip(*(matrix.split(step) for matrix in matrices), strict=True)
 
 
 def normalize_in_blocks(x, weight, bias, eps):
     y, wide = torch.empty_like(x, memory_format=torch.contiguous_format), widen(x[:0])
     mean, r = wide.new_empty(x.shape[0], 1), wide.new_empty(x.shape[0], 1)
-    memory = block_memory(x)
-    for rows in blocks(x):
-        x_ = widen(x[rows])
-        mu = torch.mean(x_, -1, keepdim=True, out=mean[rows])
-        normal = torch.sub(x_, mu, out=memory[: x_.shape[0]])
-        scale = torch.linalg.vector_norm(normal, dim=-1, keepdim=True, out=r[rows])
-        normal.mul_(scale.square_().div_(x.shape[1]).add_(eps).rsqrt_())  # (1)
-        if weight is not None and bias is not None:
-            torch.addcmul(bias, normal, weight, out=y[rows] if y.dtype is normal.dtype else normal)
-            if y.dtype is normal.dtype:
-                continue
-        elif weight is not None:
-            normal.mul_(weight)
-        elif bias is not None:
-            normal.add_(bias)
-        y[rows] = normal  # (2)
+    epsilon, memory = wide.new_tensor(eps), None
+    for x_, y_, mean_, r_ in blocks(x, y, mean, r):
+        memory = room(memory, x_)
+        normal = torch.sub(widen(x_), torch.mean(widen(x_), -1, keepdim=True, out=mean_), out=memory)
+        torch.linalg.vector_norm(normal, dim=-1, keepdim=True, out=r_)
+        normal.mul_(torch.addcmul(epsilon, r_, r_, value=1 / x.shape[1], out=r_).rsqrt_())  # (1)
+        out = y_ if y.dtype is normal.dtype else normal
+        if weight is None or bias is None:
+            torch.mul(normal, 1 if weight is None else weight, out=out).add_(0 if bias is None else bias)
+        else:
+            torch.addcmul(bias, normal, weight, out=out)  # (2)
+        if out is normal:
+            y_.copy_(normal)
     return y, mean, r
 
 
@@ -115,21 +110,26 @@ def adjoint_in_blocks(grad, x, weight, mean, r):
     grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
     w = mean.new_ones(D) if weight is None else weight.to(mean.dtype)
     grad_weight, grad_bias = mean.new_zeros(D), mean.new_zeros(D)
-    memory, memory_product = block_memory(x), block_memory(x)
-    for rows in blocks(x):
-        grad_ = widen(grad[rows])
-        normal = torch.sub(widen(x[rows]), mean[rows], out=memory[: grad_.shape[0]]).mul_(r[rows])
-        product = torch.mul(grad_, normal, out=memory_product[: grad_.shape[0]])
-        grad_weight += product.sum(0)  # (6)
-        grad_bias += grad_.sum(0)  # (7)
-        along, level = product.mv(w).div_(D), grad_.mv(w).div_(D)  # (9)
-        g = torch.mul(grad_, w, out=product)  # (4)
-        g.sub_(level[:, None]).addcmul_(normal, along[:, None], value=-1)
-        if grad_x.dtype is g.dtype:
-            torch.mul(g, r[rows], out=grad_x[rows])  # (5)
+    w_mean, square, ones = w / -D, r * r, torch.ones_like(r[:, 0])
+    memory = memory_product = None
+    for grad_, x_, out, mean_, r_, square_, ones_ in blocks(grad, x, grad_x, mean, r, square, ones):
+        memory, memory_product, grad_ = room(memory, x_), room(memory_product, x_), widen(grad_)
+        normal = torch.sub(widen(x_), mean_, out=memory)
+        product = torch.mul(grad_, normal, out=memory_product)
+        grad_weight.addmv_(product.t(), r_[:, 0])  # (9)
+        grad_bias.addmv_(grad_.t(), ones_)
+        level, along = grad_.mv(w_mean)[:, None], product.mv(w_mean)[:, None].mul_(square_)
+        rest = normal.mul_(along).add_(level).addcmul_(grad_, w)
+        if out.dtype is rest.dtype:
+            torch.mul(rest, r_, out=out)  # (10)
         else:
-            grad_x[rows] = g.mul_(r[rows])
+            out.copy_(rest.mul_(r_))
     return grad_x, grad_weight, grad_bias
+
+
+def room(memory: Tensor | None, x: Tensor) -> Tensor:
+    """Room for one block, used again and again: what is allocated anew costs more than what is computed."""
+    return widen(x[:0]).new_empty(x.shape) if memory is None else memory[: x.shape[0]]
 
 
 def layer_norm(
