@@ -1,5 +1,8 @@
 """The recurrent encoder-decoder: equal from either namespace, blind for padding, the same with a cache, and resumed."""
 
+import os
+import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +11,10 @@ import torch
 from torch import Tensor
 
 from scratch.testing import Audit, require_equal_networks, resolve
+from scripts import translate, verify
+from tests.test_run import metrics, same, start, weights  # noqa: F401
 from tests.test_transformer import DIGITS, LETTERS, batch
+from zoo.cli import command
 from zoo.decoding import Cache, greedy
 from zoo.errors import UsageError
 from zoo.seq2seq import Seq2Seq, packed_places
@@ -113,8 +119,8 @@ def test_the_cache_changes_nothing(layers: str, way: str) -> None:
         cache["begun"] = True
         return network.decode(seen, memory)
 
-    start = torch.full((20, 1), BOS)
-    assert torch.equal(greedy(network.decode, memory, start, 9), greedy(from_the_beginning, memory, start, 9))
+    begin = torch.full((20, 1), BOS)
+    assert torch.equal(greedy(network.decode, memory, begin, 9), greedy(from_the_beginning, memory, begin, 9))
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -150,3 +156,46 @@ def test_weights_of_the_attention_are_those_of_the_words() -> None:
 def test_a_wrong_value_is_told(options: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         model(**options)
+
+
+# -- runs
+
+SMALL = ["model=seq2seq", "model.hidden=16", "model.embedding=8", "model.cell=GRU", "model.dropout=0.2",
+         "model.max_length=11", "data.train=300", "data.test=30", "data.tokens=512", "trainer.max_epochs=2",
+]  # fmt: skip
+
+
+def test_resumed_in_mid_epoch_ends_like_unbroken(start, monkeypatch, capsys) -> None:  # noqa: F811
+    assert start(*SMALL, "paths.run=unbroken") == 0
+    assert "exact_match: " in capsys.readouterr().out
+    training_step = Seq2Seq.training_step
+
+    def interrupted(self, batch, batch_idx):
+        if self.global_step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return training_step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Seq2Seq, "training_step", interrupted)
+    assert start(*SMALL, "paths.run=broken") == 130
+    monkeypatch.setattr(Seq2Seq, "training_step", training_step)
+    hint = capsys.readouterr().out.split("Go on with:")[1].split()
+    again = [word for word in hint[2:] if not word.startswith("paths.run=")]
+    assert start(*again, "paths.run=resumed") == 0
+    assert same(weights("unbroken"), weights("resumed"))
+    assert metrics("unbroken")[-1]["test/loss"] == metrics("resumed")[-1]["test/loss"]
+
+
+def test_verify(start, monkeypatch, capsys) -> None:  # noqa: F811
+    words = ["model=seq2seq", "data.train=100", "data.test=9", "model.hidden=8", "steps=2"]
+    monkeypatch.setattr(sys, "argv", ["scripts/verify.py", *words])
+    command(verify.task, "verify")  # a difference would be a SystemExit
+    assert "equal: " in capsys.readouterr().out
+
+
+def test_the_script_translates(start, monkeypatch, capsys) -> None:  # noqa: F811
+    assert start(*SMALL, "paths.run=run") == 0
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["scripts/translate.py", "ckpt=run/checkpoints/best.ckpt", "text=3 May 1997"])
+    command(translate.task, "translate")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert set(line) <= set("0123456789-")
