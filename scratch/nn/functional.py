@@ -40,6 +40,7 @@ from scratch.ops.graph import (
     sparse,
     sparse_dropout,
 )
+from scratch.ops.grid_sample import affine_grid, grid_sample
 from scratch.ops.interpolate import interpolate
 from scratch.ops.layer_norm import layer_norm
 from scratch.ops.likelihood import gaussian_nll_loss, kl_div, poisson_nll_loss
@@ -84,6 +85,7 @@ __all__ = [
     "adaptive_max_pool3d",
     "add_positions",
     "additive_scores",
+    "affine_grid",
     "aligned",
     "alpha_dropout",
     "avg_pool1d",
@@ -123,6 +125,7 @@ __all__ = [
     "gcn_conv",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "gumbel_softmax",
     "hardshrink",

@@ -73,12 +73,20 @@ class Axis(NamedTuple):
         return 1 / self.factor if self.factor else self.n / self.o
 
 
-def cubic(x: Tensor, a: float) -> Tensor:
-    """Keys' k: 1 at 0, 0 at all other whole numbers, and smooth."""
+def inner(x: Tensor, a: float) -> Tensor:
+    """Keys' k up to 1 from its centre, where it is 1; it is 0 at all other whole numbers, and smooth."""
     x = x.abs()
-    near = ((a + 2) * x - (a + 3)) * x * x + 1
-    far = ((x - 5) * x + 8) * x * a - 4 * a
-    return torch.where(x <= 1, near, torch.where(x < 2, far, 0))
+    return ((a + 2) * x - (a + 3)) * x * x + 1
+
+
+def outer(x: Tensor, a: float) -> Tensor:
+    """Keys' k from 1 to 2; beyond it is 0."""
+    x = x.abs()
+    return ((x - 5) * x + 8) * x * a - 4 * a
+
+
+def cubic(x: Tensor, a: float) -> Tensor:
+    return torch.where(x.abs() <= 1, inner(x, a), torch.where(x.abs() < 2, outer(x, a), 0))
 
 
 def sinc(x: Tensor) -> Tensor:
