@@ -30,6 +30,8 @@ WRONG = [
     (["model=mlp", "model.activation=Relu"], ["model.activation=Relu", "did you mean 'ReLU'"]),
     (["model=mlp", "model.depth=-1"], ["model.depth=-1", "at least 0"]),
     (["model=mlp", "model.dropout=1"], ["model.dropout=1", "less than 1"]),
+    (["model=rbf", "model.centres=mean"], ["model.centres=mean", "did you mean 'kmeans'", "random"]),
+    (["model=rbf", "model.units=1"], ["model.units=1", "at least 2"]),
     (["seed=-1"], ["seed=-1", "at least 0"]),
     (["ckpt_path=nowhere.ckpt"], ["nowhere.ckpt", "no such file"]),
     (["impl.layers=torch.optim"], ["torch.optim", "CrossEntropyLoss"]),

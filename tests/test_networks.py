@@ -10,6 +10,8 @@ from torch import Generator, Tensor
 from scratch.testing import Audit, require_equal_networks, resolve
 from zoo.lenet import LeNet
 from zoo.mlp import MLP
+from zoo.perceptron import Perceptron
+from zoo.rbf import RBF
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -18,6 +20,8 @@ MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
     "lenet_sigmoid": (LeNet, {"variant": "sigmoid", "image_size": 28}),
     "lenet_relu": (LeNet, {"variant": "relu", "image_size": 28}),
     "mlp": (MLP, {"image_size": 28, "width": 32, "dropout": 0.2, "activation": "GELU"}),
+    "perceptron": (Perceptron, {"image_size": 28}),
+    "rbf": (RBF, {"image_size": 28, "units": 5, "learned": True}),
 }
 OPTIMIZERS: dict[str, dict[str, Any]] = {
     "SGD": {"lr": 0.005, "momentum": 0.9, "weight_decay": 1e-4},

@@ -80,6 +80,7 @@ class Interrupt(Checkpoint):
     def __init__(self, path: str) -> None:
         self.path = path
         self.asked = False
+        self._before = signal.getsignal(signal.SIGINT)  # for an error before the fit
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._before = signal.getsignal(signal.SIGINT)

@@ -1,4 +1,5 @@
-"""The native namespace: every name of torch.nn, and what it lacks as layers: graph convolutions, positions, attention.
+"""The native namespace: every name of torch.nn, and what it lacks as layers: attention, graph convolutions,
+perceptrons, positions, radial basis functions.
 
 The graph layers are written on PyTorch's own sparse matrices and differentiated by autograd. They are the
 reference of scratch/nn/graph.py: same constructors, initial values and ``state_dict``.
@@ -25,8 +26,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    own = ["AdditiveAttention", "GCNConv", "LearnedPositions", "MultiplicativeAttention", "RGCNConv", "Readout"]
-    own += ["ScaledDotProductAttention", "SinusoidalPositions", "SparseDropout"]
+    own = ["AdditiveAttention", "GCNConv", "LearnedPositions", "MultiplicativeAttention", "PerceptronLoss", "RGCNConv"]
+    own += ["RadialBasis", "Readout", "ScaledDotProductAttention", "SinusoidalPositions", "SparseDropout", "Step"]
     return sorted({*dir(torch.nn), *own})
 
 
@@ -354,3 +355,53 @@ def positions(layer: SinusoidalPositions | LearnedPositions, input: Tensor, offs
         raise ValueError(f"positions {offset} to {offset + length - 1} are not in 0 to {layer.max_length - 1}")
     rows = layer.table[offset : offset + length]
     return rows[:, None] if time_first else rows
+
+
+class Step(Module):
+    """1 where s ≥ 0, else 0 (McCulloch and Pitts 1943)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not input.is_floating_point():
+            raise NotImplementedError(f"Step is not defined for {input.dtype}")
+        return ((input.sign() + 0.5).sign() + 1) / 2  # of slope 0, where a comparison has none
+
+
+class PerceptronLoss(Module):
+    """Σ (ŷ − t) s with ŷ the step of s, whose gradient is Rosenblatt's rule."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        if input.dim() != 2 or target.shape != input.shape[:1]:
+            raise ValueError(f"scores {tuple(input.shape)} do not go with classes {tuple(target.shape)}")
+        if len(target) and (target.min() < 0 or target.max() >= input.shape[1]):
+            raise IndexError(f"classes must be 0 to {input.shape[1] - 1}")
+        error = (input >= 0).to(input.dtype) - torch.nn.functional.one_hot(target, input.shape[1])
+        loss = (error * input).sum(1)
+        if self.reduction not in ("none", "mean", "sum"):
+            raise ValueError(f"unknown reduction {self.reduction!r}")
+        return loss if self.reduction == "none" else getattr(loss, self.reduction)()
+
+
+class RadialBasis(Module):
+    """exp(−|x − c|² / 2w²) around centres c of width w (Broomhead and Lowe 1988)."""
+
+    def __init__(self, in_features: int, num_centres: int, device=None, dtype=None) -> None:
+        super().__init__()
+        self.in_features, self.num_centres = in_features, num_centres
+        self.centres = Parameter(torch.empty(num_centres, in_features, device=device, dtype=dtype))
+        self.width = Parameter(torch.empty(num_centres, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        init.normal_(self.centres)
+        init.ones_(self.width)
+
+    def forward(self, input: Tensor) -> Tensor:
+        square = (input.unsqueeze(-2) - self.centres).square().sum(-1)
+        return (-square / (2 * self.width.square())).exp()
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, num_centres={self.num_centres}"

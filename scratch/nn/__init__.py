@@ -2,9 +2,6 @@
 
 Every class has the constructor, defaults, initialisation and ``state_dict`` keys of its namesake in torch.nn, so
 weights move either way. A file here holds parameters and argument checks; its twin in scratch/ops the mathematics.
-
-``import scratch.nn as nn`` is to run a model written for torch.nn. What computes nothing therefore comes from there
-unchanged: Module, parameters and buffers, the containers, DataParallel, and the modules init, parameter and utils.
 """
 
 from torch.nn import (
@@ -132,6 +129,7 @@ from scratch.nn.pad import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from scratch.nn.perceptron import PerceptronLoss, Step
 from scratch.nn.pool import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -155,6 +153,7 @@ from scratch.nn.pool import (
     MaxUnpool3d,
 )
 from scratch.nn.positional import LearnedPositions, SinusoidalPositions
+from scratch.nn.radial_basis import RadialBasis
 from scratch.nn.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from scratch.nn.shuffle import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from scratch.nn.transformer import (
@@ -287,6 +286,7 @@ __all__ = [
     "Parameter",
     "ParameterDict",
     "ParameterList",
+    "PerceptronLoss",
     "PixelShuffle",
     "PixelUnshuffle",
     "PoissonNLLLoss",
@@ -294,6 +294,7 @@ __all__ = [
     "RMSNorm",
     "RNNCell",
     "RReLU",
+    "RadialBasis",
     "ReLU",
     "ReLU6",
     "Readout",
@@ -317,6 +318,7 @@ __all__ = [
     "Softshrink",
     "Softsign",
     "SparseDropout",
+    "Step",
     "SyncBatchNorm",
     "Tanh",
     "Tanhshrink",

@@ -61,9 +61,11 @@ from scratch.ops.margin_loss import (
 from scratch.ops.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
 from scratch.ops.multi_head_attention import multi_head_attention_forward
 from scratch.ops.pad import pad
+from scratch.ops.perceptron import perceptron_loss, step
 from scratch.ops.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from scratch.ops.positional import add_positions
 from scratch.ops.prelu import prelu
+from scratch.ops.radial_basis import radial_basis
 from scratch.ops.rectifiers import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
 from scratch.ops.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from scratch.ops.rms_norm import rms_norm
@@ -169,11 +171,13 @@ __all__ = [
     "pad",
     "pairwise_distance",
     "pdist",
+    "perceptron_loss",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "propagate",
+    "radial_basis",
     "readout",
     "relu",
     "relu6",
@@ -197,6 +201,7 @@ __all__ = [
     "softsign",
     "sparse",
     "sparse_dropout",
+    "step",
     "tanh",
     "tanhshrink",
     "threshold",

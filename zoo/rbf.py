@@ -1,0 +1,71 @@
+"""A network of radial basis functions: bells around centres in the space of pictures, and a linear map on top.
+
+φ_k = exp(−|x − c_k|² / 2w_k²),  logits = W φ + b. Each hidden unit answers to one region, where those of a perceptron
+divide the whole space.
+Source: Moody and Darken, Fast learning in networks of locally-tuned processing units (1989).
+"""
+
+from math import prod
+from typing import Any
+
+import torch
+from sklearn.cluster import KMeans
+from torch import Tensor
+from torch.nn import Sequential
+
+from zoo.classification import Classifier
+from zoo.errors import UsageError, at_least, one_of
+from zoo.namespace import Namespace
+
+
+class RBF(Classifier):
+    """`units` radial basis functions of (N, channels, image_size, image_size), output logits (N, num_classes).
+
+    Args:
+        centres: "kmeans", the means that scikit-learn finds among the training pictures, each as wide as the next one
+            is far; or "random".
+        learned: train centres and widths too, and not the linear map alone.
+    """
+
+    def __init__(
+        self,
+        layers: str = "zoo.layers",
+        units: int = 100,
+        centres: str = "kmeans",
+        learned: bool = False,
+        image_size: int = 32,
+        channels: int = 1,
+        num_classes: int = 10,
+        **training: Any,
+    ) -> None:
+        super().__init__(layers, num_classes, **training)
+        self.save_hyperparameters(ignore=list(training))
+        at_least("model.units", units, 2)
+        one_of("model.centres", centres, ("kmeans", "random"))
+        nn = Namespace(layers)
+        inputs = prod((channels, image_size, image_size))
+        self.centres = centres
+        self.basis = nn.RadialBasis(inputs, units)
+        self.basis.requires_grad_(learned)
+        with torch.no_grad():
+            self.basis.width.fill_(inputs**0.5)  # as far as two random pictures are apart
+        self.network = Sequential(nn.Flatten(), self.basis, nn.Linear(units, num_classes))
+
+    def setup(self, stage: str) -> None:
+        """Place the centres before a run begins; a checkpoint that it goes on from is loaded after this."""
+        if stage == "fit" and self.centres == "kmeans":
+            data = self.trainer.datamodule  # type: ignore[attr-defined]
+            self.place(data.normalise(data.splits["train"].pictures))
+
+    @torch.no_grad()
+    def place(self, pictures: Tensor) -> None:
+        """The centres at the means of the pictures, each as wide as the nearest other one is far."""
+        units = len(self.basis.centres)
+        if units > len(pictures):
+            raise UsageError(f"model.units={units}: must be at most {len(pictures)}, the number of pictures")
+        seed = torch.initial_seed() % 2**32
+        means = KMeans(units, n_init=1, random_state=seed).fit(pictures.flatten(1).numpy())
+        centres = torch.from_numpy(means.cluster_centers_)
+        far = torch.cdist(centres, centres).fill_diagonal_(torch.inf)
+        self.basis.centres.copy_(centres)
+        self.basis.width.copy_(far.amin(1))
