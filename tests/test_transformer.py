@@ -4,6 +4,8 @@ with a cache; and scripts/translate.py."""
 import io
 import json
 import math
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +18,7 @@ from torch import Tensor
 from scratch.testing import Audit, require_equal_networks, resolve
 from scripts import benchmark, verify
 from scripts import translate as script
-from tests.test_run import metrics, start  # noqa: F401
+from tests.test_run import metrics, same, start, weights  # noqa: F401
 from zoo.attention_picture import looks
 from zoo.checkpoint import trained_model
 from zoo.cli import command
@@ -249,6 +251,30 @@ def translated(start, monkeypatch, capsys):  # noqa: F811
         return status, *capsys.readouterr()
 
     return run
+
+
+def test_interrupted_and_resumed_ends_like_unbroken(start, monkeypatch, capsys) -> None:  # noqa: F811
+    """With the running average of the weights, as in experiment=multi30k."""
+    average = [
+        "+callbacks.average._target_=lightning.pytorch.callbacks.EMAWeightAveraging",
+        "+callbacks.average.decay=0.8",
+    ]
+    words = [*SMALL[:-1], "trainer.max_epochs=2", "impl=native", *average]
+    assert start(*words, "paths.run=unbroken") == 0
+    training_step = Transformer.training_step
+
+    def interrupted(self, batch, batch_idx):
+        if self.global_step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return training_step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Transformer, "training_step", interrupted)
+    assert start(*words, "paths.run=broken") == 130
+    monkeypatch.setattr(Transformer, "training_step", training_step)
+    hint = capsys.readouterr().out.split("Go on with:")[1].split()
+    assert start(*(word for word in hint[2:] if not word.startswith("paths.run=")), "paths.run=resumed") == 0
+    assert same(weights("unbroken"), weights("resumed"))
+    assert metrics("unbroken")[-1]["test/loss"] == metrics("resumed")[-1]["test/loss"]
 
 
 def test_a_run_and_the_script(start, translated) -> None:  # noqa: F811
