@@ -236,8 +236,9 @@ class AvgPoolFn(Function):
     def forward(x, g, count_include_pad, override):
         total = constant_pad(widen(x), g.border)
         for along in g.axes:  # a window's sum is a sum of sums
-            total = reduce(torch.add, shifted(total, *along))
-        m = divisor(g, count_include_pad, override, x)
+            axis, _, o, *_ = along
+            total = total.sum(axis, keepdim=True) if o == 1 else reduce(torch.add, shifted(total, *along))
+        m = divisor(g, count_include_pad, override, total)
         return (total / m).to(x.dtype)  # (4)
 
     @staticmethod
@@ -256,7 +257,8 @@ class AvgSpreadFn(Function):
     def forward(grad, g, count_include_pad, override):
         x = laid_out(grad, g) / divisor(g, count_include_pad, override, grad)
         for along in reversed(g.axes):
-            x = add_shifted([x] * along[1], *along)
+            axis, k, o, *_ = along
+            x = torch.cat([x] * k, axis) if o == 1 else add_shifted([x] * k, *along)
         return constant_pad(x, [-amount for amount in g.border])
 
     @staticmethod
