@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,6 +169,7 @@ SMALL = ["model=seq2seq", "model.hidden=16", "model.embedding=8", "model.cell=GR
 def test_resumed_in_mid_epoch_ends_like_unbroken(start, monkeypatch, capsys) -> None:  # noqa: F811
     assert start(*SMALL, "paths.run=unbroken") == 0
     assert "exact_match: " in capsys.readouterr().out
+    assert Path("unbroken/pictures/attention.png").exists()
     training_step = Seq2Seq.training_step
 
     def interrupted(self, batch, batch_idx):

@@ -1,4 +1,4 @@
-"""The picture of where a Transformer looks while it translates a sentence."""
+"""The picture of where a model looks while it translates a sentence."""
 
 import math
 from pathlib import Path
@@ -26,7 +26,8 @@ def probabilities(query: Tensor, key: Tensor, causal: bool) -> Tensor:
 
 @torch.no_grad()
 def looks(model: Any, source: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """The probabilities (H, rows, columns) of the last layer's three attentions, source (1, S), target (1, T)."""
+    """The probabilities (H, rows, columns) of a Transformer's last layer's three attentions, source (1, S), target
+    (1, T)."""
     attentions = {
         "encoder": model.encoder[-1].attention,
         "decoder": model.decoder[-1].self_attention,
@@ -60,13 +61,14 @@ def attention_maps(found: dict[str, Tensor], source: list[str], read: list[str],
     Rows of the decoder are named after the token it is about to say, columns after those it has read. Shades are of
     the probabilities' roots, so that small ones are seen.
     """
-    labels = {"encoder": (source, source), "decoder": (said, read), "decoder to encoder": (said, source)}
-    heads = len(found["encoder"])
+    every = {"encoder": (source, source), "decoder": (said, read), "decoder to encoder": (said, source)}
+    labels = {name: every[name] for name in found}
+    heads = len(found["decoder to encoder"])
     size = 0.17
     heights = [size * len(rows) for rows, _ in labels.values()]
     width = size * max(len(source), len(said))
     figure = Figure(figsize=(heads * (width + 0.3) + 1.5, sum(heights) + 4), layout="constrained")
-    grid = figure.add_gridspec(3, heads, height_ratios=heights)
+    grid = figure.add_gridspec(len(labels), heads, height_ratios=heights)
     for place, (name, (rows, columns)) in enumerate(labels.items()):
         for head in range(heads):
             axes = figure.add_subplot(grid[place, head])
@@ -79,7 +81,10 @@ def attention_maps(found: dict[str, Tensor], source: list[str], read: list[str],
 
 
 class AttentionPicture(Callback):
-    """Draw attention.png after a test: a sentence of it, of about TOKENS tokens, and what the model makes of it."""
+    """Draw attention.png after a test: a sentence of it, of about TOKENS tokens, and what the model makes of it.
+
+    ``model.looks(source, target)`` says where it looks, as `looks` does.
+    """
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._source: Tensor | None = None
@@ -102,7 +107,7 @@ class AttentionPicture(Callback):
             said = model.found(model.encode(source))[0].tolist()
         said = said[: said.index(EOS) + 1] if EOS in said else said
         read = [BOS, *said[:-1]]
-        found = looks(model, source, torch.tensor([read], device=source.device))
+        found = model.looks(source, torch.tensor([read], device=source.device))
         names = (
             written(model.source_vocabulary, source[0].tolist()),
             written(model.target_vocabulary, read),

@@ -19,10 +19,12 @@ Source:     Sutskever, Vinyals and Le, Sequence to sequence learning with neural
 from typing import Any
 
 import torch
+from lightning import Callback
 from torch import Tensor
 from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
+from zoo.attention_picture import AttentionPicture
 from zoo.decoding import Cache
 from zoo.errors import UsageError, between, one_of, whole
 from zoo.namespace import Namespace
@@ -167,3 +169,11 @@ class Seq2Seq(Translator):
 
     def states(self, target: Tensor, memory: Memory, cache: Cache | None = None) -> Tensor:
         return self.decoder(target, memory, cache)[0]
+
+    @torch.no_grad()
+    def looks(self, source: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """The weights of the attention (1, T, S), for its picture; source (1, S), target (1, T)."""
+        return {"decoder to encoder": self.decoder(target, self.encode(source), None)[1].cpu()}
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [*super().configure_callbacks(), AttentionPicture()]

@@ -22,7 +22,7 @@ from lightning import Callback
 from torch import Tensor
 from torch.nn import Module, ModuleList, init
 
-from zoo.attention_picture import AttentionPicture
+from zoo.attention_picture import AttentionPicture, looks
 from zoo.decoding import Cache
 from zoo.errors import UsageError, between, one_of, whole
 from zoo.namespace import Namespace
@@ -262,6 +262,9 @@ class Transformer(Translator):
         for layer in self.decoder:
             x = layer(x, memory, cache)
         return self.decoder_norm(x)
+
+    def looks(self, source: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return looks(self, source, target)
 
     def configure_callbacks(self) -> list[Callback]:
         return [*super().configure_callbacks(), AttentionPicture()]
