@@ -52,7 +52,7 @@ from scratch.ops.function import Function, in_place
 from scratch.ops.softmax import softmax
 
 KEPT = 128  # up to so many rows and keys P is kept
-ROWS = KEYS = 512  # the size of a block
+ROWS, KEYS = 512, 256  # the size of a block
 BLOCK = 2**18  # numbers in the blocks of all heads taken together: 1 MiB, for each thread
 
 
@@ -268,7 +268,7 @@ def seen(rows: slice, length: int, opt: Options) -> list[slice]:
 
 
 def long_groups(q: Tensor, k: Tensor) -> Iterator[Slices]:
-    return groups(q.shape[0], q.shape[1], min(q.shape[2], ROWS), min(k.shape[2], KEYS))
+    return groups(q.shape[0], q.shape[1], min(q.shape[2], ROWS), 2 * min(k.shape[2], KEYS))  # P and X̄ at a time
 
 
 def room_for_block(q: Tensor, k: Tensor) -> Tensor:
