@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, number, options
+from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, number, options, roots_plus
 
 
 def adabound(
@@ -42,8 +42,7 @@ def adabound(
     torch._foreach_addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
     if amsbound:
         torch._foreach_maximum_(max_exp_avg_sq, exp_avg_sq)  # (4)
-    eta = torch._foreach_sqrt(max_exp_avg_sq if amsbound else exp_avg_sq)
-    torch._foreach_add_(eta, eps)
+    eta = roots_plus(max_exp_avg_sq if amsbound else exp_avg_sq, eps)
     torch._foreach_reciprocal_(eta)
     torch._foreach_mul_(eta, lr * math.sqrt(1 - beta2**t) / (1 - beta1**t))  # (5)
     final = final_lr * lr / base_lr if base_lr else 0.0

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options, zero_step
+from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options, roots_plus, zero_step
 
 
 def adagrad(params, grads, sum, *, t, lr, lr_decay, weight_decay, eps, eps_inside_root=False):
@@ -37,8 +37,7 @@ def adagrad(params, grads, sum, *, t, lr, lr_decay, weight_decay, eps, eps_insid
         root = torch._foreach_add(sum, eps)
         torch._foreach_sqrt_(root)
     else:
-        root = torch._foreach_sqrt(sum)
-        torch._foreach_add_(root, eps)
+        root = roots_plus(sum, eps)
     torch._foreach_addcdiv_(params, grads, root, -lr)  # (3)
 
 

@@ -30,7 +30,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options
+from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, roots_plus
 
 
 def adam(
@@ -48,8 +48,7 @@ def adam(
     if amsgrad:
         torch._foreach_maximum_(max_exp_avg_sq, exp_avg_sq)  # (4)
     c1, c2 = (1 - beta1**t, math.sqrt(1 - beta2**t)) if bias_correction else (1.0, 1.0)
-    denominator = torch._foreach_sqrt(max_exp_avg_sq if amsgrad else exp_avg_sq)
-    torch._foreach_add_(denominator, eps * c2)
+    denominator = roots_plus(max_exp_avg_sq if amsgrad else exp_avg_sq, eps * c2)
     torch._foreach_addcdiv_(params, exp_avg, denominator, -lr * c2 / c1)  # (5′)
 
 

@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, zero_step
+from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, roots_plus, zero_step
 
 
 def momentum_at(t: float, beta1: float, momentum_decay: float) -> float:
@@ -46,8 +46,7 @@ def nadam(
     torch._foreach_addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (4)
     mu, mu_next = (momentum_at(time, beta1, momentum_decay) for time in (t, t + 1))
     c2 = math.sqrt(1 - beta2**t)
-    denominator = torch._foreach_sqrt(exp_avg_sq)
-    torch._foreach_add_(denominator, eps * c2)
+    denominator = roots_plus(exp_avg_sq, eps * c2)
     torch._foreach_addcdiv_(params, grads, denominator, -lr * c2 * (1 - mu) / (1 - mu_product))
     torch._foreach_addcdiv_(params, exp_avg, denominator, -lr * c2 * mu_next / (1 - mu_product * mu_next))
 

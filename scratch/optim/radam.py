@@ -23,7 +23,7 @@ import math
 import torch
 from torch import Tensor
 
-from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options
+from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, roots_plus
 
 
 def radam(
@@ -42,8 +42,7 @@ def radam(
     rho = rho_inf - 2 * t * beta2**t / c2  # (4)
     if rho > 5:
         r = math.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
-        denominator = torch._foreach_sqrt(exp_avg_sq)
-        torch._foreach_add_(denominator, eps)
+        denominator = roots_plus(exp_avg_sq, eps)
         torch._foreach_addcdiv_(params, exp_avg, denominator, -lr * r * math.sqrt(c2) / c1)  # (5)
     else:
         torch._foreach_add_(params, exp_avg, alpha=-lr / c1)  # (6)

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options
+from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options, roots_plus
 
 
 def rmsprop(
@@ -42,8 +42,7 @@ def rmsprop(
         root = torch._foreach_add(square, eps)
         torch._foreach_sqrt_(root)  # (4′)
     else:
-        root = torch._foreach_sqrt(square)
-        torch._foreach_add_(root, eps)  # (4)
+        root = roots_plus(square, eps)  # (4)
     if momentum > 0:
         torch._foreach_mul_(momentum_buffer, momentum)
         torch._foreach_addcdiv_(momentum_buffer, grads, root)
