@@ -22,7 +22,8 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from scratch.ops.conv import ConvFn, CorrelateFn, Geometry, geometry, gradients
+from scratch.ops.conv import ConvFn, CorrelateFn, gradients
+from scratch.ops.conv_products import Geometry, geometry
 from scratch.ops.dtype import autocast
 from scratch.ops.function import Function
 from scratch.ops.window import Sizes, pair

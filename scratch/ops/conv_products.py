@@ -1,0 +1,215 @@
+"""A convolution as matrix products: the arrays x, W and y as matrices Z, W⁺ and Y, and back.
+
+Symbols as in conv.py. (1), (3) and (4) are its formulas of y, x̄ and W̄.
+
+Products:   A convolution is a Linear layer on windows. The textbook copies all windows of the padded x into the
+            rows of a matrix X (N·L, K·C). Then, as for Linear, Y = X W + b, X̄ = Ȳ Wᵀ, W̄ = Xᵀ Ȳ, and x̄ is X̄ with
+            each window added back to where it was read.
+Shifts:     It is enough to copy windows along all dimensions but the first. Let Z[i] (N·L', K'·C) have those of
+            the lines i of all images; then, for all l at once,
+            Y[l] = Σ_k Z[s·l + d·k] W[k] + b   (1)       Z̄[s·l + d·k] += Ȳ[l] W[k]ᵀ   (3)
+            W̄[k] = Σ_l Z[s·l + d·k]ᵀ Ȳ[l]      (4)       with k in the first dimension of the kernel.
+            With Z in the order of i, first all i that are equal modulo s, each Z[s·l + d·k] is one block of
+            neighbouring rows: a kernel offset is a shift, and copies nothing.
+Neighbours: With few channels the products are narrow and slow. So B outputs side by side in a line are computed
+            together: they share one window of size K + s(B − 1) in the last dimension, for which
+            W⁺[s·j + k, c; j, o] = W[o, c, k],  j < B, and 0 elsewhere                                  (6)
+            y[n, o, B·l + j] = Y⁺[n·l; j, o],   Y⁺ = X⁺ W⁺                                              (7)
+            This is the same convolution with a larger kernel and stride and B·O outputs, and all of the above
+            holds. The adjoint of (6) sums W̄⁺ over its diagonals.
+
+`geometry` with B = 1 and without shifts is the textbook, as which the tests prove all. winograd.py has a third
+form, which multiplies less.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from scratch.ops.pad import constant_pad
+from scratch.ops.window import Sizes, add_windows, output_sizes
+
+
+class Geometry(NamedTuple):
+    """All the numbers but x, W and b."""
+
+    padding: tuple[int, ...]  # (left, right) of the last dimension, then of the one before, ...
+    padded: tuple[int, ...]  # S with it
+    output: tuple[int, ...]  # L
+    kernel: tuple[int, ...]  # K
+    channels: int  # C
+    groups: tuple[int, ...]  # (G,); () for one group, whose matrices then have one dimension less
+    # The dimension that goes by shifts:
+    step: int  # s
+    steps: int  # S / s
+    lines: int  # L
+    shifts: tuple[tuple[int, int], ...]  # d·k for each k, divided by s: the quotient and the remainder
+    # The dimensions that go by windows, with the B neighbours in the last of them counted in:
+    size: tuple[int, ...]  # S
+    windows: tuple[int, ...]  # L'
+    window: tuple[int, ...]  # K'
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    block: int  # B
+    plain: tuple[int, int]  # K and s of the last dimension without them
+
+    # The three arrays as matrices, and back. If there are groups, they are the first dimension of each matrix.
+
+    def padded_lines(self, x: Tensor) -> Tensor:
+        """x (N, C, *S) with its padding, as (N, *S, C): a window is then one run of numbers."""
+        return constant_pad(x.movedim(1, -1), (0, 0, *self.padding)).contiguous()
+
+    def cropped(self, x: Tensor) -> Tensor:
+        """The adjoint of `padded_lines`, but for the order of the dimensions: x̄ (N, *S, C) without its padding."""
+        return constant_pad(x, (0, 0, *(-amount for amount in self.padding)))
+
+    def strips(self, x: Tensor) -> Tensor:
+        """x (N, C, *S) -> Z (s, G, S/s·N·L', K'·C/G)."""
+        x = self.padded_lines(x)
+        groups, rest = len(self.groups), len(self.size)
+        c = x.shape[-1] // math.prod(self.groups)
+        z = x.view(x.shape[0], self.steps, self.step, *self.size, *self.groups, c)
+        z = z.permute(2, *range(3 + rest, 3 + rest + groups), 1, 0, *range(3, 3 + rest), -1)
+        # (s, G, S/s, N, *S, C/G). One dimension at a time, the last first: so the next is copied in longer runs.
+        axis = 2 + groups + rest
+        for k, o, s, d in zip(
+            self.window[::-1], self.windows[::-1], self.stride[::-1], self.dilation[::-1], strict=True
+        ):
+            size, stride = list(z.shape), list(z.stride())
+            del size[axis]
+            one = stride.pop(axis)
+            size[axis:axis], stride[axis:axis] = [k], [d * one]
+            size[3 + groups : 3 + groups], stride[3 + groups : 3 + groups] = [o], [s * one]
+            z = z.as_strided(size, stride).contiguous()  # (…, N, *L' so far, *S, *K' so far, C/G)
+        return z.view(
+            self.step, *self.groups, self.steps * x.shape[0] * math.prod(self.windows), math.prod(self.window) * c
+        )
+
+    def shifted(self, Z: Tensor) -> list[Tensor]:
+        """The blocks of rows Z[s·l + d·k] (G, L·N·L', K'·C/G) for all l, for each k."""
+        step, each = Z.unbind(0), Z.shape[-2] // self.steps
+        return [step[remainder].narrow(-2, quotient * each, self.lines * each) for quotient, remainder in self.shifts]
+
+    def add_strips(self, Z: Tensor) -> Tensor:
+        """The adjoint of `strips`, but for the shifts: Z̄ -> x̄ as (N, *S, C)."""
+        groups, rest = len(self.groups), len(self.size)
+        n, c = Z.shape[-2] // (self.steps * math.prod(self.windows)), Z.shape[-1] // math.prod(self.window)
+        view = Z.view(self.step, *self.groups, self.steps, n, *self.windows, *self.window, c)
+        places = range(3 + groups, 3 + groups + rest)
+        view = view.permute(2 + groups, 1 + groups, 0, *places, *range(1, 1 + groups), -1, *(i + rest for i in places))
+        x = Z.new_zeros(n, self.steps, self.step, *self.size, *self.groups, c)
+        add_windows(x, 3, view, self.stride, self.dilation)
+        return self.cropped(x.view(n, *self.padded, self.channels))
+
+    def rows(self, y: Tensor) -> Tensor:
+        """y (N, O, *L) -> Y (G, L·N·L', B·O/G), (7). What is missing to a multiple of B is 0."""
+        o = y.shape[1] // math.prod(self.groups)
+        y = constant_pad(y.movedim(1, -1), (0, 0, 0, self.windows[-1] * self.block - y.shape[-1]))
+        view = y.reshape(y.shape[0], self.lines, math.prod(self.windows), self.block, *self.groups, o)
+        view = view.permute(*range(4, 4 + len(self.groups)), 1, 0, 2, 3, -1)  # (G, L, N, L', B, O/G)
+        return view.reshape(*self.groups, self.lines * y.shape[0] * math.prod(self.windows), self.block * o)
+
+    def image(self, Y: Tensor) -> Tensor:
+        """The inverse of `rows`, which is its adjoint: Y -> y as (N, *L, O)."""
+        groups, n = len(self.groups), Y.shape[-2] // (self.lines * math.prod(self.windows))
+        view = Y.view(*self.groups, self.lines, n, math.prod(self.windows), self.block, Y.shape[-1] // self.block)
+        view = view.permute(1 + groups, groups, 2 + groups, 3 + groups, *range(groups), -1)  # (N, L, L', B, G, O/G)
+        y = view.reshape(n, *self.output[:-1], self.windows[-1] * self.block, view.shape[4:].numel())
+        return y.narrow(-2, 0, self.output[-1])
+
+    def biases(self, bias: Tensor) -> Tensor:
+        """b (O,) -> the row that is added to each of Y (G, 1, B·O/G)."""
+        return torch.cat([bias.view(*self.groups, 1, -1)] * self.block, -1)
+
+    def sum_biases(self, Y: Tensor) -> Tensor:
+        """The adjoint of adding `biases`: Ȳ -> b̄ (O,)."""
+        return Y.sum(-2).view(*self.groups, self.block, -1).sum(-2).flatten()
+
+    def diagonals(self, wide: Tensor) -> Tensor:
+        """W⁺ (K, G, *K', C/G, B, O/G) -> the view of W⁺[…, s·j + k, c; j, o], with the dimensions k and j moved to the
+        end: (K, G, *K' but the last, C/G, O/G, k, j)."""
+        kernel, s = self.plain
+        size, stride = wide.shape, wide.stride()
+        return wide.as_strided(
+            (*size[:-4], size[-3], size[-1], kernel, self.block),
+            (*stride[:-4], stride[-3], stride[-1], stride[-4], s * stride[-4] + stride[-2]),
+        )
+
+    def matrices(self, weight: Tensor) -> list[Tensor]:
+        """W (O, C/G, *K) -> W⁺[k] (G, K'·C/G, B·O/G) for each shift k, (6)."""
+        (o, c), groups, rest = weight.shape[:2], len(self.groups), len(self.size)
+        o //= math.prod(self.groups)
+        wide = weight.new_zeros(len(self.shifts), *self.groups, *self.window, c, self.block, o)
+        plain = weight.reshape(*self.groups, o, c, len(self.shifts), *self.window[:-1], self.plain[0])
+        plain = plain.permute(2 + groups, *range(groups), *range(3 + groups, 2 + groups + rest), 1 + groups, groups, -1)
+        self.diagonals(wide).copy_(plain[..., None])
+        return list(wide.view(len(self.shifts), *self.groups, math.prod(self.window) * c, self.block * o).unbind(0))
+
+    def sum_diagonals(self, wide: Tensor) -> Tensor:
+        """The adjoint of `matrices`: (K, G, K'·C/G, B·O/G) -> W̄ (O, C/G, *K)."""
+        c, o = wide.shape[-2] // math.prod(self.window), wide.shape[-1] // self.block
+        view = self.diagonals(wide.view(len(self.shifts), *self.groups, *self.window, c, self.block, o))
+        groups = 1 + len(self.groups)
+        view = view.permute(-1, *range(1, groups), -3, -4, 0, *range(groups, view.dim() - 4), -2)
+        return view.reshape(self.block, -1).sum(0).view(math.prod(self.groups) * o, c, *self.kernel)
+
+    def products(self, Z: Tensor, Y: Tensor) -> Tensor:
+        """Z[s·l + d·k]ᵀ Ȳ[l] (K, G, K'·C/G, B·O/G), for all k in one call where the blocks lie at equal distances."""
+        count, columns = len(self.shifts), Z.shape[-1]
+        if self.groups or count == 1 or self.shifts[-1] != (count - 1, 0):
+            return torch.stack([z.mT @ Y for z in self.shifted(Z)])
+        each = Z.shape[-2] // self.steps * columns
+        blocks = Z.as_strided((count, Y.shape[0], columns), (each, columns, 1))
+        return torch.bmm(blocks.mT, Y.expand(count, *Y.shape))
+
+
+def geometry(
+    size: Sizes,
+    weight: Sizes,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    groups: int,
+    block: int = 1,
+    shift: bool = False,
+) -> Geometry:
+    """From S and the shape of W: B neighbours together, and the first dimension by shifts, or all by windows."""
+    kernel = tuple(weight[2:])
+    padded = [n + left + right for n, left, right in zip(size, padding[-2::-2], padding[::-2], strict=True)]
+    output = output_sizes(padded, kernel, stride, dilation)
+    # A single window may as well step by its own size, which `add_windows` does at once.
+    if block == 1:
+        stride = tuple(k if n == 1 else s for s, n, k in zip(stride, output, kernel, strict=True))
+    windows = (*output[:-1], -(-output[-1] // block))
+    window = (*kernel[:-1], kernel[-1] + stride[-1] * (block - 1))
+    strides = (*stride[:-1], stride[-1] * block)
+    padded[-1] = strides[-1] * (windows[-1] - 1) + dilation[-1] * (window[-1] - 1) + 1  # what is read
+    step, steps, lines, rest = 1, 1, 1, slice(None)
+    shifts: tuple[tuple[int, int], ...] = ((0, 0),)
+    if shift:
+        step, lines, rest = stride[0], output[0], slice(1, None)
+        shifts = tuple(divmod(dilation[0] * k, step) for k in range(kernel[0]))
+        steps = shifts[-1][0] + lines
+        padded[0] = step * steps
+    amounts = [(left, n - m - left) for m, n, left in zip(size, padded, padding[-2::-2], strict=True)]
+    return Geometry(
+        tuple(amount for pair in reversed(amounts) for amount in pair),
+        tuple(padded),
+        output,
+        kernel,
+        weight[1] * groups,
+        (groups,) if groups > 1 else (),
+        step,
+        steps,
+        lines,
+        shifts,
+        tuple(padded[rest]),
+        windows[rest],
+        window[rest],
+        strides[rest],
+        tuple(dilation[rest]),
+        block,
+        (kernel[-1], stride[-1]),
+    )
