@@ -59,7 +59,7 @@ class Winograd(Geometry):
     def add_strips(self, Z: Tensor) -> Tensor:
         """V̄ -> x̄ as (N, *S, C)."""
         windows = times(B.mT, Z[0]).view(INPUTS, self.steps, -1, *self.windows, Z.shape[-1]).transpose(1, 2)
-        return self.cropped(add_shifted(windows.unbind(0), 2, INPUTS, *self.windows, OUTPUTS, 1))
+        return self.cropped(add_shifted(windows.unbind(0), 2, INPUTS, self.windows[0], OUTPUTS, 1))
 
     def rows(self, y: Tensor) -> Tensor:
         """ȳ (N, O, *L) -> M̄ (6, L·N·L', O)."""
