@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch.nn import Module
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils.parametrize import is_parametrized
 from torch.overrides import TorchFunctionMode
 
@@ -31,8 +32,13 @@ def convert(module: Module, strict: bool = False) -> Module:
 
     What has no counterpart stays as it is and is listed in a warning, each with the reason; with ``strict`` it is a
     TypeError. A module of another class, which is not from torch.nn, is copied with its children converted: what its
-    own forward calls as a function is beyond reach here, see `by_hand`.
+    own forward calls as a function is beyond reach here, see `by_hand`. A lazy layer has to have seen an input.
     """
+    for name, child in module.named_modules():
+        if isinstance(child, LazyModuleMixin):
+            raise TypeError(
+                f"{name or 'the module'} ({type(child).__name__}) has no size yet: call the model once first"
+            )
     left = list(unconverted(module))
     if left:
         message = "not converted: " + "; ".join(left)

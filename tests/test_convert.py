@@ -16,7 +16,11 @@ from tests.cases import CASES
 from tests.conftest import identified
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-LAYERS = {str(case): case for case in CASES if not case.is_function and hasattr(nn, case.name)}
+LAYERS = {
+    str(case): case
+    for case in CASES
+    if not case.is_function and hasattr(nn, case.name) and not case.name.startswith("Lazy")
+}
 
 
 def gradients(model: nn.Module, *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -92,6 +96,14 @@ def test_the_tree():
     require_same(native, torch.randn(3, 4, dtype=torch.float64))
 
 
+def test_a_lazy_layer_is_converted_after_its_first_input():
+    model = nn.Sequential(nn.LazyLinear(3))
+    with pytest.raises(TypeError, match="LazyLinear"):
+        convert(model)
+    model(torch.ones(2, 5))
+    assert type(convert(model)[0]) is scratch.nn.Linear
+
+
 def test_what_has_no_counterpart_is_listed():
     class Odd(nn.Linear):
         def forward(self, input: Tensor) -> Tensor:
@@ -105,14 +117,14 @@ def test_what_has_no_counterpart_is_listed():
         Kept(2, 2),
         parametrizations.weight_norm(nn.Linear(2, 2)),
         nn.LogSoftmax(-1),
-        nn.DataParallel(Odd(2, 2)),
+        nn.CrossMapLRN2d(2),
     )
     with pytest.raises(TypeError) as failure:
         convert(model, strict=True)
     message = str(failure.value)
     assert "0 (Odd): it has a forward of its own in place of that of Linear" in message
     assert "2 (ParametrizedLinear): its weights are parametrized" in message
-    assert "4 (DataParallel): scratch.nn has no DataParallel" in message
+    assert "4 (CrossMapLRN2d): scratch.nn has no CrossMapLRN2d" in message
     assert "(Kept)" not in message
     with pytest.warns(UserWarning, match="not converted: 0"):
         ours = convert(model)

@@ -104,6 +104,7 @@ class AvgPool(Module):
     """The mean of each window."""
 
     dims: int
+    divisor_override: int | None = None
 
     def __init__(
         self,
@@ -117,7 +118,9 @@ class AvgPool(Module):
         super().__init__()
         self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
         self.padding, self.ceil_mode = padding, ceil_mode
-        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+        self.count_include_pad = count_include_pad
+        if self.dims > 1:  # torch's AvgPool1d has none
+            self.divisor_override = divisor_override
 
     def forward(self, input: Tensor) -> Tensor:
         options = self.kernel_size, self.stride, self.padding, self.ceil_mode
