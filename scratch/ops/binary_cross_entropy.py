@@ -31,7 +31,7 @@ from torch import Tensor
 
 from scratch.ops.dtype import autocast_wide, need_floating, widen
 from scratch.ops.elementwise import times
-from scratch.ops.function import Function
+from scratch.ops.function import Function, values_known
 from scratch.ops.point_loss import PointLoss, weighted
 from scratch.ops.reduction import reduce, reduce_adjoint, reduction_name
 from scratch.ops.sigmoids import log_sigmoid, logsigmoid
@@ -131,7 +131,7 @@ def binary_cross_entropy(
         raise RuntimeError(f"target is {target.dtype}, but input {input.dtype}")
     need_floating(input.dtype, "binary_cross_entropy")
     input, target, weight = autocast_wide(input, target, weight)
-    if not torch.compiler.is_compiling() and input.numel() and not (input.min() >= 0 and input.max() <= 1):
+    if values_known() and input.numel() and not (input.min() >= 0 and input.max() <= 1):
         raise RuntimeError("probabilities must be between 0 and 1")
     if weight is None:
         return BCEFn.apply(input, target, reduction)
@@ -150,7 +150,8 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:
     """The mean over classes, in the last dimension, of the binary cross-entropy of logits; by default its mean."""
     reduction = reduction_name(reduction, size_average, reduce)
-    loss = BCEWithLogitsFn.apply(input, target, None, None, "none")
+    dtype = torch.promote_types(input.dtype, target.dtype)
+    loss = BCEWithLogitsFn.apply(input.to(dtype), target.to(dtype), None, None, "none")
     loss = (loss if weight is None else weighted(loss, weight, "none")).mean(-1)
     if reduction == "none":
         return loss

@@ -7,7 +7,8 @@ Tangent:    ẏ_b = Σ (a_k Ẇ[i_k] + ȧ_k W[i_k]) / n_b;    max: ẏ_bd = Ẇ[
 Adjoint:    W̄[v] = Σ a_k ȳ_b / n_b over all k with i_k = v   (3)     ā_k = ȳ_b · W[i_k]   (4)
             max: ȳ_bd goes to W̄[i_m, d]                                                              (5)
             ``scale_grad_by_freq``, ``sparse``, ``max_norm``: as in scratch/ops/embedding.py. Indices that are
-            ``padding_idx`` are left out of their bags.
+            ``padding_idx`` are left out of their bags:
+            they go to one bag more, which is dropped.
 Bags:       the rows of a matrix of indices, or the stretches of a list that begin at ``offsets``; the last of these is
             the end of the list with ``include_last_offset``.
 Saved:      i, b, n, W, a; with max i and m.   Recomputed: nothing.
@@ -26,17 +27,17 @@ import torch
 from torch import Tensor
 
 from scratch.ops.embedding import renormalize
-from scratch.ops.function import Function
+from scratch.ops.function import Function, values_known
 
 
 class BagSumFn(Function):
-    """W, a, i, b, and n (B, 1) or None -> y."""
+    """W, a, i, b, and n (B, 1) or None -> y. What belongs to no bag has b = B."""
 
     @staticmethod
     def forward(weight, scale, index, bag, count, bags, by_freq, sparse):
         rows = weight.index_select(0, index)
         rows = rows if scale is None else rows.mul_(scale[:, None])
-        total = rows.new_zeros(bags, weight.shape[1]).index_add_(0, bag, rows)
+        total = rows.new_zeros(bags + 1, weight.shape[1]).index_add_(0, bag, rows)[:bags]
         return total if count is None else total.div_(count)  # (1)
 
     @staticmethod
@@ -48,7 +49,7 @@ class BagSumFn(Function):
     def backward(ctx, grad):
         weight, scale, index, bag, count = ctx.saved_tensors
         grad = grad if count is None else grad / count
-        grad_rows = grad.index_select(0, bag)
+        grad_rows = torch.cat([grad, grad.new_zeros(1, grad.shape[1])]).index_select(0, bag)
         grad_weight: Any = None
         grad_scale = None
         if ctx.needs_input_grad[1]:
@@ -71,10 +72,10 @@ class BagMaxFn(Function):
     def forward(weight, index, bag, bags):
         rows, (V, D) = weight.index_select(0, index), weight.shape
         bag = bag[:, None].expand(-1, D)
-        largest = rows.new_full((bags, D), -torch.inf).scatter_reduce_(0, bag, rows, "amax")
+        largest = rows.new_full((bags + 1, D), -torch.inf).scatter_reduce_(0, bag, rows, "amax")
         place = torch.arange(len(index), device=index.device)[:, None].expand(-1, D)
         place = place.masked_fill(rows != largest.gather(0, bag), len(index))
-        first = place.new_full((bags, D), len(index)).scatter_reduce_(0, bag, place, "amin")
+        first = place.new_full((bags + 1, D), len(index)).scatter_reduce_(0, bag, place, "amin")[:bags]
         won = torch.cat([index, index.new_full((1,), V)])[first]
         extended = torch.cat([weight, weight.new_zeros(1, D)])
         return extended.gather(0, won), won  # (2)
@@ -121,20 +122,21 @@ def embedding_bag(
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(f"per_sample_weights go with mode='sum' only, not with {mode!r}")
     V = weight.shape[0]
-    if index.is_floating_point() or (index.numel() and not (index.min() >= 0 and index.max() < V)):
-        raise RuntimeError(f"indices must be whole numbers in [0, {V})")
-    if padding_idx is not None and not -V <= padding_idx < V:
-        raise RuntimeError(f"padding_idx {padding_idx} is not within {V} rows")
-    scale = None if per_sample_weights is None else per_sample_weights.reshape(-1)
-    kept = bag < bags
+    if index.is_floating_point():
+        raise RuntimeError(f"indices must be whole numbers, but are {index.dtype}")
+    if values_known() and index.numel() and not (index.min() >= 0 and index.max() < V):
+        raise RuntimeError(f"indices must be in [0, {V})")
     if padding_idx is not None:
-        kept &= index != padding_idx % V
-    if not kept.all():
-        index, bag = index[kept], bag[kept]
-        scale = None if scale is None else scale[kept]
+        if not -V <= padding_idx < V:
+            raise RuntimeError(f"padding_idx {padding_idx} is not within {V} rows")
+        bag = bag.masked_fill(index == padding_idx % V, bags)
     if mode == "max":
         return BagMaxFn.apply(weight, index, bag, bags)[0]
-    count = torch.bincount(bag, minlength=bags).clamp_min(1)[:, None].to(weight.dtype) if mode == "mean" else None
+    count = None
+    if mode == "mean":
+        ones = torch.ones_like(bag, dtype=weight.dtype)
+        count = ones.new_zeros(bags + 1).index_add_(0, bag, ones)[:bags, None].clamp_min_(1)
+    scale = None if per_sample_weights is None else per_sample_weights.reshape(-1)
     return BagSumFn.apply(weight, scale, index, bag, count, bags, scale_grad_by_freq, sparse)
 
 
@@ -149,10 +151,10 @@ def bags_of(input: Tensor, offsets: Tensor | None, include_last_offset: bool) ->
         raise ValueError(f"input must have 1 or 2 dimensions, but has {input.dim()}")
     if offsets is None or offsets.dim() != 1:
         raise ValueError("a row of indices needs offsets, of one dimension")
-    if len(offsets) and (offsets[0] != 0 or offsets[-1] > len(input)):
+    if values_known() and len(offsets) and (offsets[0] != 0 or offsets[-1] > len(input)):
         raise RuntimeError(f"offsets must begin with 0 and end within {len(input)} indices")
     if include_last_offset and not len(offsets):
         raise RuntimeError("include_last_offset needs at least one offset")
     place = torch.arange(len(input), device=input.device, dtype=offsets.dtype)
-    bag = torch.searchsorted(offsets, place, right=True) - 1
-    return input, bag, len(offsets) - include_last_offset
+    bags = len(offsets) - include_last_offset
+    return input, (torch.searchsorted(offsets, place, right=True) - 1).clamp_max(bags), bags

@@ -8,10 +8,15 @@ import torch
 from torch import Tensor
 
 
+def values_known() -> bool:
+    """Whether a program may look at numbers: not while it is compiled, nor under a transform such as vmap."""
+    return not (torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active())
+
+
 def in_place(grad: Tensor) -> bool:
     """Whether a backward may write over the tensors it made: not while it is recorded for a second derivative,
     nor compiled, nor while vmap batches the upstream gradient but not what was saved."""
-    if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+    if torch.is_grad_enabled() or not values_known():
         return False
     return not torch._C._functorch.is_legacy_batchedtensor(grad)  # from torch.autograd.grad(is_grads_batched=True)
 

@@ -36,7 +36,7 @@ from torch import Tensor
 from scratch.ops.cross_entropy import pick
 from scratch.ops.distance import CosineFn, pairwise_distance
 from scratch.ops.dtype import autocast_wide, need_floating, widen
-from scratch.ops.function import Function
+from scratch.ops.function import Function, values_known
 from scratch.ops.point_loss import PointLoss
 from scratch.ops.reduction import reduce, reduce_adjoint, reduction_name
 from scratch.ops.sigmoids import log_one_plus_exp
@@ -316,7 +316,7 @@ def multilabel_margin_loss(
         raise RuntimeError(f"target {list(target.shape)} does not go with input {list(input.shape)}")
     x, t = (tensor.reshape(1, -1) if tensor.dim() < 2 else tensor for tensor in (input, target))
     counted = (t == -1).cumsum(1) == 0
-    if not torch.compiler.is_compiling() and ((t < -1) | (t >= x.shape[1])).any():
+    if values_known() and ((t < -1) | (t >= x.shape[1])).any():
         raise RuntimeError(f"labels must be classes in [0, {x.shape[1]}), or −1")
     loss = MultiLabelMarginFn.apply(*autocast_wide(x), t.masked_fill(~counted, 0), counted, reduction)
     return loss if input.dim() > 1 or reduction != "none" else loss.reshape(())

@@ -38,7 +38,7 @@ from torch import Tensor
 from scratch.ops.dropout import DropoutFn
 from scratch.ops.dtype import need_floating
 from scratch.ops.elementwise import Elementwise, applied, inplace_on
-from scratch.ops.function import in_place
+from scratch.ops.function import in_place, values_known
 from scratch.ops.sigmoids import hardtanh
 
 
@@ -132,7 +132,7 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     negative = input <= 0
-    count = input.numel() if torch.compiler.is_compiling() else int(negative.sum())
+    count = int(negative.sum()) if values_known() else input.numel()
     drawn = torch.empty(count, dtype=torch.float64, device=input.device).uniform_(lower, upper)
     slope = torch.ones_like(input, memory_format=torch.contiguous_format).masked_scatter_(
         negative, drawn.to(input.dtype)

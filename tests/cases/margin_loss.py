@@ -54,6 +54,7 @@ def margins() -> Iterator[Case]:
     yield case("MultiLabelMarginLoss", reduction="none", inputs=[normal(4), given([1, 2, -1, -1])])
     yield case("MultiLabelSoftMarginLoss", uniform(4), inputs=[normal(3, 4), uniform(3, 4)])
     yield case("MultiLabelSoftMarginLoss", inputs=[normal(4), uniform(4)])
+    yield case("MultiLabelSoftMarginLoss", inputs=[normal(3, 4), integers(2, 3, 4)])
     yield case("TripletMarginLoss", 0.5, 1.0, 0.1, True, inputs=TRIPLET)
     yield case("TripletMarginLoss", p=3.0, inputs=[normal(3), normal(3), normal(3)])
     yield case("TripletMarginWithDistanceLoss", distance_function=norm_4, margin=0.5, swap=True, inputs=TRIPLET)
