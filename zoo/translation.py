@@ -44,7 +44,7 @@ class Translator(Trainable):
         label_smoothing: ε, of the training loss only.
         beam, length_penalty: of the beam search in tests; validation decodes greedily.
         max_length: tokens of a translation, at most.
-        val_sentences: so many are translated in each validation, at most; loss and accuracy are those of all.
+        val_sentences: so many, the first, are translated in each validation; loss and accuracy are those of all.
 
     A subclass says how to read and how to go on:
         encode(source (N, S)) -> memory, a tensor or nested tuples of them, with a row for each sentence;
