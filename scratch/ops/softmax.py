@@ -25,7 +25,7 @@ from torch import Tensor
 
 from scratch.ops.dtype import autocast_wide, need_floating, widen
 from scratch.ops.exponential import exp, exp_
-from scratch.ops.function import Function
+from scratch.ops.function import Function, in_place
 
 
 class SoftmaxFn(Function):
@@ -33,7 +33,7 @@ class SoftmaxFn(Function):
     def forward(x, dim):
         wide = widen(x)
         y = exp_(wide - wide.amax(dim, keepdim=True))
-        return y.div_(y.sum(dim, keepdim=True)).to(x.dtype)
+        return y.mul_(y.sum(dim, keepdim=True).reciprocal_()).to(x.dtype)  # a third of the time of a division
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -44,7 +44,8 @@ class SoftmaxFn(Function):
     def backward(ctx, grad):
         (y,) = map(widen, ctx.saved_tensors)
         scaled = y * widen(grad)
-        grad_x = torch.addcmul(scaled, y, scaled.sum(ctx.dim, keepdim=True), value=-1)  # (2)
+        out = scaled if in_place(grad) else None
+        grad_x = torch.addcmul(scaled, y, scaled.sum(ctx.dim, keepdim=True), value=-1, out=out)  # (2)
         return grad_x.to(grad.dtype), None
 
 
@@ -63,8 +64,9 @@ class LogSoftmaxFn(Function):
     @staticmethod
     def backward(ctx, grad):
         (y,) = map(widen, ctx.saved_tensors)
-        wide = widen(grad)
-        grad_x = torch.addcmul(wide, exp(y), wide.sum(ctx.dim, keepdim=True), value=-1)  # (4)
+        wide, p = widen(grad), exp(y)
+        out = p if in_place(grad) else None
+        grad_x = torch.addcmul(wide, p, wide.sum(ctx.dim, keepdim=True), value=-1, out=out)  # (4)
         return grad_x.to(grad.dtype), None
 
 
