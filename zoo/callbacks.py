@@ -105,6 +105,6 @@ class Interrupt(Checkpoint):
         self._stop_if_asked(trainer)
 
     def _stop_if_asked(self, trainer: Trainer) -> None:
-        if self.asked:
+        if trainer.strategy.reduce_boolean_decision(self.asked, all=False):  # all processes, or none
             trainer.save_checkpoint(self.path)
             raise Interrupted(self.path)

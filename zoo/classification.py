@@ -50,7 +50,7 @@ class Classifier(Trainable):
         accuracy = (logits.detach().argmax(1) == target).float().mean()
         shown = {"train/loss": loss.detach(), "train/accuracy": accuracy}
         self.log_dict(shown, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(target))
-        return loss
+        return loss + self.penalty()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return self._evaluate("val", self.val_accuracy, batch)

@@ -3,6 +3,7 @@
 Imports nothing heavy, so that ``--help`` answers at once.
 """
 
+import errno
 import os
 import re
 import sys
@@ -23,8 +24,9 @@ from hydra.errors import (
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from zoo.errors import UsageError, did_you_mean, listing
+from zoo.errors import Failure, UsageError, did_you_mean, listing
 
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, whoever wanted it
 CONF = Path(__file__).parents[1] / "conf"
 
 
@@ -61,6 +63,11 @@ def mistakes_in_one_line(traceback_wanted: bool) -> Iterator[None]:
             raise
         print(f"error: {explain(error)}", file=sys.stderr)
         sys.exit(2)
+    except (Failure, OSError) as error:
+        if traceback_wanted or (isinstance(error, OSError) and error.errno not in FULL):
+            raise
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        sys.exit(1)
 
 
 def offer_packages(words: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""The user's mistakes: told in one line that names the wrong value and the legal ones."""
+"""The user's mistakes, told in one line that names the wrong value and the legal ones; and what nobody can help."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -6,6 +6,10 @@ from difflib import get_close_matches
 
 class UsageError(ValueError):
     """A wrong value from the user. Scripts print its one line and exit with status 2, without a traceback."""
+
+
+class Failure(RuntimeError):
+    """What befell a run from outside, such as a full disk. Scripts print its one line and exit with status 1."""
 
 
 def number(name: str, value: object) -> float:

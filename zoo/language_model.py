@@ -21,6 +21,7 @@ from zoo.errors import whole
 from zoo.generation import TextSamples
 from zoo.gradient_picture import GradientPicture, gradient_norms
 from zoo.namespace import Namespace
+from zoo.parallel import gathered
 from zoo.recurrent import Recurrent, State
 from zoo.training import Trainable
 
@@ -92,7 +93,7 @@ class LanguageModel(Trainable):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss = self._loss("train", batch)
         self.log("train/loss", loss.detach(), prog_bar=True, on_step=True, on_epoch=True, batch_size=batch[1].numel())
-        return loss
+        return loss + self.penalty()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self._evaluate("val", self.val_perplexity, batch)
@@ -122,10 +123,11 @@ class LanguageModel(Trainable):
         self._carried.pop("test", None)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["carried"] = self._carried.get("train")
+        checkpoint["carried"] = gathered(self._carried.get("train"))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._carried["train"] = checkpoint["carried"]
+        carried = checkpoint["carried"]  # of each process
+        self._carried["train"] = carried[self.global_rank] if len(carried) > self.global_rank else None
 
     def gradient_per_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Of the loss at the window's last step alone: that of all would always find a step close by."""

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
+from zoo.parallel import gathered
+
 
 def save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,9 +114,10 @@ class ClassifierPictures(Callback):
         self._seen.append((input.cpu() if image else None, outputs.float().cpu(), target.cpu()))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not (trainer.is_global_zero and self._seen):
+        seen = [batch for part in gathered(self._seen) for batch in part]
+        if not (trainer.is_global_zero and seen):
             return
-        images, *others = zip(*self._seen, strict=True)
+        images, *others = zip(*seen, strict=True)
         logits, target = map(torch.cat, others)
         folder = Path(trainer.default_root_dir) / "pictures"
         classes: tuple[str, ...] = trainer.datamodule.classes  # type: ignore[attr-defined]

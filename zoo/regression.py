@@ -33,7 +33,7 @@ class Regressor(Trainable):
         input, target = batch
         loss = self.loss(self(input), target)
         self.log("train/loss", loss.detach(), prog_bar=True, on_step=True, on_epoch=True, batch_size=len(target))
-        return loss
+        return loss + self.penalty()
 
     def validation_step(self, batch: tuple[Any, Tensor], batch_idx: int) -> None:
         self._evaluate("val", batch)

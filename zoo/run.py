@@ -16,10 +16,13 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from zoo import parallel
 from zoo.callbacks import Interrupted
 from zoo.checkpoint import kind_of, read
-from zoo.errors import UsageError, at_least, between, listing
+from zoo.compilation import compile_network
+from zoo.errors import UsageError, at_least, between, listing, one_of
 from zoo.namespace import Namespace
+from zoo.tuning import find_rate
 
 INTERRUPTED = 130  # the exit status of a program ended by Ctrl-C
 
@@ -57,7 +60,8 @@ def build_model(config: DictConfig, facts: dict[str, Any]) -> LightningModule:
     package, _, name = config.optimizer._target_.rpartition(".")
     getattr(Namespace(package), name)  # tells what the package has where it lacks this one
     optimizer, scheduler = plain(config.optimizer), plain(config.scheduler) or None
-    model = plain(config.model, **facts, optimizer=optimizer, scheduler=scheduler)
+    penalty = plain(config.penalty) if "penalty" in config else None
+    model = plain(config.model, **facts, optimizer=optimizer, scheduler=scheduler, penalty=penalty)
     try:
         model.configure_optimizers()  # so that a wrong hyper-parameter is told before the run begins
     except (ValueError, TypeError, AttributeError) as error:
@@ -110,7 +114,10 @@ def train(config: DictConfig) -> dict[str, float]:
 
     Raises UsageError, before anything is written, for a wrong value in the configuration or in the data.
     """
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for library in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    if parallel.run_apart(config):
+        return {}
     between("seed", config.seed, 0, 2**32)
     at_least("trainer.max_epochs", config.trainer.max_epochs, 1)
     seed_everything(config.seed, verbose=False)
@@ -119,21 +126,30 @@ def train(config: DictConfig) -> dict[str, float]:
     if config.ckpt_path:
         check_checkpoint(config.ckpt_path, model)
     folder = new_folder(config)
+    if parallel.is_parallel(config):
+        folder = parallel.agreed(folder)
     config.paths.run = str(folder)
+    compile_network(model, config.compile)
+    if config.tune is not None:
+        one_of("tune", config.tune, ("lr",))
+        return find_rate(config, model, data, folder)
     callbacks = [*plain(config.callbacks).values(), KeepConfig(config)]
     try:
         loggers = list(plain(config.logger).values())
         trainer: Trainer = plain(config.trainer, callbacks=callbacks, logger=loggers)
     except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"trainer: {error}") from error
+    parallel.check(trainer, model)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    (folder / "command.txt").write_text(shlex.join([os.path.basename(sys.executable), *sys.argv]) + "\n")
-    console = Console()
+    if parallel.is_first():
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(config, folder / "config.yaml", resolve=True)
+        (folder / "command.txt").write_text(shlex.join([os.path.basename(sys.executable), *sys.argv]) + "\n")
+    console = Console(quiet=not parallel.is_first())
     started = time.perf_counter()
     try:
-        trainer.fit(model, data, ckpt_path=config.ckpt_path, weights_only=True)
+        with parallel.one_for_all(trainer):
+            trainer.fit(model, data, ckpt_path=config.ckpt_path, weights_only=True)
     except Interrupted as interrupted:
         console.print("\nInterrupted; nothing is lost.", end=" ")
         tell_how_to_resume(console, interrupted.path)
@@ -145,7 +161,8 @@ def train(config: DictConfig) -> dict[str, float]:
         sys.exit(INTERRUPTED)
     seconds = time.perf_counter() - started
     best = trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
-    (metrics,) = trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True)
+    with parallel.one_for_all(trainer):
+        (metrics,) = trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True)
     if trainer.is_global_zero:
         report(console, config.name, metrics, seconds, folder, getattr(model, "signature", None))
     return dict(metrics)

@@ -26,6 +26,7 @@ from zoo.attention_picture import AttentionPicture, looks
 from zoo.decoding import Cache
 from zoo.errors import UsageError, between, one_of, whole
 from zoo.namespace import Namespace
+from zoo.parallel import keep_whole, share_out
 from zoo.translation import Translator
 from zoo.vocabulary import PAD
 
@@ -268,3 +269,20 @@ class Transformer(Translator):
 
     def configure_callbacks(self) -> list[Callback]:
         return [*super().configure_callbacks(), AttentionPicture()]
+
+    # Shared out to several processes.
+
+    def configure_model(self) -> None:
+        share_out(self, (*self.encoder, *self.decoder))
+
+    def on_validation_start(self) -> None:
+        keep_whole(self, True)
+
+    def on_validation_end(self) -> None:
+        keep_whole(self, False)
+
+    def on_test_start(self) -> None:
+        keep_whole(self, True)
+
+    def on_test_end(self) -> None:
+        keep_whole(self, False)

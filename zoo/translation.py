@@ -26,6 +26,7 @@ from zoo.decoding import Cache, beam_search, greedy
 from zoo.errors import UsageError, between, whole
 from zoo.language_model import Perplexity
 from zoo.namespace import Namespace
+from zoo.parallel import joint_mean
 from zoo.training import Trainable
 from zoo.translation_metrics import metric as new_metric
 from zoo.vocabulary import BOS, EOS, PAD, Vocabulary
@@ -104,8 +105,9 @@ class Translator(Trainable):
         source, target = batch
         states = self.states(target[:, :-1], self.encode(source))
         loss = self.loss(states.flatten(0, 1), target[:, 1:].flatten())
+        loss = joint_mean(loss, (target[:, 1:] != PAD).sum())
         self.log("train/loss", loss.detach(), prog_bar=True, on_step=True, on_epoch=True, batch_size=target.numel())
-        return loss
+        return loss + self.penalty()
 
     def on_validation_epoch_start(self) -> None:
         self._translated = 0

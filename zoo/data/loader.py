@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torch.utils.data.distributed import DistributedSampler
 
+from zoo.errors import UsageError
+from zoo.parallel import dealt
 from zoo.seeding import mix
 
 
@@ -43,6 +45,9 @@ class Loader(DataLoader):
     Args:
         batch_size: examples in a batch; None: the sampler gives what the dataset is to be indexed with for a whole one.
         sampler: in place of ``DistributedSampler``, called as it is.
+
+    Of several processes each gets its part of every batch, with `batch_size` examples. In training the last examples are
+    made up to a number that all have an equal part of; else each example comes once.
     """
 
     def __init__(
@@ -54,13 +59,13 @@ class Loader(DataLoader):
         sampler: Callable[..., Sampler] = DistributedSampler,
     ) -> None:
         rank, replicas = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-        super().__init__(
-            dataset,
-            batch_size,
-            sampler=sampler(dataset, replicas, rank, shuffle=shuffle, seed=mix(seed)),
-            collate_fn=as_it_is,
-            generator=torch.Generator(),
-        )
+        order: dict[str, Any] = {"batch_size": batch_size}
+        if replicas > 1 and not shuffle and batch_size is not None:
+            order = {"batch_sampler": dealt(len(dataset), batch_size, rank, replicas)}  # type: ignore[arg-type]
+        else:
+            order["sampler"] = sampler(dataset, replicas, rank, shuffle=shuffle, seed=mix(seed))
+        super().__init__(dataset, **order, collate_fn=as_it_is, generator=torch.Generator())
+        self.replicas = replicas
         self._given = 0  # batches of this epoch so far
         self._skip = 0  # batches to pass over when the next epoch begins
 
@@ -71,7 +76,10 @@ class Loader(DataLoader):
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        return {"given": self._given}
+        return {"given": self._given, "replicas": self.replicas}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
+        before = state.get("replicas", 1)
+        if state["given"] and before != self.replicas:
+            raise UsageError(f"ckpt_path: of the middle of an epoch with {before} processes; here are {self.replicas}")
         self._skip = state["given"]

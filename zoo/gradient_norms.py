@@ -1,0 +1,27 @@
+"""How long the gradient of each layer is, step by step: layers that learn nothing, and those about to explode."""
+
+from collections import defaultdict
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+class GradientNorms(Callback):
+    """Log grad_norm/<layer>, ‖gradient of the layer's own parameters‖, and grad_norm/all, before clipping."""
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+        if trainer.global_step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            return
+        layers: dict[str, list[Tensor]] = defaultdict(list)
+        for name, parameter in pl_module.named_parameters():
+            if parameter.grad is not None:
+                layers[name.rpartition(".")[0]].append(norm(parameter.grad))
+        norms = {f"grad_norm/{layer}": norm(torch.stack(parts)) for layer, parts in layers.items()}
+        if norms:
+            pl_module.log_dict({**norms, "grad_norm/all": norm(torch.stack(list(norms.values())))}, on_step=True)
+
+
+def norm(x: Tensor) -> Tensor:
+    return (x.coalesce().values() if x.is_sparse else x).detach().float().norm()
