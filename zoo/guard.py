@@ -1,5 +1,5 @@
-"""Watchmen of a run: data that cannot be learned from are told before it begins, and numbers that stop being numbers end
-it where they first appear, with a file that shows it again.
+"""Watchmen of a run: data that cannot be learned from are told before it begins; NaN and infinity end it where they
+first appear, with a file that shows it again.
 
     python -m zoo.guard runs/…/not_finite.pt
 
@@ -168,8 +168,8 @@ def rerun(path: str) -> Seen:
 class DataCheck(Callback):
     """Before the first step look at the data as the model will see them.
 
-    Raises UsageError for NaN, infinity, and class numbers out of range; prints a line for inputs of unusual scale, and for
-    training data that come in the order of their classes.
+    Raises UsageError for NaN, infinity, and class numbers out of range; prints a line for inputs of unusual scale, and
+    for training data that come in the order of their classes.
     """
 
     def __init__(self, batches: int = 4) -> None:
@@ -214,9 +214,9 @@ def checked(batches: Iterator[Any], num_classes: int | None) -> list[str]:
 
 if __name__ == "__main__":
     try:
+        if len(sys.argv) != 2:
+            raise UsageError("which file? python -m zoo.guard runs/…/not_finite.pt")
         rerun(sys.argv[1])
-    except (UsageError, IndexError) as error:
-        print(
-            f"error: {error if isinstance(error, UsageError) else 'which file? runs/…/not_finite.pt'}", file=sys.stderr
-        )
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,7 +1,7 @@
 """Many processes that train one model: each has a part of every batch, and all have the mean gradient.
 
-Lightning starts them (``trainer=ddp``), or torchrun, or Slurm. Here is what they must agree on, and what happens when one
-of them dies.
+Lightning starts them (``trainer=ddp``), or torchrun, or Slurm. Here is what they must agree on, and what happens when
+one of them dies.
 """
 
 import os
@@ -24,7 +24,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from omegaconf import DictConfig
 from torch import Tensor
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.nn import Module
 
 from zoo.errors import Failure, UsageError
@@ -35,7 +35,7 @@ _questions = count()
 
 def is_first() -> bool:
     """Whether this process is the one that writes and speaks; the only one, where there is one."""
-    return rank_zero_only.rank == 0
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def is_parallel(config: DictConfig) -> bool:
@@ -145,9 +145,12 @@ def share_out(model: LightningModule, blocks: Iterable[Module]) -> None:
     the model's other weights when it begins."""
     if model._trainer is None or not isinstance(model.trainer.strategy, ModelParallelStrategy):
         return
-    if not isinstance(model, FSDPModule):  # a test after training finds it shared out
+    mesh = model.device_mesh
+    if mesh is not None and not isinstance(model, FSDPModule):  # a test after training finds it shared out
         for module in (*blocks, model):
-            fully_shard(module, mesh=model.device_mesh["data_parallel"])
+            fully_shard(module, mesh=mesh["data_parallel"])
+        for step in ("training_step", "validation_step", "test_step"):  # they begin here, and not in forward
+            register_fsdp_forward_method(model, step)
 
 
 def keep_whole(model: LightningModule, whole: bool) -> None:

@@ -1,8 +1,8 @@
 """The learning-rate range test: which step size to begin with.
 
-Large ones first. With each learning rate training begins anew from the same weights and makes a few steps; where the loss
-explodes or jumps about, the rate was too large, and the next is smaller. The first with which the loss falls and settles
-is the one to take; a few more are tried, to see in the picture what it would have cost to be too careful.
+Large ones first. With each learning rate training begins anew from the same weights and makes a few steps; where the
+loss explodes or jumps about, the rate was too large, and the next is smaller. The first with which the loss falls and
+settles is the one to take; a few more are tried, to see in the picture what it would have cost to be too careful.
 The other way round, rising until the loss explodes: Smith, Cyclical learning rates for training neural networks (2017).
 """
 
@@ -127,8 +127,8 @@ def find_rate(config: Any, model: Any, data: Any, folder: Path) -> dict[str, flo
     save(picture(test), path)
     if test.suggestion is None:
         raise UsageError(
-            f"tune=lr: the loss settles with no learning rate from {test.largest:g} down to {test.trials[-1].rate:.2g}; "
-            f"see {path}, and try tuning.steps={2 * test.steps}"
+            f"tune=lr: the loss settles with no learning rate from {test.largest:g} down to "
+            f"{test.trials[-1].rate:.2g}; see {path}, and try tuning.steps={2 * test.steps}"
         )
     Console().print(f"The loss settles first with optimizer.lr={test.suggestion:.2g}; see {path}", soft_wrap=True)
     return {"lr": test.suggestion}

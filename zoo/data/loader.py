@@ -46,8 +46,8 @@ class Loader(DataLoader):
         batch_size: examples in a batch; None: the sampler gives what the dataset is to be indexed with for a whole one.
         sampler: in place of ``DistributedSampler``, called as it is.
 
-    Of several processes each gets its part of every batch, with `batch_size` examples. In training the last examples are
-    made up to a number that all have an equal part of; else each example comes once.
+    Of several processes each gets its part of every batch, with `batch_size` examples. In training the last examples
+    are made up to a number that all have an equal part of; else each example comes once.
     """
 
     def __init__(
