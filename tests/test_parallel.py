@@ -1,0 +1,157 @@
+"""Many processes come to what one comes to with all their batches; and when one dies, none waits for it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests import parallel_runs
+from zoo.errors import UsageError
+from zoo.parallel import dealt
+
+ROOT = Path(__file__).parents[1]
+MLP = ["model=mlp", "model.width=8", "trainer=ddp_cpu", "data.batch_size=4", "paths.run=run", "logger=csv"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def environment() -> dict[str, str]:
+    parallel = ("RANK", "WORLD_SIZE", "MASTER_", "NODE_RANK", "LOCAL_", "TORCHELASTIC", "HANDGRAD_FOLDER")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(parallel)}
+    return {**kept, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+def torchrun(folder: Path, *command: str, nodes: int = 2) -> list[subprocess.Popen]:
+    """A machine for each node, with an address of its own."""
+    port = free_port()
+    words = [sys.executable, "-m", "torch.distributed.run", f"--nnodes={nodes}", "--nproc-per-node=1"]
+    words += ["--master-addr=127.0.0.1", f"--master-port={port}"]
+    return [
+        subprocess.Popen(
+            [*words, f"--node-rank={node}", f"--local-addr=127.0.0.{node + 1}", *command],
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for node in range(nodes)
+    ]
+
+
+def train(folder: Path, *words: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts/train.py"), *words],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def checkpoint(folder: Path) -> dict:
+    return torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+
+
+@pytest.mark.slow
+def test_two_machines_come_to_what_one_does_with_both_batches(tmp_path):
+    """Every model with both implementations: weights, and the momentum, which holds all the gradients."""
+    processes = torchrun(tmp_path, str(ROOT / "tests/parallel_runs.py"), str(tmp_path / "two"), "2")
+    for model in parallel_runs.SMALL:
+        for impl in ("native", "scratch"):
+            parallel_runs.run(model, impl, tmp_path / "one", 1)
+    for process in processes:
+        assert process.wait() == 0, process.communicate()[0]
+    for run in sorted((tmp_path / "one").iterdir()):
+        one, two = checkpoint(run), checkpoint(tmp_path / "two" / run.name)
+        assert one["global_step"] == two["global_step"] == parallel_runs.STEPS, run.name
+        for name, weight in one["state_dict"].items():
+            torch.testing.assert_close(
+                two["state_dict"][name], weight, rtol=1e-10, atol=1e-12, msg=f"{run.name} {name}"
+            )
+        moments = [kept["optimizer_states"][0]["state"] for kept in (one, two)]
+        assert moments[0].keys() == moments[1].keys() != set()
+        for number, state in moments[0].items():
+            found = moments[1][number]["momentum_buffer"]
+            torch.testing.assert_close(found, state["momentum_buffer"], rtol=1e-10, atol=1e-12, msg=run.name)
+
+
+@pytest.mark.slow
+def test_one_folder_and_measurements_over_all(tmp_path):
+    """A sweep of two runs in two processes each: one folder a run, and the test on all examples, each once."""
+    words = ["paths.runs=runs", "+trainer.limit_train_batches=2", "trainer.max_epochs=1", "-m", "seed=0,1"]
+    process = train(tmp_path, *[word for word in MLP if word != "paths.run=run"], *words)
+    printed = process.communicate()[0]
+    assert process.returncode == 0, printed
+    first, second = sorted((tmp_path / "runs/mlp-digits-scratch").iterdir())
+    assert printed.count("test/accuracy") == 2
+    for folder in (first, second):
+        header, *_, last = (folder / "csv/metrics.csv").read_text().splitlines()
+        measured = dict(zip(header.split(","), last.split(","), strict=True))
+        right = float(measured["test/accuracy"]) * 360
+        assert right == pytest.approx(round(right), abs=1e-3)
+        assert (folder / "pictures/confusion_matrix.png").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_one_dies_and_none_waits(victim, tmp_path):
+    process = train(tmp_path, *MLP, "trainer.max_epochs=10000")
+    last = tmp_path / "run/checkpoints/last.ckpt"
+    while not last.exists() and process.poll() is None:
+        time.sleep(0.2)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill([process.pid, int(children[0])][victim], signal.SIGKILL)
+    printed = process.communicate(timeout=60)[0]
+    assert process.returncode == (1 if victim else -signal.SIGKILL)
+    assert "error: " in printed
+    if victim:
+        assert "process 1 was killed by signal 9" in printed
+    assert not Path(f"/proc/{children[0]}").exists()
+    assert checkpoint(tmp_path / "run")["global_step"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("impl", ["native", "scratch"])
+def test_sharded_is_the_same_and_resumes(impl, tmp_path):
+    """FSDP2 ends with the weights of plain data parallel training, and goes on from its checkpoint."""
+    model = ["model=transformer", *[word for word in parallel_runs.SMALL["transformer"] if not word.startswith("+")]]
+    words = [*model, f"impl={impl}", "trainer.precision=64-true", "logger=csv", "+trainer.limit_train_batches=5"]
+    words += ["+trainer.limit_val_batches=1", "+trainer.limit_test_batches=1", "trainer.max_epochs=1"]
+    sharded = ["trainer=fsdp", "trainer.accelerator=cpu", "trainer.devices=2"]
+    for name, trainer in (("plain", ["trainer=ddp_cpu"]), ("sharded", sharded)):
+        process = train(tmp_path, *words, *trainer, f"paths.run={name}")
+        assert process.wait() == 0, process.communicate()[0]
+    plain, shared = (checkpoint(tmp_path / name)["state_dict"] for name in ("plain", "sharded"))
+    assert plain.keys() == shared.keys()
+    for name, weight in plain.items():
+        torch.testing.assert_close(shared[name], weight, rtol=1e-10, atol=1e-12, msg=name)
+    again = ["ckpt_path=sharded/checkpoints/last.ckpt", "trainer.max_epochs=2", "paths.run=resumed"]
+    process = train(tmp_path, *words, *sharded, *again)
+    assert process.wait() == 0, process.communicate()[0]
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 16, 17, 33])
+@pytest.mark.parametrize("size", [1, 4])
+def test_dealt(count, size):
+    """Every example once, and as many batches for one process as for the other, none of them empty."""
+    hands = [dealt(count, size, rank, 2) for rank in range(2)]
+    assert len(hands[0]) == len(hands[1])
+    assert sorted(number for hand in hands for batch in hand for number in batch) == list(range(count))
+    assert all(batch for hand in hands for batch in hand)
+
+
+def test_dealt_to_too_many():
+    with pytest.raises(UsageError, match="3 processes, but only 2 examples"):
+        dealt(2, 4, 0, 3)
