@@ -92,9 +92,7 @@ def test_averaged_weights_are_the_mean_of_the_last_epochs(train):
 
 def test_early_stopping(train):
     words = ["callbacks=[default,early_stopping]", "callbacks.early_stopping.patience=2", "optimizer.lr=0"]
-    assert (
-        train("stopped", *words, "trainer.max_epochs=9")["epoch"] == 2
-    )  # counted from 0: the first, and two no better
+    assert train("stopped", *words, "trainer.max_epochs=9")["epoch"] == 2  # from 0; two were no better
 
 
 def test_gradient_norm_of_each_layer(train):
