@@ -60,6 +60,7 @@ from scratch.ops.margin_loss import (
 )
 from scratch.ops.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
 from scratch.ops.multi_head_attention import multi_head_attention_forward
+from scratch.ops.one_hot import one_hot
 from scratch.ops.pad import pad
 from scratch.ops.perceptron import perceptron_loss, step
 from scratch.ops.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
@@ -168,6 +169,7 @@ __all__ = [
     "multiplicative_scores",
     "nll_loss",
     "normalize",
+    "one_hot",
     "pad",
     "pairwise_distance",
     "pdist",
