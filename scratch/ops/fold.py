@@ -60,7 +60,7 @@ class FoldFn(Function):
         left, right, top, bottom = g.padding
         x = u.new_zeros(*parts.shape[:2], g.size[0] + top + bottom, g.size[1] + left + right)
         add_windows(x, 2, parts, g.stride, g.dilation)
-        return constant_pad(x, [-amount for amount in g.padding]).clone()  # (2)
+        return constant_pad(x, [-amount for amount in g.padding])  # (2)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
