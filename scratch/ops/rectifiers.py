@@ -37,8 +37,8 @@ from torch import Tensor
 
 from scratch.ops.dropout import DropoutFn
 from scratch.ops.dtype import need_floating
-from scratch.ops.elementwise import Elementwise, applied, inplace_on
-from scratch.ops.function import in_place, values_known
+from scratch.ops.elementwise import Elementwise, applied, inplace_on, where_not_0
+from scratch.ops.function import values_known
 from scratch.ops.sigmoids import hardtanh
 
 
@@ -55,15 +55,7 @@ class ReLUFn(Elementwise):
 
     @staticmethod
     def pullback(grad, y):
-        """ȳ where y > 0, else 0: also where ȳ is infinite, as below a square root, and 0 · ȳ would be NaN.
-
-        A mask takes twenty times as long as arithmetic. So the factor, 0 or 1, multiplies the bits of ȳ read
-        as an integer; it comes from the bits of |y|, an integer that is 0 for 0 and positive for all else.
-        """
-        if not in_place(grad):
-            return grad.masked_fill(y <= 0, 0)
-        bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[y.element_size()]
-        return y.abs().view(bits).clamp_(max=1).mul_(grad.view(bits)).view(y.dtype)
+        return where_not_0(y, grad)
 
 
 class LeakyReLUFn(Elementwise):

@@ -9,7 +9,7 @@ softshrink  y = x − min(max(x, −λ), λ)           f′ = [|x| > λ]        
 tanhshrink  y = x − tanh x                       f′ = tanh² x                    (5)
 
 softshrink is where λ |y| + ½ (y − x)² is least: the proximal step of a sum of absolute values.
-Saved:      x.   Recomputed: tanh.
+Saved:      x, for softshrink y.   Recomputed: tanh.
 Kinks:      f′(±λ) is 0. NaN goes in, NaN comes out.
 Errors:     NotImplementedError for integers (hardshrink, softshrink) and booleans, RuntimeError for softshrink with
             λ < 0.
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.dtype import need_floating
-from scratch.ops.elementwise import Elementwise
+from scratch.ops.elementwise import Elementwise, where_not_0
 
 
 class HardshrinkFn(Elementwise):
@@ -35,13 +35,19 @@ class HardshrinkFn(Elementwise):
 
 
 class SoftshrinkFn(Elementwise):
+    saved = "y"
+
     @staticmethod
     def value(x, lambd):
         return x - x.clamp(-lambd, lambd)
 
     @staticmethod
-    def derivative(x, lambd):
-        return x.abs() > lambd  # (4)
+    def derivative(y, lambd):
+        return y != 0  # (4)
+
+    @staticmethod
+    def pullback(grad, y, lambd):
+        return where_not_0(y, grad)
 
 
 class TanhshrinkFn(Elementwise):

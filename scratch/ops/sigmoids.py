@@ -33,7 +33,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.dtype import autocast_wide, need_floating
-from scratch.ops.elementwise import Elementwise, applied, times
+from scratch.ops.elementwise import Elementwise, applied, times, where_not_0
 from scratch.ops.exponential import LOG2_E
 from scratch.ops.function import in_place
 
@@ -120,15 +120,17 @@ class HardsigmoidFn(Elementwise):
 
 
 class HardtanhFn(Elementwise):
-    saved = "y"
-
     @staticmethod
     def value(x, low, high):
         return x.clamp(low, high)
 
     @staticmethod
-    def derivative(y, low, high):
-        return (y > low) & (y < high)  # (9)
+    def derivative(x, low, high):
+        return (x > low) & (x < high)  # (9)
+
+    @staticmethod
+    def pullback(grad, x, low, high):
+        return where_not_0(((x - low) * (high - x)).clamp_min(0), grad)
 
 
 def sigmoid(input: Tensor) -> Tensor:
