@@ -18,6 +18,10 @@ CASES = [
     case("ConvTranspose2d", 4, 3, 2, output_padding=2, dilation=(3, 4), inputs=IMAGE),  # beyond all windows
     case("ConvTranspose2d", 4, 6, 3, padding=2, groups=2, inputs=IMAGE),
     case("ConvTranspose2d", 4, 4, 3, 2, 1, 1, groups=4, inputs=[normal(4, 3, 4)]),
+    # with many channels the first dimension goes by shifts
+    case("ConvTranspose2d", 2, 10, 3, 2, 1, 1, inputs=[normal(1, 2, 2, 3)]),
+    case("ConvTranspose2d", 2, 13, 2, output_padding=2, dilation=(3, 4), padding=1, inputs=[normal(1, 2, 3, 2)]),
+    case("ConvTranspose3d", 2, 26, (2, 1, 2), (2, 1, 2), (1, 0, 0), groups=2, inputs=[normal(1, 2, 2, 1, 2)]),
     case("ConvTranspose2d", 4, 3, 1, inputs=IMAGE),
     case("ConvTranspose2d", 4, 3, 3, 2, 1, inputs=LAST),
     case("ConvTranspose2d", 4, 3, 3, padding=(0, 3), inputs=[normal(0, 4, 3, 4)]),
