@@ -3,7 +3,7 @@
     Saturday, 3rd of May '97 -> 1997-05-03        le 1er août 2031 -> 2031-08-01        5/3/97 -> 1997-05-03
 
 What would be ambiguous is settled by one convention. Of dates in numbers alone, one that begins with four digits has
-the year, the month and the day; one with strokes has the month first, as in the United States, 5/3/97; one with dots
+the year, the month and the day; one with slashes has the month first, as in the United States, 5/3/97; one with dots
 or hyphens has the day first, as in Germany and the Netherlands, 3.5.97. Years are 1950 to 2049, so that 50 to 99 are
 years of the twentieth century and 00 to 49 of the twenty-first.
 """
