@@ -55,7 +55,8 @@ class Buckets(DistributedSampler):
 
     The pairs are sorted by length and cut into batches as large as N · max(S, T) ≤ tokens allows. Shuffling draws the
     order of pairs of equal length, so that they meet different ones in every epoch, and the order of the batches.
-    Their number, and that of the pairs in each, is always the same.
+    Their number, and that of the pairs in each, is always the same. Several processes share out the batches, and where
+    these do not go into equal parts, some come twice.
     """
 
     def __init__(self, pairs: Pairs, *args: Any, tokens: int, **options: Any) -> None:
