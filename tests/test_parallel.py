@@ -17,6 +17,7 @@ from zoo.parallel import dealt
 
 ROOT = Path(__file__).parents[1]
 MLP = ["model=mlp", "model.width=8", "trainer=ddp_cpu", "data.batch_size=4", "paths.run=run", "logger=csv"]
+MLP += ["~callbacks.progress", "+trainer.enable_progress_bar=false"]  # or the pipe fills up
 
 
 def free_port() -> int:

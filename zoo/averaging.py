@@ -26,6 +26,8 @@ class StochasticWeightAveraging(WeightAveraging):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
+        if self._average_model is not None:
+            trainer.precision_plugin.convert_module(self._average_model)  # or the swap would round float64
         self._begin = int(self.start * (trainer.max_epochs or 1))
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:

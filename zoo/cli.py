@@ -36,7 +36,9 @@ def command(task: Callable[[DictConfig], Any], config: str) -> None:
     A mistake of the user's ends in one line on standard error and exit status 2; the environment variable
     HYDRA_FULL_ERROR=1 asks for the traceback instead.
     """
-    traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    # Processes that this one starts inherit HYDRA_FULL_ERROR as it is below, and HANDGRAD_TRACEBACK as the user had it.
+    wish = os.environ.get("HANDGRAD_TRACEBACK") or os.environ.get("HYDRA_FULL_ERROR", "0")
+    traceback_wanted = wish == "1"
     sys.path.insert(0, os.getcwd())  # where a user's own package may lie
     sys.argv[1:] = [f"impl@{word}" if word.startswith("reference=") else word for word in sys.argv[1:]]
     offer_packages(sys.argv[1:])
@@ -45,11 +47,13 @@ def command(task: Callable[[DictConfig], Any], config: str) -> None:
         with mistakes_in_one_line(traceback_wanted):  # here too, or Hydra adds lines of its own
             task(cfg)
 
+    os.environ["HANDGRAD_TRACEBACK"] = wish
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then passes exceptions on as they are, and their form is ours
     try:
         with mistakes_in_one_line(traceback_wanted):
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(guarded)()
     finally:
+        del os.environ["HANDGRAD_TRACEBACK"]
         if not traceback_wanted:
             del os.environ["HYDRA_FULL_ERROR"]
 

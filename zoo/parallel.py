@@ -88,8 +88,9 @@ def one_for_all(trainer: Trainer) -> Iterator[None]:
             raise
         ended = [f"process {rank} {how(status)}" for rank, status in others(trainer) if status]
         raise Failure(
-            f"{' and '.join(ended) or 'another process of this run ended'}, and so does process {trainer.global_rank}; "
-            f"the last checkpoint is whole, ckpt_path=… goes on from it"
+            f"{' and '.join(ended) or 'another process of this run ended'}; "
+            f"process {trainer.global_rank} ends with it. "
+            f"The last checkpoint is whole: ckpt_path=… goes on from it"
         ) from error
 
 
