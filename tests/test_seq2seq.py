@@ -201,3 +201,9 @@ def test_the_script_translates(start, monkeypatch, capsys) -> None:  # noqa: F81
     command(translate.task, "translate")
     (line,) = capsys.readouterr().out.splitlines()
     assert set(line) <= set("0123456789-")
+
+
+@pytest.mark.slow
+def test_dates_are_learned(start) -> None:  # noqa: F811
+    assert start("experiment=dates_seq2seq", "paths.run=run") == 0
+    assert float(metrics("run")[-1]["test/exact_match"]) > 0.99
