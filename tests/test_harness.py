@@ -188,6 +188,10 @@ def accumulated_in_bfloat16(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return total
 
 
+def as_a_view(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return F.linear(x, weight, bias)[:]
+
+
 def loose_in_float32(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     y = F.linear(x, weight, bias)
     return (y + 1e4) - 1e4 if x.dtype is torch.float32 else y
@@ -213,6 +217,7 @@ LINEAR: dict[str, tuple[str, ModuleType]] = {
     "a gradient lost where another is not wanted": ("subsets", linear_with(loses_weight_without_input)),
     "a recorded backward that differs": ("second_order", linear_with(wrong_when_recorded)),
     "a second backward that differs": ("twice", linear_with(right_once)),
+    "an output that nobody may write into": ("overwritten", linear_with(linear_gradients, as_a_view)),
     "the wrong dtype": ("outputs", linear_with(linear_gradients, half_precision)),
     "digits lost in float32": ("float32", linear_with(linear_gradients, loose_in_float32)),
     "digits lost in bfloat16": ("bfloat16", linear_with(linear_gradients, accumulated_in_bfloat16)),

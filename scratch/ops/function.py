@@ -48,5 +48,28 @@ class Function(torch.autograd.Function):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        forward: Any = cls.forward
-        forward.__signature__ = Positional([*inspect.signature(forward).parameters.values()])
+        if "forward" not in vars(cls):
+            return
+        compute = cls.forward  # a closure, because torch.compile refuses attributes of a Function's class
+
+        def forward(*args: Any) -> Any:
+            output = compute(*args)
+            if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+                return output
+            if isinstance(output, tuple):
+                return tuple(unbound(part, args) for part in output)
+            return unbound(output, args)
+
+        forward.__signature__ = Positional([*inspect.signature(compute).parameters.values()])  # type: ignore[attr-defined]
+        cls.forward = staticmethod(forward)  # type: ignore[method-assign]
+
+
+def unbound(output: Any, inputs: tuple[Any, ...]) -> Any:
+    """The same numbers in the same memory, no longer known as a view of what ``forward`` made on its way, since
+    autograd forbids to write into such an output, and so an activation with ``inplace=True`` behind it."""
+    if not isinstance(output, Tensor) or not output._is_view():
+        return output
+    base = output._base
+    if any(isinstance(x, Tensor) and base is (x._base if x._is_view() else x) for x in inputs):
+        return output.clone()  # a new tensor, whoever writes into it
+    return output.new_empty(0).set_(output)  # type: ignore[call-overload]

@@ -173,6 +173,35 @@ def twice(case: Case, candidate: Namespace, reference: Namespace) -> float:
     return require_equal(actual, expected, "second backward: gradient", TOLERANCE)
 
 
+@named(CHECKS)
+def overwritten(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
+    """Whoever comes after may write into an output, as an activation with ``inplace=True`` does, where that may be
+    done to the reference's: the values and the gradients are then right, and the inputs as they were. Only a layer
+    that needs its output in the backward may refuse, by autograd's own error."""
+    ours, theirs = pair(case, candidate, reference)
+    try:
+        expected = doubled(theirs)
+    except RuntimeError:
+        return None
+    try:
+        actual = doubled(ours)
+    except RuntimeError as error:
+        if "modified by an inplace operation" in str(error):
+            return None
+        raise
+    return require_equal(actual, expected, "after the output was doubled in place", TOLERANCE)
+
+
+def doubled(layer: Layer) -> dict[str, Any]:
+    inputs, tensors = layer.draw()
+    outputs = differentiable_leaves(layer(*mapped(Tensor.clone, inputs), train=True))
+    for output in outputs.values():
+        output.mul_(2)
+    upstream = [random(output, Generator()) for output in outputs.values()]
+    gradients = torch.autograd.grad(list(outputs.values()), list(tensors.values()), upstream, allow_unused=True)
+    return {"output": outputs, "gradient": dict(zip(tensors, gradients, strict=True)), "input": inputs}
+
+
 def as_function(layer: Layer, train: bool) -> tuple[Callable[..., tuple[Tensor, ...]], tuple[Tensor, ...]]:
     """The layer as PyTorch's gradcheck takes it, and the tensors that gradcheck varies in place."""
     inputs, wanted = layer.draw()
