@@ -52,10 +52,10 @@ def looks(model: Any, source: Tensor, target: Tensor) -> dict[str, Tensor]:
 
 
 def written(vocabulary: Vocabulary, ids: list[int]) -> list[str]:
-    return [token.strip("▁") or "␣" for token in vocabulary.tokens(ids)]
+    return [token.strip(" ▁") or "␣" for token in vocabulary.tokens(ids)]
 
 
-def attention_maps(found: dict[str, Tensor], source: list[str], read: list[str], said: list[str]) -> Figure:
+def attention_maps(title: str, found: dict[str, Tensor], source: list[str], read: list[str], said: list[str]) -> Figure:
     """A row of panels for each attention, a panel for each head: in each row of it a token, and where it looks.
 
     Rows of the decoder are named after the token it is about to say, columns after those it has read. Shades are of
@@ -68,6 +68,7 @@ def attention_maps(found: dict[str, Tensor], source: list[str], read: list[str],
     heights = [size * len(rows) for rows, _ in labels.values()]
     width = size * max(len(source), len(said))
     figure = Figure(figsize=(heads * (width + 0.3) + 1.5, sum(heights) + 4), layout="constrained")
+    figure.suptitle(title)
     grid = figure.add_gridspec(len(labels), heads, height_ratios=heights)
     for place, (name, (rows, columns)) in enumerate(labels.items()):
         for head in range(heads):
@@ -108,9 +109,11 @@ class AttentionPicture(Callback):
         said = said[: said.index(EOS) + 1] if EOS in said else said
         read = [BOS, *said[:-1]]
         found = model.looks(source, torch.tensor([read], device=source.device))
+        texts = (model.source_vocabulary.decode(source[0].tolist()), model.target_vocabulary.decode(said))
         names = (
             written(model.source_vocabulary, source[0].tolist()),
             written(model.target_vocabulary, read),
             written(model.target_vocabulary, said),
         )
-        save(attention_maps(found, *names), Path(trainer.default_root_dir) / "pictures/attention.png")
+        figure = attention_maps(" → ".join(texts), found, *names)
+        save(figure, Path(trainer.default_root_dir) / "pictures/attention.png")
