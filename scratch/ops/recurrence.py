@@ -64,10 +64,11 @@ def blocks(matrix: Tensor, count: int, sizes: Sizes) -> list[tuple[Tensor, ...]]
 
 class Rows:
     """What the steps of an adjoint find, (P, C) in blocks of columns. They write it into their slots of one matrix;
-    where autograd records them, and allows no ``out=``, the slots are None and the blocks are put together."""
+    where autograd or a compiler records them, and allows no such ``out=``, the slots are None and the blocks are put
+    together."""
 
     def __init__(self, columns: int, count: int, sizes: Sizes, like: Tensor, recorded: bool) -> None:
-        self.recorded = recorded
+        self.recorded = recorded = recorded or torch.compiler.is_compiling()
         self.steps: list[Any] = [None] * len(sizes)
         self.slots: list[Any] = [[None] * count] * len(sizes)
         if not recorded:
