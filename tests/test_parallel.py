@@ -91,8 +91,8 @@ def test_two_machines_come_to_what_one_does_with_both_batches(tmp_path):
 @pytest.mark.slow
 def test_one_folder_and_measurements_over_all(tmp_path):
     """A sweep of two runs in two processes each: one folder a run, and the test on all examples, each once."""
-    words = ["paths.runs=runs", "+trainer.limit_train_batches=2", "trainer.max_epochs=1", "-m", "seed=0,1"]
-    process = train(tmp_path, *[word for word in MLP if word != "paths.run=run"], *words)
+    words = ["paths.runs=runs", "+trainer.limit_train_batches=2", "trainer.max_epochs=1", "seed=0,1"]
+    process = train(tmp_path, "-m", *[word for word in MLP if word != "paths.run=run"], *words)
     printed = process.communicate()[0]
     assert process.returncode == 0, printed
     first, second = sorted((tmp_path / "runs/mlp-digits-scratch").iterdir())
