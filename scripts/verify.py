@@ -1,4 +1,7 @@
-"""Compare an implementation with a reference: python scripts/verify.py model=lenet (--help lists the choices)."""
+"""Compare an implementation with a reference: python scripts/verify.py model=lenet (--help lists the choices).
+
+The word `layers` asks for the contract of every layer instead: python scripts/verify.py layers only=[Linear,Conv2d]
+"""
 
 import sys
 
@@ -14,5 +17,16 @@ def task(config: DictConfig) -> None:
         sys.exit(1)
 
 
+def layers(config: DictConfig) -> None:
+    from zoo.contract import contract
+
+    if not contract(config):
+        sys.exit(1)
+
+
 if __name__ == "__main__":
-    command(task, "verify")
+    if sys.argv[1:2] == ["layers"]:
+        del sys.argv[1]
+        command(layers, "layers")
+    else:
+        command(task, "verify")

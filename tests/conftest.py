@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import pytest
 import torch
 
-from scratch.testing import Case, Check, Missing, resolve
+from scratch.testing import Case, Check, offers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,14 +65,6 @@ def case_parameters(cases: Iterable[Case], checks: Mapping[str, Check], impl: st
                 parameters.append(pytest.param(case, check, id=f"{name}-{name_of_check}", marks=marks))
             begun.add(case.name)
     return parameters
-
-
-def offers(package: str, name: str) -> bool:
-    try:
-        resolve(package, name)
-    except Missing:
-        return False
-    return True
 
 
 def identified(cases: Iterable[Case]) -> Iterator[tuple[str, Case]]:

@@ -10,60 +10,20 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from scratch.nn import functional as F
-from scratch.testing.cases import Case
-from scratch.testing.compare import leaves, mapped, relative_error
-from scratch.testing.running import Layer, Outcome, in_dtype, pair, run
+from scratch.testing import TRANSFORM_CHECKS, Case
 from tests.cases import CASES
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore")]
-
-NARROW = torch.bfloat16
-RECURRENT = ("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell")
-# Torch's recurrent layers give float32 or bfloat16 on a CPU, as it comes: other kernels for padded and packed
-# sequences. On a GPU they always give the narrow type, and so do ours everywhere.
 
 BY_NAME: dict[str, list[Case]] = defaultdict(list)
 for case in CASES:
     BY_NAME[case.name].append(case)
 
 
-def under_autocast(layer: Layer, inputs: torch.dtype) -> Outcome:
-    """Parameters in float32, inputs as they come out of the layer before: in float32 or in autocast's type."""
-    plain = layer.function
-
-    def function(*values):
-        values = mapped(lambda t: t.to(inputs) if t.dtype is torch.float32 else t, values)
-        with torch.autocast("cpu", NARROW):
-            return plain(*values)
-
-    layer.function = function
-    return run(layer)
-
-
-def numbers(outcome: Outcome) -> dict[str, Tensor]:
-    found = [*leaves(outcome.output, "output"), *leaves(outcome.gradient, "gradient")]
-    return {path: t.to_dense() for path, t in found if isinstance(t, Tensor) and t.is_floating_point()}
-
-
-@pytest.mark.parametrize("inputs", [torch.float32, NARROW], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("name", BY_NAME)
-def test_as_torch_does(name, inputs):
+def test_as_torch_does(name):
     for case in BY_NAME[name]:
-        single = in_dtype(torch.float32, NARROW)
-        ours, theirs = pair(case, "scratch.nn", "torch.nn", single)
-        truth = numbers(run(pair(case, "scratch.nn", "torch.nn", in_dtype(torch.float64, NARROW))[1]))
-        try:
-            expected = numbers(under_autocast(theirs, inputs))
-        except RuntimeError:  # torch's own does not work like this
-            continue
-        actual = numbers(under_autocast(ours, inputs))
-        assert actual.keys() == expected.keys(), case
-        for path, tensor in actual.items():
-            wanted = NARROW if name in RECURRENT and path.startswith("output") else expected[path].dtype
-            assert tensor.dtype is wanted, (case, path)
-            if case.bfloat16 and torch.isfinite(truth[path]).all():
-                error, theirs_is = (relative_error(t, truth[path], floor=1.0) for t in (tensor, expected[path]))
-                assert error <= max(2 * theirs_is, 4 * torch.finfo(NARROW).eps), (case, path)
+        TRANSFORM_CHECKS["autocast"](case, "scratch.nn", "torch.nn")
 
 
 ON_A_GPU: dict[str, Callable[..., Tensor]] = {

@@ -23,6 +23,7 @@ from scratch.testing import (
     CHECKS,
     CONTRACT_CHECKS,
     OPTIMIZER_CHECKS,
+    TRANSFORM_CHECKS,
     Case,
     Mismatch,
     OptimizerCase,
@@ -39,7 +40,7 @@ from scratch.testing import (
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-ALL = CHECKS | CONTRACT_CHECKS | BAD_ARGUMENT_CHECKS
+ALL = CHECKS | CONTRACT_CHECKS | BAD_ARGUMENT_CHECKS | TRANSFORM_CHECKS
 ALL_OPTIMIZER = OPTIMIZER_CHECKS | BAD_OPTIMIZER_CHECKS
 
 
@@ -669,3 +670,60 @@ def test_the_networks_themselves_stay_as_they_are() -> None:
     assert all(torch.equal(value, before[name]) for name, value in ours.state_dict().items())
     with pytest.raises(Mismatch, match="forward: 1: relative error"):
         require_equal_networks(network(SlightlyOff), network(), lambda net, x: net(x).sum(), [torch.ones(3, 4)])
+
+
+# ------------------------------------------------------------------------------------------- transformations
+
+
+def sine(batched: float) -> ModuleType:
+    """A package with a sine of its own, which under vmap is ``batched`` times as large."""
+
+    class Sine(Function):
+        @staticmethod
+        def forward(x: Tensor) -> Tensor:
+            return x.sin()
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+            ctx.save_for_backward(inputs[0])
+
+        @staticmethod
+        def backward(ctx: Any, g: Tensor) -> Tensor:
+            return g * ctx.saved_tensors[0].cos()
+
+        @staticmethod
+        def vmap(info: Any, in_dims: Any, x: Tensor) -> tuple[Tensor, int]:
+            return batched * Sine.apply(x), in_dims[0]
+
+    return package(functional_sine=Sine.apply)
+
+
+class WrongWhenCompiled(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) * (2 if torch.compiler.is_compiling() else 1)
+
+
+class NotOneGraph(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) if input.sum().item() else input
+
+
+class WideUnderAutocast(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input).to(self.weight.dtype)
+
+
+def test_wrong_under_vmap() -> None:
+    subject = case("functional.sine", inputs=[normal(3)]).but(reference=torch.sin)
+    assert ALL["vmapped"](subject, sine(batched=1.0), "torch.nn") is not None
+    rejected("vmapped", sine(batched=1.001), subject)
+    rejected("vmapped", cube(saved_as_plain_tensor=False), subject.but(name="functional.cube"))  # no rule at all
+
+
+@pytest.mark.parametrize(
+    ("name", "planted"), [("compiled", WrongWhenCompiled), ("compiled", NotOneGraph), ("autocast", WideUnderAutocast)]
+)
+def test_wrong_when_transformed(name: str, planted: type[nn.Module]) -> None:
+    subject = case("Linear", 5, 3, inputs=[normal(4, 5)])
+    assert ALL[name](subject, "torch.nn", "torch.nn") is not None
+    rejected(name, package(Linear=planted), subject)

@@ -14,6 +14,7 @@ differs, where, and how to rerun it. The checks stand in tables by name, for tes
     contract.py    CONTRACT_CHECKS: signature, initial weights, state_dict, copies, repr
     optimizers.py  OPTIMIZER_CHECKS: parameters and state after every step
     networks.py    compare_networks: layer by layer, gradient by gradient, trained side by side
+    transforms.py  TRANSFORM_CHECKS: vmap, compile, autocast
     purity.py      Audit, PURITY_CHECKS: nothing but primitive operations
 """
 
@@ -29,6 +30,7 @@ from scratch.testing.cases import (
     given,
     integers,
     normal,
+    offers,
     packed,
     probabilities,
     resolve,
@@ -59,6 +61,7 @@ from scratch.testing.optimizers import (
     sparse_gradients,
 )
 from scratch.testing.purity import PRIMITIVES, PURITY_CHECKS, Audit, Impure
+from scratch.testing.transforms import TRANSFORM_CHECKS
 
 __all__ = [
     "BAD_ARGUMENT_CHECKS",
@@ -68,6 +71,7 @@ __all__ = [
     "OPTIMIZER_CHECKS",
     "PRIMITIVES",
     "PURITY_CHECKS",
+    "TRANSFORM_CHECKS",
     "Audit",
     "Case",
     "Check",
@@ -92,6 +96,7 @@ __all__ = [
     "integers",
     "missing_gradients",
     "normal",
+    "offers",
     "optimizer_case",
     "packed",
     "probabilities",

@@ -135,6 +135,14 @@ def resolve(package: Namespace, name: str) -> Any:
     return found
 
 
+def offers(package: Namespace, name: str) -> bool:
+    try:
+        resolve(package, name)
+    except Missing:
+        return False
+    return True
+
+
 def title(package: Namespace) -> str:
     return package if isinstance(package, str) else package.__name__
 

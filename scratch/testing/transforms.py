@@ -1,0 +1,150 @@
+"""Does a layer go through PyTorch's transformations, where the reference does: vmap, compile, autocast?
+
+Each check answers None where the reference itself cannot be transformed.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, grad, vmap
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+
+from scratch.testing.cases import Case, Namespace
+from scratch.testing.compare import Check, Mismatch, leaves, mapped, named, relative_error, require_equal
+from scratch.testing.layers import TOLERANCE, mode_name, modes
+from scratch.testing.running import Layer, Outcome, continuous, in_dtype, pair, run
+
+TRANSFORM_CHECKS: dict[str, Check] = {}
+NARROW = torch.bfloat16
+BATCH = 3
+RECURRENT = ("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell")
+# Torch's recurrent layers give float32 or bfloat16 on a CPU, as it comes: other kernels for padded and packed
+# sequences. On a GPU they always give the narrow type, and so do ours everywhere.
+
+
+class Called(torch.nn.Module):
+    """A layer's call with the options of its case, as a Module, so that `functional_call` can exchange its tensors."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.module, self.function = layer.module, layer.function
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.function(*inputs)
+
+
+def gradient_of(layer: Layer, train: bool) -> Callable[..., Any]:
+    """``torch.func.grad`` of the sum of the sines of all outputs: a function of the tensors among the inputs that
+    gives the gradients of the floating ones and of the parameters."""
+    inputs, wanted = layer.draw()
+    flat, spec = tree_flatten(inputs)
+    tensors = [i for i, value in enumerate(flat) if isinstance(value, Tensor)]
+    varied = [i for i in tensors if flat[i].requires_grad]
+    called = Called(layer).train(train)
+    buffers = {f"module.{name}": t for name, t in layer.initial.items() if name not in wanted}
+    parameters = {f"module.{name}": t for name, t in layer.initial.items() if name in wanted}
+
+    def total(floating: dict[int, Tensor], parameters: dict[str, Tensor], others: dict[int, Tensor]) -> Tensor:
+        state = parameters | {name: t.clone() for name, t in buffers.items()}
+        values = dict(enumerate(flat)) | {i: t.clone() for i, t in (floating | others).items()}
+        outputs = functional_call(called, state, tuple(tree_unflatten(list(values.values()), spec)))
+        found = [t for _, t in leaves(outputs, "output") if isinstance(t, Tensor) and continuous(t)]
+        return torch.stack([t.sin().sum() for t in found]).sum()
+
+    def gradient(*values: Tensor) -> Any:
+        given = dict(zip(tensors, values, strict=True))
+        floating = {i: given.pop(i) for i in varied}
+        return grad(total, (0, 1))(floating, parameters, given)
+
+    return gradient
+
+
+def batch_of_inputs(layer: Layer) -> list[tuple[Tensor, ...]]:
+    """The tensors among the inputs of a case, drawn from several seeds."""
+    seeds = [layer.case.seed + 10 * number for number in range(BATCH)]
+    flat = [tree_flatten(layer.case.but(seed=seed).draw_inputs())[0] for seed in seeds]
+    return [tuple(layer.cast(value) for value in values if isinstance(value, Tensor)) for values in flat]
+
+
+@named(TRANSFORM_CHECKS)
+def vmapped(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
+    """``vmap`` of ``torch.func.grad`` over a batch of inputs gives what the reference gives one by one."""
+    ours, theirs = pair(case, candidate, reference)
+    batch = batch_of_inputs(ours)
+    error = None
+    for train in modes(case):
+        try:
+            vmap(gradient_of(theirs, train))(*map(torch.stack, zip(*batch, strict=True)))
+            each = [gradient_of(theirs, train)(*inputs) for inputs in batch]
+        except Exception:  # torch's own does not work like this
+            continue
+        expected = tree_map(lambda *tensors: torch.stack(tensors), *each)
+        actual = vmap(gradient_of(ours, train))(*map(torch.stack, zip(*batch, strict=True)))
+        where = f"{mode_name(train)} mode: gradient under vmap"
+        error = max(error or 0.0, require_equal(actual, expected, where, TOLERANCE))
+    return error
+
+
+@named(TRANSFORM_CHECKS)
+def compiled(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
+    """``torch.compile(fullgraph=True)`` changes neither outputs nor gradients nor buffers."""
+    ours, theirs = pair(case, candidate, reference)
+    expected = run(theirs)
+    for side in (theirs, ours):
+        side.function = torch.compile(side.function, fullgraph=True, backend="aot_eager", dynamic=False)
+    torch.compiler.reset()
+    try:
+        run(theirs)
+    except Exception:  # torch's own does not work like this
+        return None
+    actual = run(ours)
+    return max(
+        require_equal(getattr(actual, part), getattr(expected, part), f"compiled: {part}", TOLERANCE)
+        for part in ("output", "gradient", "state")
+    )
+
+
+@named(TRANSFORM_CHECKS)
+def autocast(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
+    """The type of the result, gradients in the parameters' types, and no more rounding than the reference's;
+    inputs in float32, and in autocast's type."""
+    worst = None
+    for inputs in (torch.float32, NARROW):
+        ours, theirs = pair(case, candidate, reference, in_dtype(torch.float32, NARROW))
+        truth = numbers(run(pair(case, candidate, reference, in_dtype(torch.float64, NARROW))[1]))
+        try:
+            expected = numbers(under_autocast(theirs, inputs))
+        except RuntimeError:  # torch's own does not work like this
+            continue
+        actual = numbers(under_autocast(ours, inputs))
+        require_equal(list(actual), list(expected), f"{inputs} inputs: tensors", 0.0)
+        worst = worst or 0.0
+        for path, tensor in actual.items():
+            narrow = case.name in RECURRENT and path.startswith("output")
+            require_equal(tensor.dtype, NARROW if narrow else expected[path].dtype, f"{inputs} inputs: {path}", 0.0)
+            if case.bfloat16 and torch.isfinite(truth[path]).all():
+                error, theirs_is = (relative_error(t, truth[path], floor=1.0) for t in (tensor, expected[path]))
+                if not error <= max(2 * theirs_is, 4 * torch.finfo(NARROW).eps):
+                    raise Mismatch(f"{path}: relative error {error:.2g}, the reference's own {theirs_is:.2g}", error)
+                worst = max(worst, error)
+    return worst
+
+
+def under_autocast(layer: Layer, inputs: torch.dtype) -> Outcome:
+    """Parameters in float32, inputs as they come out of the layer before: in float32 or in autocast's type."""
+    plain = layer.function
+
+    def function(*values: Any) -> Any:
+        values = mapped(lambda t: t.to(inputs) if t.dtype is torch.float32 else t, values)
+        with torch.autocast("cpu", NARROW):
+            return plain(*values)
+
+    layer.function = function
+    return run(layer)
+
+
+def numbers(outcome: Outcome) -> dict[str, Tensor]:
+    found = [*leaves(outcome.output, "output"), *leaves(outcome.gradient, "gradient")]
+    return {path: t.to_dense() for path, t in found if isinstance(t, Tensor) and t.is_floating_point()}
