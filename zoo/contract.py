@@ -34,7 +34,7 @@ YES_OR_NO = ("autocast", "purity")  # their errors are those of bfloat16, or non
 
 @dataclass
 class Line:
-    """One layer: the largest relative error for each column, None where it does not apply; the ratio of times."""
+    """One layer: for each column the largest relative error, None where it does not apply or fails; ratio of times."""
 
     name: str
     errors: dict[str, float | None] = field(default_factory=dict)
@@ -85,12 +85,14 @@ def chosen(only: str | list[str] | None) -> dict[str, list[Case]]:
 def measured(cases: list[Case], config: DictConfig) -> Line:
     line = Line(cases[0].name)
     for column, checks in COLUMNS.items():
-        found = []
+        found: list[float | None] = []
         try:
             for case in cases[:1] if column in FIRST_CASE_ONLY else cases:
                 found += [check(case, config.impl.layers, config.reference.layers) for check in checks]
         except Mismatch as mismatch:
-            line.failures[column] = str(mismatch)
+            lines = str(mismatch).splitlines()
+            line.failures[column] = f"{lines[0]}\n{lines[-1]}"  # what differs, and how to rerun it
+            found = []
         line.errors[column] = max((error for error in found if error is not None), default=None)
     if "exact" not in line.failures:
         line.ratio = ratio(cases[0], config)
@@ -98,7 +100,7 @@ def measured(cases: list[Case], config: DictConfig) -> Line:
 
 
 def ratio(case: Case, config: DictConfig) -> float | None:
-    """Time of ours, forward and backward, as a part of the reference's; None where there is no float32 of either."""
+    """Time of ours, forward and backward, as a part of the reference's; None where either does not run in float32."""
     with fork_rng(devices=[]):
         try:
             sides = pair(case, config.impl.layers, config.reference.layers, in_dtype(torch.float32))
@@ -136,7 +138,7 @@ def show(console: Console, config: DictConfig, lines: list[Line], missing: list[
     for line in lines:
         speed = "–" if line.ratio is None else f"{line.ratio:.2f}"
         table.add_row(line.name, *(cell(line, column) for column in COLUMNS), speed)
-    passed = [str(sum("✗" not in (text := cell(line, column)) and text != "–" for line in lines)) for column in COLUMNS]
+    passed = [str(sum(line.errors[column] is not None for line in lines)) for column in COLUMNS]
     ratios = [line.ratio for line in lines if line.ratio is not None]
     table.add_section()
     table.add_row(f"of {len(lines)} pass", *passed, f"{median(ratios):.2f}" if ratios else "–")
@@ -146,7 +148,7 @@ def show(console: Console, config: DictConfig, lines: list[Line], missing: list[
     for line in lines:
         for column, text in line.failures.items():
             console.print(f"[bold red]{column}[/]:", end=" ")
-            console.print(text, highlight=False, markup=False)
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def cell(line: Line, column: str) -> str:
