@@ -1,0 +1,295 @@
+"""Plant mistakes in the backward passes: python scripts/mutate.py linear softmax --per-backward 3 --seed 0
+
+Each mutant is one small mistake in one function that only derivatives use: a sign, a factor, a dropped term, a
+transposed operand, a wrong axis, a saved input that is detached. A process forked for it imports `scratch` with the
+mistake in it and runs the harness on the cases that reach the line, until a check rejects one. Prints every mutant with
+its fate; the exit status is 1 if one survives that is not in REVIEWED.
+"""
+
+import argparse
+import ast
+import difflib
+import importlib.abc
+import importlib.util
+import json
+import os
+import random
+import select
+import signal
+import sys
+import time
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+OPS = ROOT / "scratch" / "ops"
+DERIVATIVES = ("backward", "pullback", "derivative", "adjoint", "gradients")
+CHECKS = ("gradients", "second_order", "finite_differences", "subsets", "float32", "bfloat16")
+RECORDED = ("gradients", "second_order")  # in which the cases that reach a function are found
+SECONDS = 40  # of checks for one mutant; what nothing has rejected by then has survived
+
+REVIEWED: dict[tuple[str, str], str] = {}  # (file, line with the mistake): why it changes no gradient
+
+
+@dataclass(frozen=True)
+class Mutant:
+    file: str
+    function: str
+    line: int  # where the function starts: a file may have several of a name
+    kind: str
+    start: int  # the bytes replaced, and by what
+    end: int
+    text: str
+
+    def source(self) -> str:
+        source = (OPS / self.file).read_bytes()
+        return (source[: self.start] + self.text.encode() + source[self.end :]).decode()
+
+    def diff(self) -> str:
+        """The lines that differ, without indentation."""
+        sides = (OPS / self.file).read_text().splitlines(), self.source().splitlines()
+        lines = list(difflib.unified_diff(*sides, n=0, lineterm=""))
+        return "\n".join(f"{line[0]} {line[1:].strip()}" for line in lines[3:])
+
+
+def names(node: ast.AST) -> list[str]:
+    """Every name used in a piece of code, plain or after a point."""
+    used = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
+    return used + [n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)]
+
+
+def derivatives(file: str) -> list[ast.FunctionDef]:
+    """The functions of a file that compute derivatives by their name, and the helpers that only these use."""
+    functions = [n for n in ast.walk(ast.parse((OPS / file).read_text())) if isinstance(n, ast.FunctionDef)]
+    found = [f for f in functions if any(word in f.name for word in DERIVATIVES)]
+    elsewhere = {
+        alias.name
+        for path in ROOT.glob("scratch/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    while True:
+        inside = {name for f in found for name in names(f)}
+        outside = {name for f in functions if f not in found for name in names(f)} | elsewhere
+        more = [f for f in functions if f not in found and f.name in inside - outside]
+        if not more:
+            return found
+        found += more
+
+
+def mistakes(node: ast.AST) -> Iterator[tuple[str, ast.expr, str]]:
+    """The mistakes that fit a piece of code: the kind, what is replaced, and by what."""
+    match node:
+        case ast.BinOp(left, op, right):
+            a, b, whole = ast.unparse(left), ast.unparse(right), ast.unparse(node)
+            if isinstance(op, ast.Add | ast.Sub):
+                yield "sign", node, f"({a} {'-' if isinstance(op, ast.Add) else '+'} ({b}))"
+                yield "dropped term", node, f"({a})"
+            if isinstance(op, ast.Add):
+                yield "dropped term", node, f"({b})"
+            if isinstance(op, ast.Mult | ast.Div | ast.MatMult):
+                yield "factor", node, f"(2 * ({whole}))"
+                yield "sign", node, f"(-({whole}))"
+            if isinstance(op, ast.MatMult):
+                yield "transposed operand", node, f"(({a}).mT @ ({b}))"
+                yield "transposed operand", node, f"(({a}) @ ({b}).mT)"
+        case ast.UnaryOp(ast.USub(), operand) if not isinstance(operand, ast.Constant):
+            yield "sign", node, f"({ast.unparse(operand)})"
+        case ast.Call(ast.Attribute(value, name), args, keywords):
+            if name in ("t", "transpose"):
+                yield "transposed operand", node, f"({ast.unparse(value)})"
+            if name in ("addcmul", "addmm", "baddbmm", "bmm", "matmul", "sum", "where", "masked_fill"):
+                yield "factor", node, f"(2 * {ast.unparse(node)})"
+            for axis in [k.value for k in keywords if k.arg == "dim"] + args[
+                : name in ("sum", "mean", "cumsum", "flip")
+            ]:
+                if isinstance(axis, ast.Constant | ast.UnaryOp) and ast.unparse(axis).lstrip("-").isdigit():
+                    yield "wrong axis", axis, "1" if ast.unparse(axis) == "0" else "0"
+        case ast.Attribute(value, "mT"):
+            yield "transposed operand", node, f"({ast.unparse(value)})"
+        case ast.Return(ast.expr() as value):
+            for part in value.elts if isinstance(value, ast.Tuple) else [value]:
+                if isinstance(part, ast.Name | ast.Call):
+                    yield "factor", part, f"(None if (g := {ast.unparse(part)}) is None else 2 * g)"
+
+
+def detached(function: ast.FunctionDef) -> Iterator[tuple[ast.stmt, str]]:
+    """What a function gets of the forward pass, and the statement before which it is cut off from the graph."""
+    body = function.body
+    if function.name in ("derivative", "pullback"):
+        yield body[0], function.args.args[function.name == "pullback"].arg
+    for statement, following in pairwise(body):
+        if isinstance(statement, ast.Assign) and "saved_tensors" in ast.unparse(statement.value):
+            yield from ((following, n.id) for n in ast.walk(statement.targets[0]) if isinstance(n, ast.Name))
+
+
+def mutants(file: str) -> dict[int, list[Mutant]]:
+    """Every mistake this script knows to make in a file, by the line where the function starts."""
+    starts = [0]
+    for line in (OPS / file).read_bytes().splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    found: dict[int, list[Mutant]] = {}
+    for f in derivatives(file):
+        places = [
+            (kind, starts[part.lineno - 1] + part.col_offset, starts[part.end_lineno - 1] + part.end_col_offset, text)  # type: ignore[operator]
+            for statement in f.body
+            for node in ast.walk(statement)
+            for kind, part, text in mistakes(node)
+        ]
+        for statement, name in detached(f):
+            place = starts[statement.lineno - 1] + statement.col_offset
+            cut = f"{name} = {name} if {name} is None else {name}.detach()\n{' ' * statement.col_offset}"
+            places.append(("detached input", place, place, cut))
+        line = min([f.lineno, *(d.lineno for d in f.decorator_list)])  # as its code object says
+        found[line] = [Mutant(file, f.name, line, *place) for place in places]
+    return found
+
+
+def sample(choices: list[Mutant], count: int, chance: random.Random) -> list[Mutant]:
+    """At most so many mistakes, of as many kinds as there are."""
+    kinds: dict[str, list[Mutant]] = defaultdict(list)
+    for mutant in chance.sample(choices, len(choices)):
+        kinds[mutant.kind].append(mutant)
+    turns = [(turn, kind) for kind in chance.sample(sorted(kinds), len(kinds)) for turn in range(len(kinds[kind]))]
+    return [kinds[kind][turn] for turn, kind in sorted(turns, key=lambda place: place[0])[:count]]
+
+
+class Planted(SourceFileLoader, importlib.abc.MetaPathFinder):
+    """Imports one module of scratch.ops from a source with a mistake in it."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        super().__init__(f"scratch.ops.{mutant.file[:-3]}", str(OPS / mutant.file))
+        self.text = mutant.source()
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
+        return importlib.util.spec_from_loader(name, self) if name == self.name else None
+
+    def get_code(self, fullname: str) -> Any:
+        return compile(self.text, self.path, "exec")
+
+
+def forked(task: Callable[[], Any], seconds: float = 3600) -> Any:
+    """What a function returns in a process of its own, by JSON; "" where it takes too long, None where it crashes."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reading)
+            warnings.simplefilter("ignore")
+            torch.set_num_threads(1)
+            answer = json.dumps(task()).encode()
+            with os.fdopen(writing, "wb") as stream:
+                stream.write(answer)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        ready, _, _ = select.select([stream], [], [], seconds)
+        answer = stream.read() if ready else b""
+    if not ready:
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    if not ready:
+        return ""
+    return json.loads(answer) if answer else None
+
+
+def reached(files: list[str], only: str) -> list[tuple[str, int, list[int]]]:
+    """For each function of these files: the numbers of the cases, of this name only, whose derivatives call it."""
+    from scratch.testing import CHECKS as TABLE
+    from tests.cases import CASES
+
+    paths = {str(OPS / file): file for file in files}
+    found: dict[tuple[str, int], dict[int, None]] = defaultdict(dict)
+    number = 0
+
+    def trace(frame: Any, event: str, arg: Any) -> None:
+        file = paths.get(frame.f_code.co_filename)
+        if file:
+            found[file, frame.f_code.co_firstlineno][number] = None
+
+    sys.settrace(trace)
+    for number, case in enumerate(CASES):  # noqa: B007, trace reads it
+        for check in RECORDED if only in ("", case.name) else ():
+            TABLE[check](case, "scratch.nn", "torch.nn")
+    sys.settrace(None)
+    return [(*place, [*cases]) for place, cases in found.items()]
+
+
+def rejected(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> str:
+    """The first check that refuses the mistake, with the case; "" where none does."""
+    for name in [name for name in sys.modules if name.startswith(("scratch", "tests.cases"))]:
+        del sys.modules[name]  # whoever started this may have imported it without the mistake
+    sys.meta_path.insert(0, Planted(mutant))
+    try:
+        from scratch.testing import CHECKS as TABLE
+        from tests.cases import CASES
+    except Exception as error:
+        return f"import: {type(error).__name__}"
+    for check in checks:
+        for number in numbers:
+            try:
+                TABLE[check](CASES[number], "scratch.nn", "torch.nn")
+            except AssertionError:
+                return f"{check} of {CASES[number]}"
+    return ""
+
+
+def plant(
+    files: list[str], per_backward: int, seed: int, only: str = "", checks: tuple[str, ...] = CHECKS
+) -> list[Mutant]:
+    """Try mistakes in every derivative of these files; prints each and returns what survived."""
+    start = time.monotonic()
+    cases = {(file, line): numbers for file, line, numbers in forked(lambda: reached(files, only))}
+    fates: Counter[str] = Counter()
+    survivors = []
+    for file in files:
+        for line, choices in mutants(file).items():
+            for mutant in sample(choices, per_backward, random.Random(f"{seed} {file} {line}")):
+                numbers = cases.get((file, line), [])
+                by = forked(lambda m=mutant, n=numbers: rejected(m, n, checks), SECONDS)  # type: ignore[misc]
+                changed = mutant.diff()
+                reason = next((why for (f, text), why in REVIEWED.items() if f == file and text in changed), None)
+                by = "crash" if by is None else by
+                fate = "killed" if by else "reviewed" if reason else "survived"
+                fates[fate] += 1
+                how = by or reason or ("" if numbers else "no case calls it")
+                print(f"{fate}: {file}:{line} {mutant.function}, {mutant.kind}. {how}", flush=True)
+                if not by:
+                    print(changed, flush=True)
+                if fate == "survived":
+                    survivors.append(mutant)
+    counts = ", ".join(f"{count} {fate}" for fate, count in fates.items())
+    print(f"{sum(fates.values())} mistakes in {len(files)} files: {counts}; {time.monotonic() - start:.0f} s")
+    return survivors
+
+
+def main() -> int:
+    every = sorted(path.stem for path in OPS.glob("*.py") if mutants(path.name))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("op", nargs="*", help="files of scratch/ops, without .py (default: all)")
+    parser.add_argument("--per-backward", type=int, default=3, help="mistakes in each function (default: 3)")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice among them (default: 0)")
+    parser.add_argument("--case", default="", help="look at the cases of this name only, such as Conv2d")
+    options = parser.parse_args()
+    for name in options.op:
+        if name not in every:
+            parser.error(f"no derivatives in scratch/ops/{name}.py; there are {', '.join(every)}")
+    files = [f"{name}.py" for name in options.op or every]
+    return bool(plant(files, options.per_backward, options.seed, options.case))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    sys.exit(main())

@@ -1,0 +1,16 @@
+"""A planted mistake is caught by the harness, and one that the checks cannot see survives."""
+
+import pytest
+
+from scripts.mutate import plant
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_mistake_in_bilinear_is_killed(capsys):
+    assert plant(["bilinear.py"], per_backward=4, seed=0, only="Bilinear") == []
+    assert "4 mistakes in 1 files: 4 killed;" in capsys.readouterr().out
+
+
+def test_what_no_check_looks_at_survives():
+    assert len(plant(["bilinear.py"], per_backward=2, seed=0, only="Bilinear", checks=("outputs",))) == 2
