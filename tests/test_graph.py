@@ -9,6 +9,7 @@ import torch.nn
 import scratch.nn
 import zoo.layers
 from scratch.nn import functional as F
+from scratch.ops.graph import propagate, with_transpose
 from tests.cases.graph import BATCH, EDGES, KINDS
 
 NODES, FEATURES = 9, 4
@@ -214,3 +215,13 @@ def test_sparse_dropout_drops_the_same_non_zeros_in_both():
     assert set(kept.unique().tolist()) == {0, 1 / 0.6}
     assert 0.3 < (kept == 0).double().mean() < 0.5
     assert (dropped[0][features == 0] == 0).all()
+
+
+def test_second_derivative_by_the_edges() -> None:
+    """The weights of edges are differentiated, and what that gives by weights and features again."""
+    generator = torch.Generator().manual_seed(0)
+    row, col = torch.tensor([0, 0, 1, 2], dtype=torch.int32), torch.tensor([1, 2, 0, 1], dtype=torch.int32)
+    value = torch.rand(4, dtype=torch.float64, generator=generator).requires_grad_()
+    x = torch.randn(3, 2, dtype=torch.float64, generator=generator).requires_grad_()
+    function = lambda x, value: propagate(x, with_transpose(value, row, col, (3, 3)))  # noqa: E731
+    assert torch.autograd.gradgradcheck(function, (x, value))
