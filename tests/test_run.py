@@ -126,3 +126,14 @@ def test_native_and_scratch_give_the_same_numbers(start):
 
 def test_mixed_implementations(start):
     assert start("impl=native", "impl.optim=torch.optim", *SHORT, "paths.run=mixed") == 0
+
+
+def test_the_last_checkpoint_is_the_last_also_where_another_is_the_best(start):
+    assert (
+        start("model=mlp", *SHORT, "callbacks.checkpoint.mode=max") == 0
+    )  # by its loss the first epoch stays the best
+    (folder,) = Path("runs/mlp-digits-scratch").iterdir()
+    epochs = {
+        name: torch.load(folder / f"checkpoints/{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last")
+    }
+    assert epochs == {"best": 0, "last": 2}

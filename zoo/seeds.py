@@ -22,7 +22,7 @@ from rich.table import Table
 from zoo.errors import UsageError, at_least, between
 from zoo.run import build_data, build_model, new_folder
 
-SPECTATORS = ("progress", "interrupt", "curves")  # callbacks of conf/callbacks that are there for someone who watches
+SPECTATORS = ("progress", "interrupt", "curves", "last")  # callbacks that are there for someone who watches, or goes on
 
 
 def run(config: DictConfig) -> dict[str, float]:

@@ -79,6 +79,8 @@ def adaptive_max_pool(dims: int, x: Tensor, output_size: Output, return_indices:
         result = adaptive_max_pool(dims, x[None], output_size, return_indices)
         return (result[0][0], result[1][0]) if return_indices else result[0]
     need_floating(x.dtype, f"adaptive_max_pool{dims}d")
+    if dims == 3:
+        (x,) = autocast_wide(x, gpu=False)
     output = sizes(dims, output_size, x)
     axes = [windows(n, o, x.device) for n, o in zip(x.shape[2:], output, strict=True)]
     return max_of_windows(x, axes, return_indices)

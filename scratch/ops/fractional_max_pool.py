@@ -59,12 +59,12 @@ def fractional_max_pool(
     check(dims, x.shape[2:], kernel, output)
     if samples is None:
         samples = torch.rand(*x.shape[:2], dims, dtype=x.dtype, device=x.device)
-    elif samples.dtype != x.dtype or samples.shape[0] < x.shape[0] or samples.shape[1:] != (x.shape[1], dims):
+    x, samples = autocast_wide(x, samples, gpu=False)
+    if samples.dtype != x.dtype or samples.shape[0] < x.shape[0] or samples.shape[1:] != (x.shape[1], dims):
         raise RuntimeError(
             f"_random_samples must be {x.dtype} of shape {(*x.shape[:2], dims)}, "
             f"but are {samples.dtype} of {tuple(samples.shape)}"
         )
-    x, samples = autocast_wide(x, samples, gpu=False)
     each = samples[: x.shape[0]].unbind(-1)
     each = each[::-1] if dims == 2 else each
     axes = [windows(*options) for options in zip(each, x.shape[2:], output, kernel, strict=True)]

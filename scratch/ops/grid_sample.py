@@ -29,7 +29,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import autocast_wide, need_floating, widen
+from scratch.ops.dtype import autocast, autocast_wide, need_floating, widen
 from scratch.ops.function import Function
 from scratch.ops.interpolate import inner, outer
 
@@ -239,6 +239,5 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         lines.append((2 * i + (0 if align_corners else 1)) / max(ends, 1) - (1 if n > 1 else float(not align_corners)))
     axes = torch.meshgrid(*lines, indexing="ij")
     places = torch.stack([*reversed(axes), torch.ones_like(axes[0])], -1).flatten(0, -2)
-    with torch.autocast(theta.device.type, enabled=False):
-        grid = AffineGridFn.apply(theta, places)
+    grid = AffineGridFn.apply(*autocast(theta, places))
     return grid.view(size[0], *size[2:], dims)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import need_floating
+from scratch.ops.dtype import autocast_wide, need_floating
 from scratch.ops.function import Function
 from scratch.ops.window import Sizes, pair
 
@@ -61,6 +61,7 @@ def max_unpool(
         )
     if index.dtype != torch.int64 or index.shape != x.shape:
         raise RuntimeError(f"indices must be int64 of shape {tuple(x.shape)}, got {index.dtype} {tuple(index.shape)}")
+    (x,) = autocast_wide(x, gpu=False)
     if x.dim() == dims + 1:
         return MaxUnpoolFn.apply(x[None], index[None], size)[0]
     return MaxUnpoolFn.apply(x, index, size)

@@ -355,7 +355,7 @@ def max_pool(
         return (result[0][0], result[1][0]) if isinstance(result, tuple) else result[0]
     if x.dtype == torch.bool or x.is_complex():
         raise NotImplementedError(f"max-pooling takes real numbers, but got {x.dtype}")
-    if dims == 3:
+    if dims == 3 and not return_indices:
         (x,) = autocast_wide(x, gpu=False)
     function = MaxPoolWithIndicesFn if return_indices else MaxPoolFn
     return function.apply(x, windows_of(x, dims, kernel, stride, padding, dilation, ceil_mode))

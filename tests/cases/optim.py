@@ -122,7 +122,7 @@ CASES = [*DENSE, *FACTORED, *MATRICES, *CLOSURES, *VARIED]
 SAVED = [*CASES[::3], *CLOSURES, *VARIED]  # cases in which a state moves from one to the other in mid-run
 
 BAD = [
-    *(optimizer_case(name, lr=-0.1) for name in {case.name for case in CASES}),
+    *(optimizer_case(name, lr=-0.1) for name in sorted({case.name for case in CASES})),
     *(optimizer_case(name, weight_decay=-1) for name in ("SGD", "Adam", "Adafactor", "Adagrad", "ASGD")),
     *(optimizer_case(name, eps=-1e-8) for name in ("Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Adadelta")),
     *(
@@ -133,7 +133,7 @@ BAD = [
     *(optimizer_case(name, lr=torch.tensor([0.1, 0.2])) for name in ("SGD", "Adam", "LBFGS", "Adafactor")),
     *(
         optimizer_case(name).but(parameters=(normal(5, 2),), gradients=sparse_gradients)
-        for name in {case.name for case in [*DENSE, *FACTORED]} - {"SGD", "Adagrad"}
+        for name in sorted({case.name for case in [*DENSE, *FACTORED]} - {"SGD", "Adagrad"})
     ),
     *(optimizer_case(name).but(parameters=(complex_normal(5, 2),)) for name in ("Adafactor", "Muon", "SparseAdam")),
     optimizer_case("SGD", momentum=-0.9),
