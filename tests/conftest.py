@@ -1,6 +1,7 @@
 """The suite is usable on anybody's package: ``pytest tests/test_equivalence.py --impl their.package``."""
 
 import importlib
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -74,3 +75,23 @@ def identified(cases: Iterable[Case]) -> Iterator[tuple[str, Case]]:
         name = str(case)
         seen[name] += 1
         yield (f"{name}#{seen[name]}" if seen[name] > 1 else name), case
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Runs scripts/train.py in an empty folder; gives its exit status."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def run(*words: str) -> int:
+        from scripts import train
+        from zoo.cli import command
+
+        monkeypatch.setattr(sys, "argv", ["scripts/train.py", *words])
+        try:
+            command(train.task, "train")
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return run

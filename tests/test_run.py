@@ -3,35 +3,15 @@
 import csv
 import os
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from scripts import train
 from zoo.classification import Classifier
-from zoo.cli import command
 
 SHORT = ["trainer.max_epochs=3", "+trainer.limit_train_batches=6"]
 RANDOM = ["model=mlp", "model.dropout=0.3", "data.shift=2"]  # a run that lives on random numbers
-
-
-@pytest.fixture
-def start(tmp_path, monkeypatch):
-    """Runs scripts/train.py in an empty folder; gives its exit status."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-
-    def run(*words: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["scripts/train.py", *words])
-        try:
-            command(train.task, "train")
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
-    return run
 
 
 def weights(folder: str) -> dict[str, torch.Tensor]:

@@ -8,6 +8,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, RichProgressBar, TQDMProgressBar
 from rich.console import Console
 
+from zoo.keep import resumable
 from zoo.seeding import mix
 
 
@@ -73,8 +74,8 @@ class Interrupted(Exception):
 class Interrupt(Checkpoint):
     """Ctrl-C ends the run after the step it is in, with a checkpoint at `path`; a second Ctrl-C ends it at once.
 
-    A `Checkpoint`, since Lightning calls these last: what it saves has the others' state of the same moment. After
-    the last step of an epoch it waits for the validation, as only then Lightning can take the epoch up again.
+    A `Checkpoint`, since Lightning calls these last: what it saves has the others' state of the same moment. It
+    waits for a step that is `resumable`.
     """
 
     def __init__(self, path: str) -> None:
@@ -98,7 +99,7 @@ class Interrupt(Checkpoint):
         signal.signal(signal.SIGINT, self._before)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        if not trainer.is_last_batch:
+        if resumable(trainer):
             self._stop_if_asked(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

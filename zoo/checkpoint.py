@@ -1,5 +1,6 @@
 """Checkpoints, which explain themselves: the configuration and the hyper-parameters are in them, as plain values."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -7,6 +8,23 @@ from hydra.utils import get_class
 from lightning import LightningModule
 
 from zoo.errors import UsageError
+
+
+def located(key: str, path: str, runs: Path | None = None, names: tuple[str, ...] = ("last.ckpt",)) -> Path:
+    """The checkpoint that is meant: a file, or the folder of a run, whose checkpoint of the first of these names it is;
+    "last": that of the newest run in the folder `runs`. A UsageError, one line, where there is none."""
+    folder = Path(path) / "checkpoints"
+    if path == "last" and runs is not None:
+        found = sorted(runs.glob(f"*/checkpoints/{names[0]}"), key=lambda file: file.stat().st_mtime)
+        if not found:
+            raise UsageError(f"{key}=last: there is no checkpoint in {runs} yet")
+        return found[-1]
+    if not Path(path).is_dir():
+        return Path(path)
+    found = [folder / name for name in names if (folder / name).exists()]
+    if not found:
+        raise UsageError(f"{key}={path}: a folder without checkpoints/{names[0]}")
+    return found[0]
 
 
 def read(key: str, path: str) -> dict[str, Any]:

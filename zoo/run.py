@@ -1,7 +1,6 @@
 """A run, from its configuration to its folder: build, check, train, test, and say where everything is."""
 
 import logging
-import os
 import reprlib
 import shlex
 import sys
@@ -16,9 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from zoo import parallel
+from zoo import parallel, record
 from zoo.callbacks import Interrupted
-from zoo.checkpoint import kind_of, read
+from zoo.checkpoint import kind_of, located, read
 from zoo.compilation import compile_network
 from zoo.errors import UsageError, at_least, between, listing, one_of
 from zoo.namespace import Namespace
@@ -77,27 +76,61 @@ def with_impl(config: DictConfig, impl: DictConfig) -> DictConfig:
     return config
 
 
-def check_checkpoint(path: str, model: LightningModule) -> None:
-    """Refuse a file that is no checkpoint, or one of another model."""
+def check_checkpoint(path: str, model: LightningModule, config: DictConfig) -> None:
+    """Refuse a file that is no checkpoint, one of another model, or of a training that went by other rules: what a
+    checkpoint holds of them would silently win over what was asked for."""
     checkpoint = read("ckpt_path", path)
     kind, trained = kind_of(checkpoint), checkpoint["hyper_parameters"]
     here = f"{type(model).__module__}.{type(model).__name__}"
     if kind != here:
         raise UsageError(f"ckpt_path={path}: holds a {kind}, but the model asked for is a {here}")
-    for name, value in trained.items():
-        if name != "layers" and model.hparams.get(name) != value:
-            was, now = map(reprlib.repr, (value, model.hparams.get(name)))  # shortened: a vocabulary is long
-            raise UsageError(f"ckpt_path={path}: was trained with {name}={was}, but {name}={now} was asked for")
+    if "optimizer_states" not in checkpoint:
+        raise UsageError(f"ckpt_path={path}: holds the weights only, and no state of a training to go on from")
+    before = {name: value for name, value in trained.items() if name != "layers"}
+    asked = {name: model.hparams.get(name) for name in before}
+    for rule in ("optimizer", "scheduler"):
+        before |= flat(checkpoint["config"].get(rule) or {}, rule)
+        asked |= flat(plain_values(config[rule]) if config[rule] else {}, rule)
+    for name in {**before, **asked}:
+        if before.get(name) != asked.get(name):
+            was, now = (  # shortened: a vocabulary is long
+                f"{name}={reprlib.repr(values[name])}" if name in values else f"no {name}" for values in (before, asked)
+            )
+            raise UsageError(f"ckpt_path={path}: was trained with {was}, but {now} was asked for")
+
+
+def plain_values(config: DictConfig) -> Any:
+    return OmegaConf.to_container(config, resolve=True)
+
+
+def flat(rule: dict[str, Any], name: str) -> dict[str, Any]:
+    """The options of an optimizer or scheduler by their full names; its class without the package, which may change."""
+    options: dict[str, Any] = {}
+    for key, value in rule.items():
+        if isinstance(value, dict):
+            options |= flat(value, f"{name}.{key}")
+        elif key == "_target_":
+            options[name] = value.rpartition(".")[2]
+        elif key != "_partial_":
+            options[f"{name}.{key}"] = value
+    return options
 
 
 class KeepConfig(Callback):
-    """Put the whole configuration into every checkpoint, as plain values, so that the file explains itself."""
+    """Put the whole configuration into every checkpoint, as plain values, and what was measured last, so that the file
+    explains itself."""
 
     def __init__(self, config: DictConfig) -> None:
-        self.config = OmegaConf.to_container(config, resolve=True)
+        self.config = plain_values(config)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config
+        checkpoint["metrics"] = validated(trainer)
+
+
+def validated(trainer: Trainer) -> dict[str, float]:
+    """The metrics of the last validation."""
+    return {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
 
 
 def new_folder(config: DictConfig) -> Path:
@@ -110,7 +143,7 @@ def new_folder(config: DictConfig) -> Path:
 
 
 def train(config: DictConfig) -> dict[str, float]:
-    """Train and test as the configuration says; return the test metrics.
+    """Train and test as the configuration says; return the metrics of validation and test with the weights that count.
 
     Raises UsageError, before anything is written, for a wrong value in the configuration or in the data.
     """
@@ -124,7 +157,8 @@ def train(config: DictConfig) -> dict[str, float]:
     data = build_data(config)
     model = build_model(config, data.facts)
     if config.ckpt_path:
-        check_checkpoint(config.ckpt_path, model)
+        config.ckpt_path = str(located("ckpt_path", config.ckpt_path, Path(config.paths.runs) / config.name))
+        check_checkpoint(config.ckpt_path, model, config)
     folder = new_folder(config)
     if parallel.is_parallel(config):
         folder = parallel.agreed(folder)
@@ -142,9 +176,7 @@ def train(config: DictConfig) -> dict[str, float]:
     parallel.check(trainer, model)
 
     if parallel.is_first():
-        folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(config, folder / "config.yaml", resolve=True)
-        (folder / "command.txt").write_text(shlex.join([os.path.basename(sys.executable), *sys.argv]) + "\n")
+        record.begin(config, folder)
     console = Console(quiet=not parallel.is_first())
     started = time.perf_counter()
     try:
@@ -160,12 +192,15 @@ def train(config: DictConfig) -> dict[str, float]:
         tell_how_to_resume(console, str(last)) if last.exists() else console.print("There is none yet.")
         sys.exit(INTERRUPTED)
     seconds = time.perf_counter() - started
-    best = trainer.checkpoint_callback.best_model_path or None  # type: ignore[union-attr]
+    best = getattr(trainer.checkpoint_callback, "best_model_path", None) or None
+    metrics = read("best", best)["metrics"] if best else validated(trainer)
     with parallel.one_for_all(trainer):
-        (metrics,) = trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True)
+        (tested,) = trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True)
+    metrics = {**metrics, **tested}
     if trainer.is_global_zero:
+        record.end(metrics, folder)
         report(console, config.name, metrics, seconds, folder, getattr(model, "signature", None))
-    return dict(metrics)
+    return metrics
 
 
 def tell_how_to_resume(console: Console, path: str) -> None:
@@ -177,8 +212,8 @@ def tell_how_to_resume(console: Console, path: str) -> None:
 def report(
     console: Console, name: str, metrics: Any, seconds: float, folder: Path, signature: str | None = None
 ) -> None:
-    """The table at the end of a run, and what lies where in its folder."""
-    table = Table(title=f"{name}: test after {seconds:.0f} s of training", caption=signature)
+    """The table at the end of a run, what its metric measures, and what lies where in the folder."""
+    table = Table(title=f"{name}, after {seconds:.0f} s of training", caption=signature)
     table.add_column("metric")
     table.add_column("value", justify="right")
     for metric, value in metrics.items():
@@ -189,7 +224,9 @@ def report(
         "checkpoints": "best.ckpt and last.ckpt",
         "csv/metrics.csv": "every measured number",
         "tensorboard": f"the same; look with: tensorboard --logdir {folder}",
+        "metrics.json": "the numbers of the table above",
         "config.yaml": "the resolved configuration, and command.txt, the command",
+        "record.json": "seed, versions, commit",
         "pictures": listing(sorted(path.name for path in (folder / "pictures").glob("*.png"))),
         "samples.txt": "what the model wrote after each epoch",
         "translations.txt": "the test sentences: source, = reference, > what the model made of it",

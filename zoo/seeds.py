@@ -3,10 +3,7 @@
 import csv
 import gc
 import logging
-import os
-import shlex
 import statistics
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -14,15 +11,16 @@ from tempfile import TemporaryDirectory
 
 from hydra.utils import instantiate
 from lightning import Trainer, seed_everything
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from zoo import record
 from zoo.errors import UsageError, at_least, between
 from zoo.run import build_data, build_model, new_folder
 
-SPECTATORS = ("progress", "interrupt", "curves", "last")  # callbacks that are there for someone who watches, or goes on
+SPECTATORS = ("progress", "interrupt", "curves", "last")  # callbacks for someone who watches one run, or goes on
 
 
 def run(config: DictConfig) -> dict[str, float]:
@@ -59,10 +57,8 @@ def train_seeds(config: DictConfig) -> list[dict[str, float]]:
     build_model(config, build_data(config).facts)  # whatever is wrong is told here
     folder = new_folder(config)
     first, started = config.seed, time.perf_counter()
-    folder.mkdir(parents=True, exist_ok=True)
     config.paths.run = str(folder)
-    OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    (folder / "command.txt").write_text(shlex.join([os.path.basename(sys.executable), *sys.argv]) + "\n")
+    record.begin(config, folder)
     results: list[dict[str, float]] = []
     console = Console()
     columns = (
