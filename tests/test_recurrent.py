@@ -11,7 +11,7 @@ from torch import Generator
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from scratch.testing import Audit, require_equal_networks, resolve
-from tests.test_run import start, weights  # noqa: F401
+from tests.test_run import weights
 from zoo.cli import CONF
 from zoo.data.sequences import Adding, CopyMemory, SequentialDigits, SequentialMNIST
 from zoo.errors import UsageError
@@ -247,7 +247,7 @@ def test_gradients_vanish_in_a_simple_network_and_not_in_an_open_cell() -> None:
     assert norms["LSTM"][0] > 1e-2 * norms["LSTM"][-1]
 
 
-def test_the_picture_changes_nothing(start, monkeypatch) -> None:  # noqa: F811
+def test_the_picture_changes_nothing(start, monkeypatch) -> None:
     words = ["model=gru", "model.hidden=8", "model.depth=2", "model.dropout=0.5", "trainer.max_epochs=2",
              "+trainer.limit_train_batches=3"]  # fmt: skip
     assert start(*words, "paths.run=with") == 0
@@ -277,7 +277,7 @@ def test_a_model_brings_its_data_unless_others_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize("data", ["adding", "copy_memory"])
-def test_the_data_decide_between_classes_and_numbers(data: str, start, capsys) -> None:  # noqa: F811
+def test_the_data_decide_between_classes_and_numbers(data: str, start, capsys) -> None:
     few = ["data.length=5", "data.train=40", "data.test=10", "trainer.max_epochs=1", "trainer.precision=64-true"]
     assert start("model=lstm", "model.hidden=8", f"data={data}", *few, "paths.run=run") == 0
     config = Path("run/config.yaml").read_text()
@@ -286,7 +286,7 @@ def test_the_data_decide_between_classes_and_numbers(data: str, start, capsys) -
     assert start("model=lstm", "model.hidden=8", f"data={data}", *few, *resume) == 0
 
 
-def test_digits_are_learnt_row_by_row(start) -> None:  # noqa: F811
+def test_digits_are_learnt_row_by_row(start) -> None:
     assert start("model=gru", "model.hidden=32", "trainer.max_epochs=6", "optimizer.lr=0.01", "paths.run=run") == 0
     accuracy = torch.load("run/checkpoints/best.ckpt", weights_only=True)["callbacks"]
     (best,) = [state["best_model_score"] for state in accuracy.values() if "best_model_score" in state]
@@ -312,7 +312,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("words", "parts"), WRONG, ids=lambda value: " ".join(value) if "=" in value[0] else "")
-def test_one_clear_line(words, parts, start, capsys) -> None:  # noqa: F811
+def test_one_clear_line(words, parts, start, capsys) -> None:
     assert start(*words) == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ")

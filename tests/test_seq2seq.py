@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scratch.testing import Audit, require_equal_networks, resolve
 from scripts import translate, verify
-from tests.test_run import metrics, same, start, weights  # noqa: F401
+from tests.test_run import metrics, same, weights
 from tests.test_transformer import DIGITS, LETTERS, batch
 from zoo.cli import command
 from zoo.decoding import Cache, greedy
@@ -166,7 +166,7 @@ SMALL = ["model=seq2seq", "model.hidden=16", "model.embedding=8", "model.cell=GR
 ]  # fmt: skip
 
 
-def test_resumed_in_mid_epoch_ends_like_unbroken(start, monkeypatch, capsys) -> None:  # noqa: F811
+def test_resumed_in_mid_epoch_ends_like_unbroken(start, monkeypatch, capsys) -> None:
     assert start(*SMALL, "paths.run=unbroken") == 0
     assert "exact_match: " in capsys.readouterr().out
     assert Path("unbroken/pictures/attention.png").exists()
@@ -187,14 +187,14 @@ def test_resumed_in_mid_epoch_ends_like_unbroken(start, monkeypatch, capsys) -> 
     assert metrics("unbroken")[-1]["test/loss"] == metrics("resumed")[-1]["test/loss"]
 
 
-def test_verify(start, monkeypatch, capsys) -> None:  # noqa: F811
+def test_verify(start, monkeypatch, capsys) -> None:
     words = ["model=seq2seq", "data.train=100", "data.test=9", "model.hidden=8", "steps=2"]
     monkeypatch.setattr(sys, "argv", ["scripts/verify.py", *words])
     command(verify.task, "verify")  # a difference would be a SystemExit
     assert "equal: " in capsys.readouterr().out
 
 
-def test_the_script_translates(start, monkeypatch, capsys) -> None:  # noqa: F811
+def test_the_script_translates(start, monkeypatch, capsys) -> None:
     assert start(*SMALL, "paths.run=run") == 0
     capsys.readouterr()
     monkeypatch.setattr(sys, "argv", ["scripts/translate.py", "ckpt=run/checkpoints/best.ckpt", "text=3 May 1997"])
@@ -204,6 +204,6 @@ def test_the_script_translates(start, monkeypatch, capsys) -> None:  # noqa: F81
 
 
 @pytest.mark.slow
-def test_dates_are_learned(start) -> None:  # noqa: F811
+def test_dates_are_learned(start) -> None:
     assert start("experiment=dates_seq2seq", "paths.run=run") == 0
     assert float(metrics("run")[-1]["test/exact_match"]) > 0.99

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from scripts import generate as script
-from tests.test_run import metrics, same, start, weights  # noqa: F401
+from tests.test_run import metrics, same, weights
 from zoo.cli import command, quoted
 from zoo.data.loader import Loader
 from zoo.data.text import Streams, Text
@@ -90,7 +90,7 @@ def test_a_file_in_utf_8(tmp_path) -> None:
         (None, ["No such file"]),
     ],
 )
-def test_a_bad_file_gets_one_clear_line(content, parts, tmp_path, start, capsys) -> None:  # noqa: F811
+def test_a_bad_file_gets_one_clear_line(content, parts, tmp_path, start, capsys) -> None:
     if content is not None:
         Path("text.txt").write_bytes(content)
     length = 400 if b"long" in (content or b"") else 100
@@ -138,7 +138,7 @@ def test_every_stage_and_every_epoch_begins_anew() -> None:
     assert reader.training_step(batch, 0) == first
 
 
-def test_measures_agree(start) -> None:  # noqa: F811
+def test_measures_agree(start) -> None:
     assert start(*SHORT, "paths.run=run") == 0
     last = metrics("run")[-1]
     loss = float(last["test/loss"])
@@ -150,7 +150,7 @@ def test_measures_agree(start) -> None:  # noqa: F811
 
 
 @pytest.mark.parametrize(("cell", "step"), [("gru", 3), ("lstm", 5), ("lstm", 9)])
-def test_interrupted_and_resumed_ends_like_unbroken(cell, step, start, monkeypatch, capsys) -> None:  # noqa: F811
+def test_interrupted_and_resumed_ends_like_unbroken(cell, step, start, monkeypatch, capsys) -> None:
     words = [*SHORT[1:], f"model=char_{cell}", "impl=native"]
     assert start(*words, "paths.run=unbroken") == 0
     training_step = LanguageModel.training_step
@@ -171,7 +171,7 @@ def test_interrupted_and_resumed_ends_like_unbroken(cell, step, start, monkeypat
 
 
 @pytest.mark.skipif("HANDGRAD_DATA" not in os.environ, reason="HANDGRAD_DATA names no folder with tiny Shakespeare")
-def test_tiny_shakespeare(start) -> None:  # noqa: F811
+def test_tiny_shakespeare(start) -> None:
     words = ["data=tiny_shakespeare", "model.hidden=64", "data.length=50", "optimizer.lr=0.01"]
     few = ["trainer.max_epochs=1", "+trainer.limit_train_batches=60", "+trainer.limit_test_batches=20"]
     assert start("model=char_gru", *words, *few, "paths.run=run") == 0
@@ -230,7 +230,7 @@ def test_a_prompt_may_contain_anything(prompt: str) -> None:
 
 
 @pytest.fixture
-def written(start, monkeypatch, capsys):  # noqa: F811
+def written(start, monkeypatch, capsys):
     """Runs scripts/generate.py; gives status, output and error line."""
 
     def run(*words: str) -> tuple[int, str, str]:
@@ -246,7 +246,7 @@ def written(start, monkeypatch, capsys):  # noqa: F811
     return run
 
 
-def test_the_script(start, written) -> None:  # noqa: F811
+def test_the_script(start, written) -> None:
     assert start(*SHORT, "impl=scratch", "paths.run=run", "trainer.max_epochs=1") == 0
     checkpoint = "ckpt=run/checkpoints/best.ckpt"
     status, text, _ = written(checkpoint, "prompt=The if, or", "length=50")

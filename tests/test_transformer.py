@@ -18,7 +18,7 @@ from torch import Tensor
 from scratch.testing import Audit, require_equal_networks, resolve
 from scripts import benchmark, verify
 from scripts import translate as script
-from tests.test_run import metrics, same, start, weights  # noqa: F401
+from tests.test_run import metrics, same, weights
 from zoo.attention_picture import looks
 from zoo.checkpoint import trained_model
 from zoo.cli import command
@@ -203,7 +203,7 @@ def test_wrong_values_are_told(options: dict[str, Any], message: str) -> None:
         model(**options)
 
 
-def test_it_is_verified_and_timed(start, monkeypatch, tmp_path) -> None:  # noqa: F811
+def test_it_is_verified_and_timed(start, monkeypatch, tmp_path) -> None:
     small = ["model=transformer", "model.d_model=8", "model.heads=2", "model.feed_forward=8", "model.dropout=0.2"]
     monkeypatch.setattr(sys, "argv", ["scripts/verify.py", *small, "data.train=40", "data.test=2", "steps=3"])
     command(verify.task, "verify")  # a difference would end it with an exit status
@@ -236,7 +236,7 @@ SMALL = ["model=transformer", "model.d_model=16", "model.feed_forward=16", "mode
 
 
 @pytest.fixture
-def translated(start, monkeypatch, capsys):  # noqa: F811
+def translated(start, monkeypatch, capsys):
     """Runs scripts/translate.py; gives status, output and error line."""
 
     def run(*words: str, lines: str = "") -> tuple[int, str, str]:
@@ -253,7 +253,7 @@ def translated(start, monkeypatch, capsys):  # noqa: F811
     return run
 
 
-def test_interrupted_and_resumed_ends_like_unbroken(start, monkeypatch, capsys) -> None:  # noqa: F811
+def test_interrupted_and_resumed_ends_like_unbroken(start, monkeypatch, capsys) -> None:
     """With the running average of the weights, as in experiment=multi30k."""
     average = [
         "+callbacks.average._target_=lightning.pytorch.callbacks.EMAWeightAveraging",
@@ -277,7 +277,7 @@ def test_interrupted_and_resumed_ends_like_unbroken(start, monkeypatch, capsys) 
     assert metrics("unbroken")[-1]["test/loss"] == metrics("resumed")[-1]["test/loss"]
 
 
-def test_a_run_and_the_script(start, translated) -> None:  # noqa: F811
+def test_a_run_and_the_script(start, translated) -> None:
     assert start(*SMALL, "impl=scratch", "paths.run=run") == 0
     for picture in ("attention", "learning_curves"):
         assert Path(f"run/pictures/{picture}.png").read_bytes().startswith(b"\x89PNG")

@@ -151,7 +151,6 @@ BAD = [
     optimizer_case("RMSprop", momentum=-0.1),
     optimizer_case("NAdam", momentum_decay=-0.1),
     optimizer_case("Rprop", etas=(1.1, 1.2)),
-    optimizer_case("ASGD", lambd=-1),
     optimizer_case("Adafactor", d=0.5),
     optimizer_case("Adafactor", beta2_decay=0.1),
     optimizer_case("Adafactor", eps=(-1, 1)),
