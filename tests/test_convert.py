@@ -155,12 +155,22 @@ def test_torchvision(name: str, size: int):
     require_same(model, torch.randn(1, 3, size, size, dtype=torch.float64))
 
 
+class Hardsigmoid(nn.Module):
+    """PyTorch's own takes 1/6 in single precision for its gradient: 1e-8 off, which in training adds up to 3e-8."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return (input + 3).clamp(0, 6) / 6
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
 def test_torchvision_in_training(name: str):
     torch.manual_seed(0)
     model = getattr(torchvision.models, name)(weights=None).double()
-    for module in model.modules():
+    for module in list(model.modules()):
         if isinstance(module, nn.Dropout):
             module.p = 0.0
+        for child, layer in list(module.named_children()):
+            if isinstance(layer, nn.Hardsigmoid):
+                setattr(module, child, Hardsigmoid())
     require_same(model, torch.randn(2, 3, 64, 64, dtype=torch.float64))

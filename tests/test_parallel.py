@@ -125,9 +125,17 @@ def test_one_dies_and_none_waits(victim, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("impl", ["native", "scratch"])
 def test_sharded_is_the_same_and_resumes(impl, tmp_path):
-    """FSDP2 ends with the weights of plain data parallel training, and goes on from its checkpoint."""
+    """FSDP2 ends with the weights of plain data parallel training, and goes on from its checkpoint. In float32,
+    since Lightning's strategy takes no double, and with SGD: Adam would turn rounding errors of a 0 into steps."""
     model = ["model=transformer", *[word for word in parallel_runs.SMALL["transformer"] if not word.startswith("+")]]
-    words = [*model, f"impl={impl}", "trainer.precision=64-true", "logger=csv", "+trainer.limit_train_batches=5"]
+    words = [
+        *model,
+        f"impl={impl}",
+        "optimizer=sgd",
+        "optimizer.momentum=0.9",
+        "logger=csv",
+        "+trainer.limit_train_batches=5",
+    ]
     words += ["+trainer.limit_val_batches=1", "+trainer.limit_test_batches=1", "trainer.max_epochs=1"]
     sharded = ["trainer=fsdp", "trainer.accelerator=cpu", "trainer.devices=2"]
     for name, trainer in (("plain", ["trainer=ddp_cpu"]), ("sharded", sharded)):
@@ -136,7 +144,7 @@ def test_sharded_is_the_same_and_resumes(impl, tmp_path):
     plain, shared = (checkpoint(tmp_path / name)["state_dict"] for name in ("plain", "sharded"))
     assert plain.keys() == shared.keys()
     for name, weight in plain.items():
-        torch.testing.assert_close(shared[name], weight, rtol=1e-10, atol=1e-12, msg=name)
+        torch.testing.assert_close(shared[name], weight, rtol=1e-5, atol=1e-6, msg=name)
     again = ["ckpt_path=sharded/checkpoints/last.ckpt", "trainer.max_epochs=2", "paths.run=resumed"]
     process = train(tmp_path, *words, *sharded, *again)
     assert process.wait() == 0, process.communicate()[0]
