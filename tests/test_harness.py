@@ -708,6 +708,11 @@ class NotOneGraph(nn.Linear):
         return super().forward(input) if input.sum().item() else input
 
 
+class NotOneGraphWithoutGradients(nn.Linear):
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) if torch.is_grad_enabled() or input.sum().item() else input
+
+
 class WideUnderAutocast(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input).to(self.weight.dtype)
@@ -721,7 +726,13 @@ def test_wrong_under_vmap() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "planted"), [("compiled", WrongWhenCompiled), ("compiled", NotOneGraph), ("autocast", WideUnderAutocast)]
+    ("name", "planted"),
+    [
+        ("compiled", WrongWhenCompiled),
+        ("compiled", NotOneGraph),
+        ("compiled", NotOneGraphWithoutGradients),
+        ("autocast", WideUnderAutocast),
+    ],
 )
 def test_wrong_when_transformed(name: str, planted: type[nn.Module]) -> None:
     subject = case("Linear", 5, 3, inputs=[normal(4, 5)])

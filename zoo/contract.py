@@ -127,7 +127,8 @@ def show(console: Console, config: DictConfig, lines: list[Line], missing: list[
     table = Table(
         title=f"{config.impl.layers} against {config.reference.layers}",
         caption="largest relative differences in float64; –: does not apply, or not to the reference; "
-        f"speed: {config.clock} time of the small first case in float32, ours by the reference's; below, the median",
+        "vmap, compile and speed: of the small first case of each; "
+        f"speed: {config.clock} time in float32, ours by the reference's; below, the median",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,

@@ -1,7 +1,6 @@
 """Normalisation of batches and instances: parameters and running statistics; the mathematics is in
 scratch/ops/batch_norm.py."""
 
-import warnings
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch.nn import Module, Parameter, init
 
 from scratch.nn import functional as F
 from scratch.ops.batch_norm import sync_batch_norm
+from scratch.ops.warning import warn
 
 
 class _NormBase(Module):
@@ -187,7 +187,7 @@ class _InstanceNorm(_NormBase):
             message = f"the input has {channels} channels, but num_features is {self.num_features}"
             if self.affine:
                 raise ValueError(message)
-            warnings.warn(f"{message}, which is not used because affine=False", stacklevel=2)
+            warn(f"{message}, which is not used because affine=False", stacklevel=2)
         output = F.instance_norm(
             input[None] if unbatched else input,
             self.running_mean,

@@ -35,7 +35,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from scratch.ops.dtype import autocast_wide, widen
-from scratch.ops.function import Function
+from scratch.ops.function import Function, values_known
 from scratch.ops.reduction import reduction_name
 
 
@@ -53,6 +53,12 @@ def shifted(x: Tensor, by: int) -> Tensor:
     if by > 0:
         return torch.cat([outside, x[:, : max(width - by, 0)]], 1)
     return torch.cat([x[:, -by:], outside], 1)
+
+
+def spaced(text: Tensor, blank: int) -> Tensor:
+    """(N, S) with a blank before, between and after: (N, 2 S + 1)."""
+    pairs = torch.stack([torch.full_like(text, blank), text], 2)
+    return torch.cat([pairs.flatten(1), text.new_full((len(text), 1), blank)], 1)
 
 
 class CTCLossFn(Function):
@@ -96,16 +102,16 @@ class CTCLossFn(Function):
         place = torch.arange(L, device=y.device)
         end = (place == 2 * labels[:, None]) | (place == 2 * labels[:, None] - 1)
         jump_from = shifted(jump.to(wide.dtype), -2) > 0
-        log_gamma, beta = torch.empty_like(alpha), wide.new_full((N, L), -math.inf)
+        log_gamma, beta = [], wide.new_full((N, L), -math.inf)
         for t in reversed(range(T)):
             if t + 1 < T:
                 after = beta + wide[t + 1].gather(1, places)
                 over = shifted(after, -2).masked_fill_(~jump_from, -math.inf)
                 beta = log_sum_exp(after, shifted(after, -1), over)  # (2)
             beta = torch.where((steps == t + 1)[:, None], torch.where(end, 0.0, -math.inf).to(beta.dtype), beta)
-            log_gamma[t] = alpha[t] + beta
-        gamma = log_gamma.add_(nll[:, None]).exp_()
-        occupied = torch.zeros_like(wide).scatter_add_(2, places.expand(T, N, L), gamma)
+            log_gamma.append(alpha[t] + beta)
+        gamma = (torch.stack(log_gamma[::-1]) + nll[:, None]).exp_() if T else alpha
+        occupied = torch.zeros_like(wide).scatter_add(2, places.expand(T, N, L), gamma)
         grad_y = (wide.exp() - occupied) * widen(grad)[:, None]  # (4)
         grad_y = grad_y.masked_fill_((nll == math.inf)[:, None], 0.0 if ctx.zero_infinity else math.nan)
         beyond = torch.arange(T, device=y.device)[:, None] >= steps
@@ -139,28 +145,26 @@ def ctc_loss(
     )
     if len(steps) != N or len(labels) != N:
         raise RuntimeError(f"a batch of {N} needs as many lengths, but got {len(steps)} and {len(labels)}")
-    if N and not (int(steps.min()) >= 0 and int(steps.max()) <= T and int(labels.min()) >= 0):
+    known = values_known()
+    if known and N and not (int(steps.min()) >= 0 and int(steps.max()) <= T and int(labels.min()) >= 0):
         raise RuntimeError(f"lengths must be at least 0, those of inputs at most {T}")
-    longest = int(labels.max()) if N else 0
+    rows = targets.reshape(N, -1) if unbatched else targets
+    longest = rows.shape[-1] if not known else int(labels.max()) if N else 0
     place = torch.arange(longest, device=y.device).expand(N, -1)
-    if unbatched or targets.dim() == 2:
-        rows = targets.reshape(N, -1) if unbatched else targets
+    if rows.dim() == 2:
         if rows.shape[0] != N or rows.shape[1] < longest:
             raise RuntimeError(f"targets {list(targets.shape)} do not fit a batch of {N} with up to {longest} labels")
         text = rows[:, :longest]
     else:
-        if targets.dim() != 1 or len(targets) != int(labels.sum()):
+        if rows.dim() != 1 or (known and len(targets) != int(labels.sum())):
             raise RuntimeError(f"targets {list(targets.shape)} do not fit {int(labels.sum())} labels in all")
         start = (labels.cumsum(0) - labels)[:, None]
         text = targets[(start + place).clamp_max(max(len(targets) - 1, 0))] if longest else place
     text = text.long().masked_fill(place >= labels[:, None], blank)
-    if text.numel() and not (text.min() >= 0 and text.max() < C):
+    if known and text.numel() and not (text.min() >= 0 and text.max() < C):
         raise RuntimeError(f"targets must be labels in [0, {C})")
-    places = torch.full((N, 2 * longest + 1), blank, device=y.device)
-    places[:, 1::2] = text
-    jump = torch.zeros_like(places, dtype=torch.bool)
-    jump[:, 3::2] = text[:, 1:] != text[:, :-1]
-    loss = CTCLossFn.apply(y, places, jump, steps, labels, zero_infinity)[0]
+    differs = text != torch.cat([text[:, :1], text[:, :-1]], 1)
+    loss = CTCLossFn.apply(y, spaced(text, blank), spaced(differs, False), steps, labels, zero_infinity)[0]
     if zero_infinity:
         loss = torch.where(loss == math.inf, 0, loss)
     if reduction == "mean":

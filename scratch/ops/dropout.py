@@ -23,13 +23,13 @@ Source:     Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, Dropout
 """
 
 import math
-import warnings
 
 import torch
 from torch import Tensor
 
 from scratch.ops.elementwise import inplace_on
 from scratch.ops.function import Function
+from scratch.ops.warning import warn
 
 
 class DropoutFn(Function):
@@ -87,14 +87,14 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Whole channels of (N, C, H, W)."""
     if input.dim() != 4:
-        warnings.warn(f"dropout2d takes 4 dimensions: {input.dim()} are read as (N, C, …)", stacklevel=2)
+        warn(f"dropout2d takes 4 dimensions: {input.dim()} are read as (N, C, …)", stacklevel=2)
     return dropped(input, p, training, inplace, channels=True)
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Whole channels of (N, C, D, H, W) or (C, D, H, W)."""
     if input.dim() not in (4, 5):
-        warnings.warn(f"dropout3d takes 4 or 5 dimensions: {input.dim()} are read as (C, …)", stacklevel=2)
+        warn(f"dropout3d takes 4 or 5 dimensions: {input.dim()} are read as (C, …)", stacklevel=2)
     return without_batch(input, input.dim() if input.dim() != 5 else 4, p, training, inplace)
 
 

@@ -13,6 +13,7 @@ Fast form:  ``pullback(grad, saved, *options)`` is (2); a subclass overrides it 
             passes over memory than derivative and multiplication one after the other.
 """
 
+import inspect
 from typing import Any
 
 import torch
@@ -45,6 +46,7 @@ class Elementwise(Function):
             grad_x = pullback(widen(grad), widen(saved), *ctx.options)  # (2)
             return grad_x.to(grad.dtype), *(None for _ in ctx.options)
 
+        forward.__signature__ = inspect.signature(value)  # type: ignore[attr-defined]  # as torch.compile counts
         for method in (forward, setup_context, backward):
             setattr(cls, method.__name__, staticmethod(method))
         super().__init_subclass__(**kwargs)

@@ -21,7 +21,6 @@ Reference:  torch.nn.functional.grid_sample and affine_grid. Differs: second der
 Source:     Jaderberg, Simonyan, Zisserman and Kavukcuoglu, Spatial transformer networks (2015).
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import product
@@ -32,6 +31,7 @@ from torch import Tensor
 from scratch.ops.dtype import autocast, autocast_wide, need_floating, widen
 from scratch.ops.function import Function
 from scratch.ops.interpolate import inner, outer
+from scratch.ops.warning import warn
 
 CUBIC = -0.75  # a of Keys' cubic k
 
@@ -177,7 +177,7 @@ def grid_sample(
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ValueError(f"padding_mode {padding_mode!r}: legal are zeros, border, reflection")
     if align_corners is None:
-        warnings.warn("grid_sample has align_corners=False unless told otherwise", stacklevel=2)
+        warn("grid_sample has align_corners=False unless told otherwise", stacklevel=2)
     dims, align = input.dim() - 2, bool(align_corners)
     if dims not in (2, 3) or grid.dim() != input.dim() or grid.shape[0] != input.shape[0] or grid.shape[-1] != dims:
         raise RuntimeError(
@@ -218,7 +218,7 @@ class AffineGridFn(Function):
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
     """The grid (N, *O, d) for an output (N, C, *O) of this size, each place moved by θ. See the module's page."""
     if align_corners is None:
-        warnings.warn("affine_grid has align_corners=False unless told otherwise", stacklevel=2)
+        warn("affine_grid has align_corners=False unless told otherwise", stacklevel=2)
     if not theta.is_floating_point():
         raise ValueError(f"theta must be of a floating type, but is {theta.dtype}")
     dims = len(size) - 2
@@ -231,7 +231,7 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     if theta.shape[0] != size[0]:
         raise RuntimeError(f"{theta.shape[0]} maps for a batch of {size[0]}")
     if align_corners and 1 in size[2:]:
-        warnings.warn("with align_corners an axis of one number stands at 0, the centre", stacklevel=2)
+        warn("with align_corners an axis of one number stands at 0, the centre", stacklevel=2)
     lines = []
     for n in size[2:]:
         i = torch.arange(n, dtype=theta.dtype, device=theta.device)

@@ -22,14 +22,16 @@ Source:     Nix and Weigend, Estimating the mean and variance of the target prob
 """
 
 import math
-import warnings
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from scratch.ops.dtype import autocast_wide
+from scratch.ops.function import values_known
 from scratch.ops.point_loss import PointLoss
 from scratch.ops.reduction import legacy_reduction, reduction_name
+from scratch.ops.warning import warn
 
 
 class PoissonNLLLossFn(PointLoss):
@@ -111,8 +113,11 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """−log of the normal density of the target, but for a constant; by default its mean."""
     if isinstance(var, float):
+        negative: Any = var < 0
         var = torch.full_like(input, var)
-    if (var < 0).any():
+    else:
+        negative = values_known() and (var < 0).any()
+    if negative:
         raise ValueError("var must not be negative")
     if var.shape != input.shape:
         if var.shape == input.shape[:-1]:
@@ -133,7 +138,7 @@ def kl_div(
     """t (log t − x) for log-probabilities x; "batchmean" is their sum divided by the first size."""
     if reduction == "mean" and size_average is None and reduce is None:
         message = "reduction='mean' divides by all numbers, 'batchmean' by the batch size alone"
-        warnings.warn(message, stacklevel=2)
+        warn(message, stacklevel=2)
     reduction = legacy_reduction(reduction, size_average, reduce)
     batch_mean = reduction == "batchmean"
     reduction = "sum" if batch_mean else reduction_name(reduction)

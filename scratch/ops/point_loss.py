@@ -8,6 +8,7 @@ their order, None for an input that gets no gradient; ``inputs`` counts the tens
 Saved:      the inputs.   Recomputed: f_x.
 """
 
+from inspect import Parameter, Signature, signature
 from typing import Any
 
 import torch
@@ -50,6 +51,8 @@ class PointLoss(Function):
                     grads.append(None)
             return *grads, *(None for _ in ctx.options), None
 
+        reduction = Parameter("reduction", Parameter.POSITIONAL_OR_KEYWORD)
+        forward.__signature__ = Signature([*signature(value).parameters.values(), reduction])  # type: ignore[attr-defined]
         for method in (forward, setup_context, backward):
             setattr(cls, method.__name__, staticmethod(method))
         super().__init_subclass__(**kwargs)

@@ -9,12 +9,11 @@ Weighted:   L = w ℓ,  Σ w ℓ  or  Σ w ℓ / Σ w
             w̄ = ℓ L̄,  ℓ L̄  or  (ℓ − L) L̄ / Σ w                                 (4)
 """
 
-import warnings
-
 from torch import Tensor
 
 from scratch.ops.broadcast import unbroadcast
 from scratch.ops.function import Function
+from scratch.ops.warning import warn
 
 
 def reduce(loss: Tensor, reduction: str) -> Tensor:
@@ -63,7 +62,7 @@ def legacy_reduction(reduction: str, size_average: bool | None, reduce: bool | N
         return reduction
     mean = "mean" if size_average is None or size_average else "sum"
     reduction = mean if reduce is None or reduce else "none"
-    warnings.warn(f"size_average and reduce are deprecated, use reduction={reduction!r}", stacklevel=4)
+    warn(f"size_average and reduce are deprecated, use reduction={reduction!r}", stacklevel=4)
     return reduction
 
 

@@ -18,8 +18,6 @@ Source:     Gauss, Theoria motus corporum coelestium (1809); Laplace, Sur quelqu
             (1789); Huber, Robust estimation of a location parameter (1964); Girshick, Fast R-CNN (2015).
 """
 
-import warnings
-
 import torch
 from torch import Tensor
 
@@ -29,6 +27,7 @@ from scratch.ops.elementwise import times
 from scratch.ops.function import Function
 from scratch.ops.point_loss import PointLoss, weighted
 from scratch.ops.reduction import WeightedReduceFn, reduce, reduce_adjoint, reduction_name
+from scratch.ops.warning import warn
 
 
 class MSELossFn(Function):
@@ -167,7 +166,7 @@ def check_weight(x: Tensor, weight: Tensor) -> None:
 
 def compare_shapes(x: Tensor, t: Tensor) -> None:
     if x.shape != t.shape:
-        warnings.warn(
+        warn(
             f"target {list(t.shape)} and input {list(x.shape)} are broadcast, which is seldom what is meant",
             stacklevel=3,
         )

@@ -18,14 +18,13 @@ Reference:  torch.nn.functional.softmax, log_softmax, softmin, gumbel_softmax. D
 Source:     Bridle, Probabilistic interpretation of feedforward classification network outputs (1990).
 """
 
-import warnings
-
 import torch
 from torch import Tensor
 
 from scratch.ops.dtype import autocast_wide, need_floating, widen
 from scratch.ops.exponential import exp, exp_
 from scratch.ops.function import Function, in_place
+from scratch.ops.warning import warn
 
 
 class SoftmaxFn(Function):
@@ -93,7 +92,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     Source: Jang, Gu and Poole, Categorical reparameterization with Gumbel-softmax (2017).
     """
     if eps != 1e-10:
-        warnings.warn("eps has no effect", stacklevel=2)
+        warn("eps has no effect", stacklevel=2)
     noise = torch.empty_like(logits, memory_format=torch.legacy_contiguous_format).exponential_().log().neg()
     y = softmax((logits + noise) / tau, dim)
     if not hard:
@@ -104,7 +103,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
 def along(fn, name: str, x: Tensor, dim: int | None, stacklevel: int, dtype: torch.dtype | None) -> Tensor:
     if dim is None:
         message = f"{name} without dim is deprecated: say along which dimension"
-        warnings.warn(message, stacklevel=stacklevel + 1)
+        warn(message, stacklevel=stacklevel + 1)
         dim = 0 if x.dim() in (0, 1, 3) else 1  # as PyTorch guesses
     (x,) = autocast_wide(x, cpu=False) if dtype is None else (x.to(dtype),)
     need_floating(x.dtype, name)

@@ -89,7 +89,7 @@ def vmapped(case: Case, candidate: Namespace, reference: Namespace) -> float | N
 
 @named(TRANSFORM_CHECKS)
 def compiled(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
-    """``torch.compile(fullgraph=True)`` changes neither outputs nor gradients nor buffers."""
+    """``torch.compile(fullgraph=True)`` changes neither outputs, also under ``no_grad``, nor gradients nor buffers."""
     ours, theirs = pair(case, candidate, reference)
     expected = run(theirs)
     for side in (theirs, ours):
@@ -100,6 +100,9 @@ def compiled(case: Case, candidate: Namespace, reference: Namespace) -> float | 
     except Exception:  # torch's own does not work like this
         return None
     actual = run(ours)
+    with torch.no_grad():
+        silent = run(ours, upstream=None)
+    require_equal(silent.output, expected.output, "compiled, under no_grad: output", TOLERANCE)
     return max(
         require_equal(getattr(actual, part), getattr(expected, part), f"compiled: {part}", TOLERANCE)
         for part in ("output", "gradient", "state")
