@@ -44,6 +44,16 @@ NATIVE: dict[str, tuple[tuple[int, ...], Callable[[Tensor], Tensor]]] = {
     "max_pool2d_with_indices": (image, lambda x: F.max_pool2d(x, 2)),
     "avg_pool2d": (image, lambda x: F.avg_pool2d(x, 2)),
     "_adaptive_avg_pool2d": (image, lambda x: F.adaptive_avg_pool2d(x, 2)),
+    "_convolution_pointwise": (
+        image,
+        lambda x: torch.ops.mkldnn._convolution_pointwise(
+            x.detach(), torch.ones(3, 4, 3, 3), None, [0, 0], [1, 1], [1, 1], 1, "none", [], ""
+        ),
+    ),
+    "_linear_pointwise": (
+        rows,
+        lambda x: torch.ops.mkldnn._linear_pointwise(x.detach(), torch.ones(3, 4), None, "relu", [], ""),
+    ),
     "im2col": (image, lambda x: F.unfold(x, 3)),
     "reflection_pad2d": (image, lambda x: F.pad(x, (1, 1, 1, 1), "reflect")),
     "upsample_nearest2d": (image, lambda x: F.interpolate(x, scale_factor=2)),

@@ -38,22 +38,13 @@ from scratch.ops.conv_products import Geometry, geometry
 from scratch.ops.dtype import NARROW, autocast
 from scratch.ops.function import Function, in_place
 from scratch.ops.linear import LinearFn
+from scratch.ops.product import add_product, product
 from scratch.ops.window import Sizes, pair
 from scratch.ops.winograd import winograd
 
 CACHE = 2**19  # numbers of Z made at a time
 
 # The three maps.
-
-
-def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
-    """out += a b"""
-    if not in_place(out):  # vmap knows addition in place, but no product
-        out += a @ b
-    elif out.dim() == 2:
-        out.addmm_(a, b)
-    else:
-        out.baddbmm_(a, b)
 
 
 def parts(images: int, g: Geometry) -> Iterator[slice]:
@@ -73,10 +64,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, g: Geometry) -> Ten
     W, b, y = g.matrices(weight), None if bias is None else g.biases(bias), []
     for part in parts(x.shape[0], g):
         first, *others = g.shifted(g.strips(x[part]))
-        if b is None:
-            Y = first @ W[0]
-        else:
-            Y = torch.baddbmm(b, first, W[0]) if g.groups else torch.addmm(b, first, W[0])
+        Y = product(first, W[0], b)
         for z, w in zip(others, W[1:], strict=True):
             add_product(Y, z, w)
         y.append(g.image(Y))

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.pad import constant_pad
+from scratch.ops.product import product
 from scratch.ops.window import Sizes, add_windows, output_sizes
 
 
@@ -156,13 +157,8 @@ class Geometry(NamedTuple):
         return view.reshape(self.block, -1).sum(0).view(math.prod(self.groups) * o, c, *self.kernel)
 
     def products(self, Z: Tensor, Y: Tensor) -> Tensor:
-        """Z[s·l + d·k]ᵀ Ȳ[l] (K, G, K'·C/G, B·O/G), for all k in one call where the blocks lie at equal distances."""
-        count, columns = len(self.shifts), Z.shape[-1]
-        if self.groups or count == 1 or self.shifts[-1] != (count - 1, 0):
-            return torch.stack([z.mT @ Y for z in self.shifted(Z)])
-        each = Z.shape[-2] // self.steps * columns
-        blocks = Z.as_strided((count, Y.shape[0], columns), (each, columns, 1))
-        return torch.bmm(blocks.mT, Y.expand(count, *Y.shape))
+        """Z[s·l + d·k]ᵀ Ȳ[l] (K, G, K'·C/G, B·O/G) for all k."""
+        return torch.stack([product(z.mT, Y) for z in self.shifted(Z)])
 
 
 def geometry(

@@ -40,6 +40,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.function import Function
+from scratch.ops.product import product
 from scratch.ops.recurrence import (
     Rows,
     Sizes,
@@ -70,20 +71,21 @@ class GRUFn(Function):
     @staticmethod
     def forward(x, h0, W, U, b, d, sizes, reverse):
         N, H = h0.shape
-        (W_rz, W_n), (U_rz, U_n) = (weight.t().split((2 * H, H), 1) for weight in (W, U))
+        W_rz, W_n = W.t().split((2 * H, H), 1)
         if b is None:
-            rz, n, d_n = x @ W_rz, x @ W_n, h0.new_zeros(H)
+            rz, n = product(x, W_rz), product(x, W_n)
         else:
-            (b_rz, b_n), (d_rz, d_n) = (bias.split((2 * H, H)) for bias in (b, d))
-            rz, n = torch.addmm(b_rz + d_rz, x, W_rz), torch.addmm(b_n, x, W_n)
+            b_rz, b_n = b.split((2 * H, H))
+            rz, n = product(x, W_rz, b_rz), product(x, W_n, b_n)
         q, y = torch.empty_like(n), torch.empty_like(n)
         steps = list(zip(*(part.split(sizes) for part in (rz, rz[:, :H], rz[:, H:], n, q, y)), strict=True))
         h = h0
         for t in order(sizes, reverse):
             rz_t, r, z, n_t, q_t, y_t = steps[t]
             before = first(h, sizes[t], N)
-            rz_t.addmm_(before, U_rz).sigmoid_()  # (1), (2)
-            torch.addmm(d_n, before, U_n, out=q_t)
+            u = product(before, U.t(), d)
+            rz_t.add_(u[:, : 2 * H]).sigmoid_()  # (1), (2)
+            q_t.copy_(u[:, 2 * H :])
             tanh_into(n_t, n_t.addcmul_(r, q_t))  # (3)
             h = advance(h, torch.lerp(n_t, before, z, out=y_t), sizes[t], N)  # (4)
         return y, h.clone(), rz, n, q
@@ -122,12 +124,12 @@ class GRUFn(Function):
             qu = q_t * u_n
             a_r = torch.addcmul(qu, qu, r, value=-1, out=slot_r)  # (10)
             u = rows.put(t, u_n, a_r, a_z, a_n)[:, : 3 * H]
-            grad_h = advance(grad_h, torch.addmm(kept, u, U_nrz), sizes[t], N)  # (8), (12)
+            grad_h = advance(grad_h, kept + product(u, U_nrz), sizes[t], N)  # (8), (12)
         found = rows.all()
-        grad_u, grad_a, total = found[:, : 3 * H], found[:, H:], found.sum(0)
-        grad_x = grad_a @ W if needs[0] else None  # (13)
-        grad_W = grad_a.t() @ x if needs[2] else None  # (14)
-        grad_U = (grad_u.t() @ torch.cat(h_before)).roll(-H, 0) if needs[3] else None  # (15)
+        grad_u, grad_a, total = found[:, : 3 * H].contiguous(), found[:, H:].contiguous(), found.sum(0)
+        grad_x = product(grad_a, W) if needs[0] else None  # (13)
+        grad_W = product(grad_a.t(), x) if needs[2] else None  # (14)
+        grad_U = product(grad_u.t(), torch.cat(h_before)).roll(-H, 0) if needs[3] else None  # (15)
         grad_b = total[H:] if needs[4] else None  # (16)
         grad_d = total[: 3 * H].roll(-H) if needs[5] else None
         return grad_x, grad_h, grad_W, grad_U, grad_b, grad_d, None, None

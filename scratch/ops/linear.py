@@ -12,11 +12,11 @@ Reference:  torch.nn.functional.linear. Differs: nothing.
 Source:     Rumelhart, Hinton and Williams, Learning representations by back-propagating errors (1986).
 """
 
-import torch
 from torch import Tensor
 
 from scratch.ops.dtype import autocast
 from scratch.ops.function import Function
+from scratch.ops.product import product
 
 
 def rows(x: Tensor) -> Tensor:
@@ -27,9 +27,7 @@ def rows(x: Tensor) -> Tensor:
 class LinearFn(Function):
     @staticmethod
     def forward(x, weight, bias):
-        if bias is None:
-            return x @ weight.t()
-        return torch.addmm(bias, rows(x), weight.t()).view(*x.shape[:-1], weight.shape[0])
+        return product(rows(x), weight.t(), bias).view(*x.shape[:-1], weight.shape[0])  # (1)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -40,8 +38,8 @@ class LinearFn(Function):
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
-        grad_x = grad @ weight if needs_x else None  # (2)
-        grad_weight = rows(grad).t() @ rows(x) if needs_weight else None  # (3)
+        grad_x = product(rows(grad), weight).view(x.shape) if needs_x else None  # (2)
+        grad_weight = product(rows(grad).t(), rows(x)) if needs_weight else None  # (3)
         grad_bias = rows(grad).sum(0) if needs_bias else None  # (4)
         return grad_x, grad_weight, grad_bias
 

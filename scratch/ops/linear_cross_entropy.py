@@ -36,6 +36,7 @@ from scratch.ops.dtype import autocast, autocast_wide, need_floating, widen
 from scratch.ops.exponential import LOG2_E, exp
 from scratch.ops.function import Function, in_place
 from scratch.ops.linear import linear
+from scratch.ops.product import add_product, product
 from scratch.ops.reduction import reduction_name
 
 CHUNK = 2**22  # logits at a time: 16 MiB of float32
@@ -116,14 +117,10 @@ def in_chunks(x, weight, bias, index, a, b, w, size, wanted):
     shapes = (x.shape, weight.shape, weight.shape[:1])
     sums = [wide.new_zeros(shape if want else 0) for shape, want in zip(shapes, wanted, strict=True)]
     mass = weight.shape[0] if w is None else w.sum()
-    memory = x.new_empty(min(size, x.shape[0]), weight.shape[0])
     for start in range(0, x.shape[0], size):
         rows = slice(start, start + size)
         here, t, factor, b_row = x[rows], index[rows], a[rows], None if b is None else b[rows]
-        z = torch.mm(here * LOG2_E, weight.mT, out=memory[: here.shape[0]])  # in units of log 2
-        if bias is not None:
-            z.add_(bias, alpha=LOG2_E)
-        z = widen(z)
+        z = widen(product(here * LOG2_E, weight.mT, None if bias is None else bias * LOG2_E))  # in units of log 2
         m = z.amax(1, keepdim=True)
         less = factor * pick(z.sub_(m), t)
         if b_row is not None:
@@ -140,9 +137,9 @@ def in_chunks(x, weight, bias, index, a, b, w, size, wanted):
             z.sub_(b_row if w is None else b_row * w)
         z_bar = z.to(x.dtype)  # (3)
         if wanted[0]:
-            sums[0][rows] = z_bar @ weight  # (4)
+            sums[0][rows] = product(z_bar, weight)  # (4)
         if wanted[1] and z is z_bar:
-            sums[1].addmm_(z_bar.mT, here)  # (5)
+            add_product(sums[1], z_bar.mT, here)  # (5)
         elif wanted[1]:
             sums[1] += z_bar.mT @ here
         if wanted[2]:

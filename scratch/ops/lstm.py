@@ -43,6 +43,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.function import Function
+from scratch.ops.product import add_product, product
 from scratch.ops.recurrence import (
     Rows,
     Sizes,
@@ -78,14 +79,15 @@ def trace(x, h0, c0, W, U, b, V, y, sizes, reverse):
 class LSTMFn(Function):
     @staticmethod
     def forward(x, h0, c0, W, U, b, V, sizes, reverse):
-        gates = x @ W.t() if b is None else torch.addmm(b, x, W.t())
+        gates = product(x, W.t(), b)
         c_all, tanh_all, y = (s.new_empty(x.shape[0], s.shape[1]) for s in (c0, c0, h0))
         a_steps, c_steps, tanh_steps, y_steps = (s.split(sizes) for s in (gates, c_all, tanh_all, y))
         gate_steps = blocks(gates, 4, sizes)
         (h, c), N = (h0, c0), sizes[0]
         for t in order(sizes, reverse):
             size, (i, f, g, o) = sizes[t], gate_steps[t]
-            a = a_steps[t].addmm_(first(h, size, N), U.t())  # (1)
+            a = a_steps[t]
+            add_product(a, first(h, size, N), U.t())  # (1)
             g.add_(g)
             a.sigmoid_()  # (2), with tanh x = 2σ(2x) − 1
             twice_less_one_(g)
@@ -138,11 +140,11 @@ class LSTMFn(Function):
                 torch.addcmul(ic, gic, g, value=-1, out=slot_g),  # (12)
                 torch.addcmul(tom, tom, o, value=-1, out=slot_o),
             )
-            grad_h, grad_c = advance(grad_h, a @ U, size, N), advance(grad_c, fc, size, N)  # (9), (10), (13)
+            grad_h, grad_c = advance(grad_h, product(a, U), size, N), advance(grad_c, fc, size, N)  # (9), (10), (13)
         grad_a = rows.all()
-        grad_x = grad_a @ W if needs[0] else None  # (14)
-        grad_W = grad_a.t() @ x if needs[3] else None  # (15)
-        grad_U = grad_a.t() @ torch.cat(h_before) if needs[4] else None  # (16)
+        grad_x = product(grad_a, W) if needs[0] else None  # (14)
+        grad_W = product(grad_a.t(), x) if needs[3] else None  # (15)
+        grad_U = product(grad_a.t(), torch.cat(h_before)) if needs[4] else None  # (16)
         grad_b = grad_a.sum(0) if needs[5] else None  # (17)
         grad_V = None
         if needs[6]:

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.function import Function
+from scratch.ops.product import add_product, product
 from scratch.ops.recurrence import (
     Rows,
     Sizes,
@@ -45,11 +46,12 @@ from scratch.ops.recurrence import (
 class RNNFn(Function):
     @staticmethod
     def forward(x, h0, W, U, b, nonlinearity, sizes, reverse):
-        y = x @ W.t() if b is None else torch.addmm(b, x, W.t())
+        y = product(x, W.t(), b)
         steps, h, N = y.split(sizes), h0, sizes[0]
         phi = torch.tanh_ if nonlinearity == "tanh" else partial(torch.clamp_min_, min=0)
         for t in order(sizes, reverse):
-            h = advance(h, phi(steps[t].addmm_(first(h, sizes[t], N), U.t())), sizes[t], N)  # (1)
+            add_product(steps[t], first(h, sizes[t], N), U.t())
+            h = advance(h, phi(steps[t]), sizes[t], N)  # (1)
         return y, h.clone()
 
     @staticmethod
@@ -70,12 +72,12 @@ class RNNFn(Function):
                 a = torch.addcmul(g, g * h, h, value=-1, out=slot)  # (4)
             else:
                 a = torch.mul(g, h.sign(), out=slot)
-            grad_h = advance(grad_h, rows.put(t, a) @ U, sizes[t], sizes[0])  # (3), (5)
+            grad_h = advance(grad_h, product(rows.put(t, a), U), sizes[t], sizes[0])  # (3), (5)
         grad_a = rows.all()
         needs = ctx.needs_input_grad
-        grad_x = grad_a @ W if needs[0] else None  # (6)
-        grad_W = grad_a.t() @ x if needs[2] else None  # (7)
-        grad_U = grad_a.t() @ torch.cat(previous(y_steps, h0, sizes, reverse)) if needs[3] else None  # (8)
+        grad_x = product(grad_a, W) if needs[0] else None  # (6)
+        grad_W = product(grad_a.t(), x) if needs[2] else None  # (7)
+        grad_U = product(grad_a.t(), torch.cat(previous(y_steps, h0, sizes, reverse))) if needs[3] else None  # (8)
         grad_b = grad_a.sum(0) if needs[4] else None  # (9)
         return grad_x, grad_h, grad_W, grad_U, grad_b, None, None, None
 

@@ -1,0 +1,70 @@
+"""The product of two matrices, by the faster of the two libraries that PyTorch has for it.
+
+Shapes:     a (N, I)   b (I, O)   plus (O,) or None   product (N, O); or a batch of each, (G, N, I) and so on
+Formula:    a b + plus
+Libraries:  ``torch.mm`` goes to MKL, which on processors other than Intel's leaves half of AVX-512 unused. oneDNN uses
+            it all, and has the same product under the name of what it is mostly called for, a linear layer:
+            x (N, I), W (O, I) -> x Wᵀ + plus. It is taken for float32 on such a CPU, from a size on where its
+            longer way there (10 µs) has paid. Both round as a sum of I products in float32 does.
+Layout:     oneDNN copies an x that lies column by column. Where b is the smaller of the two, it is bᵀ aᵀ = (a b)ᵀ that
+            is computed, and b that is copied. With a b that has gaps in memory it is a thousand times slower: we copy.
+Recorded:   never: autograd does not know oneDNN's. Where a product may be recorded, compiled or batched by vmap, it
+            is ``torch.mm``.
+"""
+
+import torch
+from torch import Tensor
+
+from scratch.ops.function import in_place, values_known
+
+ONEDNN = None
+if torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512":
+    ONEDNN = torch.ops.mkldnn._linear_pointwise.default
+PAYS = 2**20  # multiplications
+
+
+def fast(a: Tensor, b: Tensor) -> bool:
+    """Whether a product of these matrices, or each of these batches, is for oneDNN."""
+    return (
+        ONEDNN is not None
+        and a.shape[-2] * a.shape[-1] * b.shape[-1] >= PAYS
+        and a.dtype is b.dtype is torch.float32
+        and a.device.type == "cpu"
+        and not torch.is_grad_enabled()
+        and values_known()
+        and not torch._C._functorch.is_legacy_batchedtensor(a)
+        and not torch._C._functorch.is_legacy_batchedtensor(b)
+    )
+
+
+def onednn(a: Tensor, b: Tensor, plus: Tensor | None = None) -> Tensor:
+    if a.stride(0) == 1 and b.shape[1] < a.shape[0] and plus is None:
+        return onednn(b.t(), a.t()).t().contiguous()
+    w = b.t() if b.is_contiguous() or b.t().is_contiguous() else b.t().contiguous()
+    return ONEDNN(a, w, None if plus is None else plus.flatten(), "none", [], "")  # type: ignore[misc]
+
+
+def product(a: Tensor, b: Tensor, plus: Tensor | None = None) -> Tensor:
+    """a b + plus. See the module's page."""
+    if fast(a, b):
+        if a.dim() == 2:
+            return onednn(a, b, plus)
+        return torch.stack(
+            [onednn(*each) for each in zip(a, b, [None] * len(a) if plus is None else plus, strict=True)]
+        )
+    if plus is None:
+        return a @ b
+    return torch.addmm(plus, a, b) if a.dim() == 2 else torch.baddbmm(plus, a, b)
+
+
+def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
+    """out += a b"""
+    if not in_place(out):  # vmap knows addition in place, but no product
+        out += a @ b
+    elif fast(a, b):
+        for o, x, y in zip(*((out, a, b) if out.dim() == 3 else (out[None], a[None], b[None])), strict=True):
+            o += onednn(x, y)
+    elif out.dim() == 2:
+        out.addmm_(a, b)
+    else:
+        out.baddbmm_(a, b)
