@@ -4,6 +4,7 @@ import importlib
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 import pytest
 import torch
@@ -78,20 +79,26 @@ def identified(cases: Iterable[Case]) -> Iterator[tuple[str, Case]]:
 
 
 @pytest.fixture
-def start(tmp_path, monkeypatch):
-    """Runs scripts/train.py in an empty folder; gives its exit status."""
+def call(tmp_path, monkeypatch):
+    """Runs a script, such as "eval", in an empty folder; gives its exit status."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
 
-    def run(*words: str) -> int:
-        from scripts import train
+    def run(script: str, *words: str) -> int:
         from zoo.cli import command
 
-        monkeypatch.setattr(sys, "argv", ["scripts/train.py", *words])
+        module = importlib.import_module(f"scripts.{script}")
+        monkeypatch.setattr(sys, "argv", [f"scripts/{script}.py", *words])
         try:
-            command(train.task, "train")
+            command(module.task, script, getattr(module, "prepare", lambda words: None))
         except SystemExit as end:
             return int(end.code or 0)
         return 0
 
     return run
+
+
+@pytest.fixture
+def start(call):
+    """Runs scripts/train.py in an empty folder; gives its exit status."""
+    return partial(call, "train")

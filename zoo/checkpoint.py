@@ -39,17 +39,43 @@ def read(key: str, path: str) -> dict[str, Any]:
     return checkpoint
 
 
+def asked_for(path: str | None, what: str = "a run") -> tuple[Path, dict[str, Any]]:
+    """The checkpoint that ckpt=path means, and its content: a file, or the folder of a run, of which it is the best, or
+    where there is none the last."""
+    if path is None:
+        raise UsageError(f"ckpt: which checkpoint? runs/…/checkpoints/best.ckpt of {what}")
+    file = located("ckpt", str(path), names=("best.ckpt", "last.ckpt"))
+    return file, read("ckpt", str(file))
+
+
 def kind_of(checkpoint: dict[str, Any]) -> str:
     """The class of the model, such as zoo.lenet.LeNet."""
     return checkpoint["config"]["model"]["_target_"]
 
 
-def trained_model(checkpoint: dict[str, Any], layers: str | None = None) -> LightningModule:
-    """The model of a checkpoint, with its weights, to predict with; from other `layers` than it was trained with, if
-    given."""
-    options = dict(checkpoint["hyper_parameters"])
-    if layers is not None:
-        options["layers"] = layers
-    model = get_class(kind_of(checkpoint))(**options)
-    model.load_state_dict(checkpoint["state_dict"])
+def untrained_model(checkpoint: dict[str, Any], **options: Any) -> LightningModule:
+    """The model that a checkpoint has the weights of, with other options than in training, if given. Raises UsageError
+    where the weights do not fit it."""
+    model = get_class(kind_of(checkpoint))(**{**checkpoint["hyper_parameters"], **options})
+    here, there = (
+        {name: tuple(value.shape) for name, value in state.items()}
+        for state in (model.state_dict(), checkpoint["state_dict"])
+    )
+    for name in {**there, **here}:
+        if here.get(name) != there.get(name):
+            held, asked = (f"of shape {state[name]}" if name in state else "not there" for state in (there, here))
+            raise UsageError(f"ckpt: {name} is {held} in the checkpoint, but {asked} in the model that is asked for")
+    return model
+
+
+def with_weights(model: LightningModule, checkpoint: dict[str, Any]) -> LightningModule:
+    """The model with the weights of a checkpoint, in the precision that they have, to predict with."""
+    weights = checkpoint["state_dict"]
+    first = next(name for name, _ in model.named_parameters())
+    model.to(weights[first].dtype).load_state_dict(weights)
     return model.eval()
+
+
+def trained_model(checkpoint: dict[str, Any], layers: str | None = None) -> LightningModule:
+    """The model of a checkpoint, to predict with; from other `layers` than it was trained with, if given."""
+    return with_weights(untrained_model(checkpoint, **({} if layers is None else {"layers": layers})), checkpoint)

@@ -30,8 +30,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, whoever wanted it
 CONF = Path(__file__).parents[1] / "conf"
 
 
-def command(task: Callable[[DictConfig], Any], config: str) -> None:
-    """Compose conf/<config>.yaml with the words of the command line and call `task` with it.
+def command(
+    task: Callable[[DictConfig], Any], config: str, prepare: Callable[[list[str]], None] = lambda words: None
+) -> None:
+    """Compose conf/<config>.yaml with the words of the command line, for which `prepare` may offer more choices, and
+    call `task` with it.
 
     A mistake of the user's ends in one line on standard error and exit status 2; the environment variable
     HYDRA_FULL_ERROR=1 asks for the traceback instead.
@@ -51,6 +54,7 @@ def command(task: Callable[[DictConfig], Any], config: str) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then passes exceptions on as they are, and their form is ours
     try:
         with mistakes_in_one_line(traceback_wanted):
+            prepare(sys.argv[1:])
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(guarded)()
     finally:
         del os.environ["HANDGRAD_TRACEBACK"]

@@ -91,13 +91,14 @@ class GraphEncoder(Module):
         def prepared() -> Any:
             first: Any = self.convolutions[0]
             x = features.to(first.weight.dtype)
-            return self.sparse_dropout.sparse(x) if x.count_nonzero() < SPARSE * x.numel() else x
+            sparse = not torch.compiler.is_compiling() and x.count_nonzero() < SPARSE * x.numel()
+            return self.sparse_dropout.sparse(x) if sparse else x
 
         x = self._features(features, prepared)
         return self.dropout(x) if isinstance(x, Tensor) and x.layout is torch.strided else self.sparse_dropout(x)
 
     def forward(self, features: Tensor, edges: Tensor, kinds: Tensor | None = None) -> Tensor:
-        matrix = self.matrix(edges, kinds, len(features))
+        matrix = self.matrix(edges, kinds, features.shape[0])
         first, *others = self.convolutions
         h = self.activation(first(self.drop(features), matrix))
         for convolution in others:

@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig
 from torch import Tensor
 
-from zoo.checkpoint import kind_of, read, trained_model
+from zoo.checkpoint import asked_for, kind_of, trained_model
 from zoo.errors import UsageError, at_least, whole
 
 SAMPLE = 300  # characters of a sample in the log
@@ -76,11 +76,9 @@ def generate(
 
 def write(config: DictConfig) -> None:
     """Print the prompt, and then what the model of a checkpoint makes of it, as it comes."""
-    if config.ckpt is None:
-        raise UsageError("ckpt: which checkpoint? runs/…/checkpoints/best.ckpt of a language model")
-    checkpoint = read("ckpt", config.ckpt)
+    path, checkpoint = asked_for(config.ckpt, "a language model")
     if "alphabet" not in checkpoint["hyper_parameters"]:
-        raise UsageError(f"ckpt={config.ckpt}: holds a {kind_of(checkpoint)}, which is no language model")
+        raise UsageError(f"ckpt={path}: holds a {kind_of(checkpoint)}, which is no language model")
     model: Any = trained_model(checkpoint, config.impl.layers if "impl" in config else None)
     prompt = opening(model.alphabet) if config.prompt is None else config.prompt
     text = generate(model, prompt, config.length, config.temperature, config.top_k, config.seed)

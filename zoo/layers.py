@@ -7,7 +7,7 @@ reference of scratch/nn/graph.py: same constructors, initial values and ``state_
 
 import math
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn
@@ -37,7 +37,7 @@ def check_edges(edge_index: Tensor, num_nodes: int) -> None:
             f"edge_index must be integers of shape (2, E), got {edge_index.dtype} {tuple(edge_index.shape)}"
         )
     missing = ((edge_index < 0) | (edge_index >= num_nodes)).any(0)
-    if missing.any():
+    if not torch.compiler.is_exporting() and missing.any():
         source, target = edge_index[:, missing.nonzero()[0, 0]].tolist()
         raise ValueError(f"edge {source} -> {target} names a missing node: there are nodes 0 to {num_nodes - 1}")
 
@@ -46,13 +46,28 @@ def at_least_single(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
-def csr(row: Tensor, col: Tensor, value: Tensor, size: tuple[int, int]) -> Tensor:
+class Edges(NamedTuple):
+    """A sparse matrix in a program of torch.export, which knows none."""
+
+    row: Tensor
+    col: Tensor
+    value: Tensor
+    rows: int
+
+
+def csr(row: Tensor, col: Tensor, value: Tensor, size: tuple[int, int]) -> Any:
     """A sparse CSR matrix; duplicates add up."""
+    if torch.compiler.is_exporting():
+        return Edges(row, col, value, size[0])
     return torch.sparse_coo_tensor(torch.stack([row, col]), value, size, check_invariants=False).to_sparse_csr()
 
 
-def propagate(input: Tensor, adjacency: Tensor) -> Tensor:
+def propagate(input: Tensor, adjacency: Any) -> Tensor:
     """The sparse product Â X, in float32 where X is in half precision."""
+    if isinstance(adjacency, Edges):
+        row, col, value, rows = adjacency
+        y = value.new_zeros(rows, input.shape[1])
+        return y.index_add(0, row, value[:, None] * at_least_single(input)[col]).to(input.dtype)
     with torch.autocast(input.device.type, enabled=False):
         if input.device.type == "cpu":  # this form of the product has the faster backward, but is the CPU's alone
             return torch.sparse.mm(adjacency, at_least_single(input), "sum").to(input.dtype)
@@ -104,8 +119,8 @@ class GCNConv(Module):
         value = s.index_select(0, target) * weight * s.index_select(0, source)
         return csr(target, source, value, (num_nodes, num_nodes))
 
-    def forward(self, input: Tensor, graph: Tensor, edge_weight: Tensor | None = None) -> Tensor:
-        if graph.layout is torch.strided:
+    def forward(self, input: Tensor, graph: Any, edge_weight: Tensor | None = None) -> Tensor:
+        if isinstance(graph, Tensor) and graph.layout is torch.strided:
             graph = self.adjacency(graph, input.shape[0], edge_weight, input.dtype)
         if input.layout is not torch.strided or self.out_features < self.in_features:
             output = propagate(project(input, self.weight), graph)
@@ -163,15 +178,19 @@ class RGCNConv(Module):
         source, target = edge_index
         if edge_type.shape != source.shape:
             raise ValueError(f"{source.shape[0]} edges, but kinds of shape {tuple(edge_type.shape)}")
-        if edge_type.numel() and (edge_type.min() < 0 or edge_type.max() >= num_relations):
+        if (
+            not torch.compiler.is_exporting()
+            and edge_type.numel()
+            and (edge_type.min() < 0 or edge_type.max() >= num_relations)
+        ):
             raise ValueError(f"edge kinds must be 0 to {num_relations - 1}")
         kind = target * num_relations + edge_type
         count = torch.bincount(kind, minlength=num_nodes * num_relations)
         value = at_least_single(torch.ones(source.shape[0], dtype=dtype, device=source.device)) / count[kind]
         return csr(target, source * num_relations + edge_type, value, (num_nodes, num_nodes * num_relations))
 
-    def forward(self, input: Tensor, graph: Tensor, edge_type: Tensor | None = None) -> Tensor:
-        if graph.layout is torch.strided:
+    def forward(self, input: Tensor, graph: Any, edge_type: Tensor | None = None) -> Tensor:
+        if isinstance(graph, Tensor) and graph.layout is torch.strided:
             if edge_type is None:
                 raise ValueError("RGCNConv needs edge_type next to edge_index")
             graph = self.adjacency(graph, edge_type, input.shape[0], self.num_relations, input.dtype)

@@ -14,14 +14,16 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from zoo.parallel import gathered
 
+Curves = dict[str, list[tuple[float, float]]]  # name -> [(step, value), ...]
+
 
 def save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120, bbox_inches="tight")
 
 
-def read_metrics(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """The columns of a metrics.csv as name -> [(step, value), ...], without the empty cells."""
+def read_metrics(path: Path) -> Curves:
+    """The columns of a metrics.csv, without the empty cells."""
     series = defaultdict(list)
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
@@ -31,23 +33,34 @@ def read_metrics(path: Path) -> dict[str, list[tuple[float, float]]]:
     return dict(series)
 
 
-def learning_curves(metrics: dict[str, list[tuple[float, float]]]) -> Figure:
-    """One panel for each quantity that was measured while training, "train/loss" and "val/loss" together in one."""
-    panels: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(dict)
+def panels(metrics: Curves) -> dict[str, Curves]:
+    """For each quantity that was measured while training its curves in "train" and "val", as far as there are any."""
+    found: dict[str, Curves] = defaultdict(dict)
     for name, points in sorted(metrics.items()):
         stage, _, quantity = name.partition("/")
         if stage in ("train", "val") and not quantity.endswith("_step"):
-            panels[quantity.removesuffix("_epoch")][stage] = points
-    figure = Figure(figsize=(5 * max(len(panels), 1), 4), layout="constrained")
-    for index, (quantity, curves) in enumerate(sorted(panels.items())):
-        axes = figure.add_subplot(1, len(panels), index + 1)
+            found[quantity.removesuffix("_epoch")][stage] = points
+    return dict(sorted(found.items()))
+
+
+def finish(axes: Axes, quantity: str) -> None:
+    """What a panel has besides its curves; a loss that is positive has a logarithmic scale."""
+    axes.set(xlabel="step", title=quantity)
+    if quantity == "loss" and axes.dataLim.ymin > 0:
+        axes.set_yscale("log")
+    axes.grid(alpha=0.3)
+
+
+def learning_curves(metrics: Curves) -> Figure:
+    """One panel for each quantity that was measured while training, "train/loss" and "val/loss" together in one."""
+    found = panels(metrics)
+    figure = Figure(figsize=(5 * max(len(found), 1), 4), layout="constrained")
+    for index, (quantity, curves) in enumerate(found.items()):
+        axes = figure.add_subplot(1, len(found), index + 1)
         for stage, points in curves.items():
-            steps, values = zip(*points, strict=True)
-            axes.plot(steps, values, label={"train": "training", "val": "validation"}[stage], marker=".")
-        axes.set(xlabel="step", title=quantity)
-        if quantity == "loss" and min(value for points in curves.values() for _, value in points) > 0:
-            axes.set_yscale("log")
-        axes.grid(alpha=0.3)
+            label = {"train": "training", "val": "validation"}[stage]
+            axes.plot(*zip(*points, strict=True), label=label, marker=".")
+        finish(axes, quantity)
         axes.legend()
     return figure
 

@@ -69,6 +69,18 @@ def build_model(config: DictConfig, facts: dict[str, Any]) -> LightningModule:
     return model
 
 
+def built(config: DictConfig) -> list[Any]:
+    """What a group such as callbacks lists, without those that are null, as of callbacks.progress=null."""
+    return [part for part in plain(config).values() if part is not None]
+
+
+def build_trainer(config: DictConfig, **options: Any) -> Trainer:
+    try:
+        return plain(config.trainer, **options)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise UsageError(f"trainer: {error}") from error
+
+
 def with_impl(config: DictConfig, impl: DictConfig) -> DictConfig:
     """The same configuration with another implementation."""
     config = config.copy()
@@ -91,12 +103,17 @@ def check_checkpoint(path: str, model: LightningModule, config: DictConfig) -> N
     for rule in ("optimizer", "scheduler"):
         before |= flat(checkpoint["config"].get(rule) or {}, rule)
         asked |= flat(plain_values(config[rule]) if config[rule] else {}, rule)
+    refuse_difference(f"ckpt_path={path}", before, asked)
+
+
+def refuse_difference(checkpoint: str, before: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Name the first option with another value now than in the training of a checkpoint."""
     for name in {**before, **asked}:
         if before.get(name) != asked.get(name):
             was, now = (  # shortened: a vocabulary is long
                 f"{name}={reprlib.repr(values[name])}" if name in values else f"no {name}" for values in (before, asked)
             )
-            raise UsageError(f"ckpt_path={path}: was trained with {was}, but {now} was asked for")
+            raise UsageError(f"{checkpoint}: was trained with {was}, but {now} was asked for")
 
 
 def plain_values(config: DictConfig) -> Any:
@@ -142,13 +159,18 @@ def new_folder(config: DictConfig) -> Path:
     return next(parent / name for name in names if not (parent / name).exists())
 
 
+def quieten() -> None:
+    """Lightning tells much that nobody asked for."""
+    for library in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
 def train(config: DictConfig) -> dict[str, float]:
     """Train and test as the configuration says; return the metrics of validation and test with the weights that count.
 
     Raises UsageError, before anything is written, for a wrong value in the configuration or in the data.
     """
-    for library in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    quieten()
     if parallel.run_apart(config):
         return {}
     between("seed", config.seed, 0, 2**32)
@@ -167,12 +189,8 @@ def train(config: DictConfig) -> dict[str, float]:
     if config.tune is not None:
         one_of("tune", config.tune, ("lr",))
         return find_rate(config, model, data, folder)
-    callbacks = [*plain(config.callbacks).values(), KeepConfig(config)]
-    try:
-        loggers = list(plain(config.logger).values())
-        trainer: Trainer = plain(config.trainer, callbacks=callbacks, logger=loggers)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise UsageError(f"trainer: {error}") from error
+    callbacks = [*built(config.callbacks), KeepConfig(config)]
+    trainer = build_trainer(config, callbacks=callbacks, logger=built(config.logger))
     parallel.check(trainer, model)
 
     if parallel.is_first():
@@ -199,7 +217,7 @@ def train(config: DictConfig) -> dict[str, float]:
     metrics = {**metrics, **tested}
     if trainer.is_global_zero:
         record.end(metrics, folder)
-        report(console, config.name, metrics, seconds, folder, getattr(model, "signature", None))
+        report(console, f"{config.name}, after {seconds:.0f} s of training", metrics, model, folder)
     return metrics
 
 
@@ -209,16 +227,20 @@ def tell_how_to_resume(console: Console, path: str) -> None:
     console.print(f"Go on with:\n  {command}", soft_wrap=True, highlight=False, markup=False)
 
 
-def report(
-    console: Console, name: str, metrics: Any, seconds: float, folder: Path, signature: str | None = None
-) -> None:
-    """The table at the end of a run, what its metric measures, and what lies where in the folder."""
-    table = Table(title=f"{name}, after {seconds:.0f} s of training", caption=signature)
+def shown(metric: str, value: float) -> str:
+    return f"{value:.2%}" if metric.endswith(("accuracy", "exact_match")) else f"{value:.4g}"
+
+
+def report(console: Console, title: str, metrics: Any, model: LightningModule, folder: Path | None) -> None:
+    """The table at the end of a run, what its metric measures, and what lies where in the folder, if there is one."""
+    table = Table(title=title, caption=getattr(model, "signature", None))
     table.add_column("metric")
     table.add_column("value", justify="right")
     for metric, value in metrics.items():
-        table.add_row(metric, f"{value:.2%}" if metric.endswith(("accuracy", "exact_match")) else f"{value:.4g}")
+        table.add_row(metric, shown(metric, value))
     console.print(table)
+    if folder is None:
+        return
     console.print(f"Everything of this run is in {folder}:", soft_wrap=True)
     for part, what in {
         "checkpoints": "best.ckpt and last.ckpt",

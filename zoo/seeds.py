@@ -10,15 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hydra.utils import instantiate
-from lightning import Trainer, seed_everything
+from lightning import seed_everything
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from zoo import record
-from zoo.errors import UsageError, at_least, between
-from zoo.run import build_data, build_model, new_folder
+from zoo.errors import at_least, between
+from zoo.run import build_data, build_model, build_trainer, new_folder
 
 SPECTATORS = ("progress", "interrupt", "curves", "last")  # callbacks for someone who watches one run, or goes on
 
@@ -33,10 +33,7 @@ def run(config: DictConfig) -> dict[str, float]:
     left_out = SPECTATORS if keeps_best else (*SPECTATORS, "checkpoint")
     callbacks = [callback for name, callback in instantiate(config.callbacks).items() if name not in left_out]
     quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": keeps_best}
-    try:
-        trainer: Trainer = instantiate(config.trainer, callbacks=callbacks, **quiet)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise UsageError(f"trainer: {error}") from error
+    trainer = build_trainer(config, callbacks=callbacks, **quiet)
     trainer.fit(model, data)
     best = trainer.checkpoint_callback.best_model_path if keeps_best else None  # type: ignore[union-attr]
     (metrics,) = trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True)

@@ -68,7 +68,9 @@ class SelfAttention(MultiHead):
             if self in cache:
                 k, v = (torch.cat(pair, 2) for pair in zip(cache[self], (k, v), strict=True))
             cache[self] = k, v
-        return self.attend(q, k, v, mask, self.causal and x.shape[1] > 1)  # one new token may look at all before it
+        return self.attend(
+            q, k, v, mask, self.causal and bool(x.shape[1] > 1)
+        )  # one new token may look at all before it
 
 
 class CrossAttention(MultiHead):
@@ -248,7 +250,7 @@ class Transformer(Translator):
 
     def encode(self, source: Tensor) -> Memory:
         known = (source != PAD)[:, None, None]
-        mask = None if known.all() else known
+        mask = None if not torch.compiler.is_compiling() and known.all() else known
         x = self.source(source)
         for layer in self.encoder:
             x = layer(x, mask)

@@ -21,7 +21,7 @@ from lightning import Callback, LightningModule, Trainer
 from omegaconf import DictConfig
 from torch import Tensor
 
-from zoo.checkpoint import kind_of, read, trained_model
+from zoo.checkpoint import asked_for, kind_of, trained_model
 from zoo.decoding import Cache, beam_search, greedy
 from zoo.errors import UsageError, between, whole
 from zoo.language_model import Perplexity
@@ -220,12 +220,10 @@ def check_decoding(prefix: str, beam: int, length_penalty: float, max_length: in
 
 def answer(config: DictConfig) -> None:
     """Print what the model of a checkpoint makes of the text, or of each line of standard input as it comes."""
-    if config.ckpt is None:
-        raise UsageError("ckpt: which checkpoint? runs/…/checkpoints/best.ckpt of a model of translation")
-    checkpoint = read("ckpt", config.ckpt)
+    path, checkpoint = asked_for(config.ckpt, "a model of translation")
     options = checkpoint["hyper_parameters"]
     if "target_vocabulary" not in options:
-        raise UsageError(f"ckpt={config.ckpt}: holds a {kind_of(checkpoint)}, which is no model of translation")
+        raise UsageError(f"ckpt={path}: holds a {kind_of(checkpoint)}, which is no model of translation")
     options |= {name: config[name] for name in ("beam", "length_penalty", "max_length") if config[name] is not None}
     check_decoding("", options["beam"], options["length_penalty"], options["max_length"])
     model: Any = trained_model(checkpoint, config.impl.layers if "impl" in config else None)

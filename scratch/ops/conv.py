@@ -36,7 +36,7 @@ from torch import Tensor
 
 from scratch.ops.conv_products import Geometry, geometry
 from scratch.ops.dtype import NARROW, autocast
-from scratch.ops.function import Function, in_place
+from scratch.ops.function import Function, in_place, known
 from scratch.ops.linear import LinearFn
 from scratch.ops.product import add_product, product
 from scratch.ops.window import Sizes, pair
@@ -48,7 +48,9 @@ CACHE = 2**19  # numbers of Z made at a time
 
 
 def parts(images: int, g: Geometry) -> Iterator[slice]:
-    """The batch in parts of equal size, whose Z fits in a cache."""
+    """The batch in parts of equal size, whose Z fits in a cache; whole where its size is not known (`known`)."""
+    if not isinstance(images, int):
+        return iter((slice(None),))
     count = images * g.channels * math.prod((g.steps, g.step, *g.windows, *g.window)) // CACHE + 1
     step = -(-images // count) or 1
     return (slice(first, first + step) for first in range(0, max(images, 1), step))
@@ -286,7 +288,7 @@ def conv(dims: int, x: Tensor, weight: Tensor, bias: Tensor | None, stride, padd
         warnings.warn("padding='same' is uneven here: there is one more zero on the right", stacklevel=3)
     shape = None if bias is None else bias.shape
     x, weight, bias = autocast(x, weight, bias)
-    g = plan(x.shape, weight.shape, shape, stride, amounts, dilation, groups, x.dtype in NARROW)
+    g = plan(known(x.shape), weight.shape, shape, stride, amounts, dilation, groups, x.dtype in NARROW)
     if weight.shape[2:] == x.shape[2:] and groups == 1 and not any(amounts):
         y = LinearFn.apply(x.flatten(1), weight.flatten(1), bias)  # one window: the whole of x
         return y[(..., *(None for _ in range(dims)))]

@@ -21,6 +21,11 @@ def in_place(grad: Tensor) -> bool:
     return not torch._C._functorch.is_legacy_batchedtensor(grad)  # from torch.autograd.grad(is_grads_batched=True)
 
 
+def known(shape: torch.Size) -> tuple[int, ...]:
+    """A shape to make plans for, in which an unknown batch size, of a program exported for all of them, is 1."""
+    return shape if isinstance(shape[0], int) else (1, *shape[1:])
+
+
 class Positional(inspect.Signature):
     """The signature of a function that is always given all its arguments, in order.
 

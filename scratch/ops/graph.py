@@ -61,7 +61,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.dropout import dropout
-from scratch.ops.function import Function
+from scratch.ops.function import Function, values_known
 from scratch.ops.linear import linear
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
@@ -114,7 +114,7 @@ def check_edges(edge_index: Tensor, num_nodes: int) -> None:
             f"edge_index must be integers of shape (2, E), got {edge_index.dtype} {tuple(edge_index.shape)}"
         )
     missing = ((edge_index < 0) | (edge_index >= num_nodes)).any(0)
-    if missing.any():
+    if values_known() and missing.any():
         source, target = edge_index[:, missing.nonzero()[0, 0]].tolist()
         raise ValueError(f"edge {source} -> {target} names a missing node: there are nodes 0 to {num_nodes - 1}")
 
@@ -228,7 +228,7 @@ def rgcn_adjacency(
     source, target = edge_index
     if edge_type.shape != source.shape:
         raise ValueError(f"{source.shape[0]} edges, but kinds of shape {tuple(edge_type.shape)}")
-    if edge_type.numel() and (edge_type.min() < 0 or edge_type.max() >= num_relations):
+    if values_known() and edge_type.numel() and (edge_type.min() < 0 or edge_type.max() >= num_relations):
         raise ValueError(f"edge kinds must be 0 to {num_relations - 1}")
     row, col = target.int(), (source * num_relations + edge_type).int()
     kind = target * num_relations + edge_type
@@ -241,7 +241,7 @@ def rgcn_adjacency(
 
 def laid_out() -> bool:
     """Whether to lay the rows of the edges out: torch.compile and torch.func refuse sparse matrices."""
-    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    return not values_known()
 
 
 def rows_of(crow: Tensor, col: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ Reference:  torch.nn.functional.layer_norm. Differs: nothing.
 Source:     Ba, Kiros and Hinton, Layer normalization (2016).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -165,4 +166,4 @@ def rows_of(
             raise RuntimeError(f"{name} must have the shape {shape}, but has {tuple(parameter.shape)}")
     size = torch.Size(shape).numel()
     weight, bias = (None if parameter is None else parameter.reshape(-1) for parameter in (weight, bias))
-    return x.reshape(x.shape[: -len(shape)].numel(), size), weight, bias
+    return x.reshape(math.prod(x.shape[: -len(shape)]), size), weight, bias

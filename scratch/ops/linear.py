@@ -12,6 +12,8 @@ Reference:  torch.nn.functional.linear. Differs: nothing.
 Source:     Rumelhart, Hinton and Williams, Learning representations by back-propagating errors (1986).
 """
 
+from math import prod
+
 from torch import Tensor
 
 from scratch.ops.dtype import autocast
@@ -21,7 +23,7 @@ from scratch.ops.product import product
 
 def rows(x: Tensor) -> Tensor:
     """View (…, I) as (N, I), also where N or I is 0."""
-    return x.reshape(x.shape[:-1].numel(), x.shape[-1])
+    return x.reshape(prod(x.shape[:-1]), x.shape[-1])
 
 
 class LinearFn(Function):

@@ -33,7 +33,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.dtype import autocast_wide, widen
-from scratch.ops.function import Function, in_place
+from scratch.ops.function import Function, in_place, known
 from scratch.ops.pad import constant_pad
 from scratch.ops.window import Sizes, add_shifted, pair, shifted
 
@@ -381,4 +381,4 @@ def windows_of(x: Tensor, dims: int, kernel, stride, padding, dilation, ceil_mod
         raise RuntimeError(f"expected (N, C, *S) or (C, *S) with {dims} dimensions S, but got {tuple(x.shape)}")
     stride = kernel if stride is None or len(pair(stride)) == 0 else stride
     sizes = [pair(value, dims) for value in (kernel, stride, padding, dilation)]
-    return geometry(x.shape, x.stride(1) == 1, *sizes, ceil_mode)
+    return geometry(known(x.shape), x.stride(1) == 1, *sizes, ceil_mode)

@@ -27,11 +27,11 @@ def fast(a: Tensor, b: Tensor) -> bool:
     """Whether a product of these matrices, or each of these batches, is for oneDNN."""
     return (
         ONEDNN is not None
+        and values_known()  # asked first: an exported program is not to depend on the size of its batch
         and a.shape[-2] * a.shape[-1] * b.shape[-1] >= PAYS
         and a.dtype is b.dtype is torch.float32
         and a.device.type == "cpu"
         and not torch.is_grad_enabled()
-        and values_known()
         and not torch._C._functorch.is_legacy_batchedtensor(a)
         and not torch._C._functorch.is_legacy_batchedtensor(b)
     )

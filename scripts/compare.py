@@ -1,0 +1,21 @@
+"""Compare runs: python scripts/compare.py RUN RUN overlays their curves and tabulates how they differ."""
+
+import argparse
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run, two or more")
+    parser.add_argument("--out", type=Path, default=Path("comparison.png"), help="the picture (default: %(default)s)")
+    options = parser.parse_args()
+
+    from zoo.cli import mistakes_in_one_line
+    from zoo.comparison import compare
+
+    with mistakes_in_one_line(traceback_wanted=False):
+        compare(options.runs, options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Validate and test a checkpoint: python scripts/eval.py ckpt=… (--help lists the choices)."""
+
+from omegaconf import DictConfig
+
+from zoo.cli import command
+
+
+def task(config: DictConfig) -> None:
+    from zoo.evaluation import evaluate
+
+    evaluate(config)
+
+
+def prepare(words: list[str]) -> None:
+    if any(word.startswith("ckpt=") for word in words):  # else --help answers at once
+        from zoo.evaluation import offer_as_trained
+
+        offer_as_trained(words)
+
+
+if __name__ == "__main__":
+    command(task, "eval", prepare)
