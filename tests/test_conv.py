@@ -21,6 +21,10 @@ SETTINGS = {  # size of x, of W, stride, padding (right to left), dilation, grou
     "volume": ((2, 2, 5, 4, 6), (3, 2, 3, 2, 3), (2, 1, 1), (1, 1, 0, 0, 1, 1), (1, 1, 1), 1),
     "line": ((3, 2, 9), (4, 2, 3), (2,), (1, 1), (1,), 1),
 }
+MIRRORED = {
+    "wide": ((2, 2, 6, 7), (3, 2, 3, 2), (1, 1), (2, 0, 1, 3), (2, 2), 1),
+    "row": ((2, 2, 9), (3, 2, 3), (1,), (1, 0), (2,), 1),
+}
 FORMS = [(block, shift) for block in (1, 2, 3, 4) for shift in (False, True)]
 
 
@@ -62,12 +66,35 @@ def test_fast_forms_have_exact_derivatives(name, block, shift):
 
 @pytest.mark.parametrize(
     ("size", "weight", "block", "shifts"),
-    [((28, 28), (6, 1, 5, 5), 4, 1), ((14, 14), (16, 6, 5, 5), 2, 5), ((28, 28), (64, 16, 3, 3), 1, 3)],
+    [((28, 28), (6, 1, 5, 5), 4, 1), ((14, 14), (16, 6, 5, 5), 5, 1), ((28, 28), (64, 64, 3, 3), 1, 3)],
 )
 def test_the_plan_is_what_was_measured_to_be_fast(size, weight, block, shifts):
     padding = (weight[-1] // 2,) * 4 if weight[1] != 6 else (0,) * 4
     g = plan((64, weight[1], *size), weight, None, (1, 1), padding, (1, 1), 1)
-    assert (g.block, len(g.shifts)) == (block, shifts)
+    assert (g.block, len(g.shifts), g.mirror is None) == (block, shifts, block > 1)
+
+
+@pytest.mark.parametrize("shift", [False, True])
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("plain", True),
+        ("padded", False),
+        ("volume", False),
+        ("strided", False),
+        ("grouped", False),
+        ("wide", True),
+        ("row", True),
+    ],
+)
+def test_gradients_by_the_mirror(name, there, shift):
+    x, weight, *options = SETTINGS[name] if name in SETTINGS else MIRRORED[name]
+    inputs, g = tensors(x, weight), geometry(x[2:], weight, *options, 1, shift and len(x) > 3, mirror=True)
+    assert (g.mirror is not None) == there
+    for fast, textbook in zip(results(inputs, g), results(inputs, geometry(x[2:], weight, *options)), strict=True):
+        torch.testing.assert_close(fast, textbook, rtol=1e-12, atol=1e-12)
+    if there:
+        assert gradgradcheck(lambda *t: ConvFn.apply(*t, g), inputs, atol=1e-8, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["padded", "grouped"])

@@ -13,7 +13,7 @@ Adjoint:    ⟨ȳ, conv(x, W)⟩ = Σ_nolck ȳ[n, o, l] W[o, c, k] x[n, c, s·l 
             again among (1), (3), (4): three Functions that call each other give derivatives of every order.
 
 Products:   Fast are matrix products. conv_products.py reads x, W and y as matrices for them, in the textbook's form
-            and in faster ones; winograd.py needs fewer multiplications. `plan` chooses.
+            and in faster ones; `plan` chooses.
 
 Saved:      x, W.   Recomputed: Z, a few images at a time.
 Kinks:      none.
@@ -34,13 +34,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from scratch.ops.conv_products import Geometry, geometry
-from scratch.ops.dtype import NARROW, autocast
+from scratch.ops.conv_products import Geometry, geometry, mirrored
+from scratch.ops.dtype import autocast
 from scratch.ops.function import Function, in_place, known
 from scratch.ops.linear import LinearFn
 from scratch.ops.product import add_product, product
 from scratch.ops.window import Sizes, pair
-from scratch.ops.winograd import winograd
 
 CACHE = 2**19  # numbers of Z made at a time
 
@@ -61,22 +60,27 @@ def joined(images: list[Tensor]) -> Tensor:
     return (torch.cat(images) if len(images) > 1 else images[0].contiguous()).movedim(-1, 1)
 
 
+def rows_of_output(Z: list[Tensor], W: list[Tensor], b: Tensor | None = None) -> Tensor:
+    """Y = Σ_k Z[k] W[k] + b"""
+    Y = product(Z[0], W[0], b)
+    for z, w in zip(Z[1:], W[1:], strict=True):
+        add_product(Y, z, w)
+    return Y
+
+
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, g: Geometry) -> Tensor:
     """(1): x, W, b -> y."""
-    W, b, y = g.matrices(weight), None if bias is None else g.biases(bias), []
-    for part in parts(x.shape[0], g):
-        first, *others = g.shifted(g.strips(x[part]))
-        Y = product(first, W[0], b)
-        for z, w in zip(others, W[1:], strict=True):
-            add_product(Y, z, w)
-        y.append(g.image(Y))
-    return joined(y)
+    W, b = g.matrices(weight), None if bias is None else g.biases(bias)
+    Z = (g.shifted(g.strips(x[part])) for part in parts(x.shape[0], g))
+    return joined([g.image(rows_of_output(z, W, b)) for z in Z])
 
 
 def gradients(
     grad: Tensor, g: Geometry, weight: Tensor | None, x: Tensor | None, bias: bool = False
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """ȳ and what is needed for each -> x̄ by (3), which takes W; W̄ by (4), which takes x; b̄ by (5)."""
+    if g.mirror is not None and weight is not None:
+        return *gradients_by_mirror(grad, g.mirror, weight, x), grad.sum([0, *range(2, grad.dim())]) if bias else None
     W = [] if weight is None else g.matrices(weight)
     grad_x: list[Tensor] = []
     grad_W: list[Tensor] = []
@@ -98,6 +102,17 @@ def gradients(
         g.sum_diagonals(sum(grad_W[1:], grad_W[0])) if grad_W else None,
         sum(grad_b[1:], grad_b[0]) if grad_b else None,
     )
+
+
+def gradients_by_mirror(grad: Tensor, g: Geometry, weight: Tensor, x: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """ȳ and W -> x̄; and if x is given, W̄. See the mirror in conv_products.py."""
+    W, grad_x, grad_W = g.matrices(mirrored(weight)), [], []
+    for part in parts(grad.shape[0], g):
+        Z = g.strips(grad[part])
+        grad_x.append(g.image(rows_of_output(g.shifted(Z), W)))
+        if x is not None:
+            grad_W.append(g.products(Z, g.rows(x[part])))
+    return joined(grad_x), mirrored(g.sum_diagonals(sum(grad_W[1:], grad_W[0]))) if grad_W else None
 
 
 class ConvFn(Function):
@@ -173,24 +188,19 @@ def plan(
     padding: Sizes,
     dilation: Sizes,
     groups: int,
-    narrow: bool = False,
 ) -> Geometry:
-    """What is fastest, by measurement, for x, W and b of these shapes and a narrow dtype or not; refuses what torch
-    refuses."""
+    """What is fastest, by measurement, for x, W and b of these shapes; refuses what torch refuses."""
     check(x, weight, bias, stride, padding, dilation, groups)
-    fits = len(weight) == 4 and weight[3] == 3 and {*stride, *dilation, groups} == {1}
-    if fits and not narrow and min(weight[:2]) >= 32:  # with fewer channels the products are cheap beside A and B
-        return winograd(x[2:], weight, padding)
     options = x[2:], weight, stride, padding, dilation, groups
     output = geometry(*options).output
-    # Narrow products are slow: at least 16 columns, or 2 outputs of few channels; rather more than a remainder.
-    block = max(-(-16 * groups // weight[0]), 2 if weight[1] < 16 else 1)
+    # Narrow products are slow: at least 16 columns, or 4 outputs of few channels; rather more than a remainder.
+    block = max(-(-16 * groups // weight[0]), 4 if weight[1] < 16 else 1)
     block = next((b for b in range(block, 2 * block) if output[-1] % b == 0), block)
     block = min(block, output[-1]) if dilation[-1] == 1 else 1
     # Shifts make a product for each row of the kernel: not where those are narrow, or where y has but one row. The
     # only dimension of a line goes by windows.
-    shift = len(output) > 1 and output[0] > 1 and (weight[-1] + stride[-1] * (block - 1)) * weight[1] > 24
-    return geometry(*options, block, shift)
+    shift = len(output) > 1 and output[0] > 1 and (weight[-1] + stride[-1] * (block - 1)) * weight[1] > 64
+    return geometry(*options, block, shift, mirror=block == 1)
 
 
 def padding_amounts(padding: str | int | Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> tuple[int, ...]:
@@ -288,7 +298,7 @@ def conv(dims: int, x: Tensor, weight: Tensor, bias: Tensor | None, stride, padd
         warnings.warn("padding='same' is uneven here: there is one more zero on the right", stacklevel=3)
     shape = None if bias is None else bias.shape
     x, weight, bias = autocast(x, weight, bias)
-    g = plan(known(x.shape), weight.shape, shape, stride, amounts, dilation, groups, x.dtype in NARROW)
+    g = plan(known(x.shape), weight.shape, shape, stride, amounts, dilation, groups)
     if weight.shape[2:] == x.shape[2:] and groups == 1 and not any(amounts):
         y = LinearFn.apply(x.flatten(1), weight.flatten(1), bias)  # one window: the whole of x
         return y[(..., *(None for _ in range(dims)))]

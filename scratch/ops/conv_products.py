@@ -18,12 +18,16 @@ Neighbours: With few channels the products are narrow and slow. So B outputs sid
             This is the same convolution with a larger kernel and stride and B·O outputs, and all of the above
             holds. The adjoint of (6) sums W̄⁺ over its diagonals.
 
-`geometry` with B = 1 and without shifts is the textbook, as which the tests prove all. winograd.py has a third
-form, which multiplies less.
+Mirror:     With stride 1, (3) is (1) again: ȳ convolved with the mirrored kernel, the two kinds of channels exchanged,
+            x̄ = conv(ȳ, W°),   W°[c, o, k] = W[o, c, K−1−k],   with a padding of d(K−1) − p             (8)
+            Instead of adding windows to where they were read, it reads those of ȳ, and they serve (4) as well:
+            W̄°[k] = Σ_l Z°[l + d·k]ᵀ X[l],   Z° the windows of ȳ, X the rows of x.                      (9)
+
+`geometry` with B = 1, without shifts and mirror, is the textbook, as which the tests prove all.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -55,6 +59,7 @@ class Geometry(NamedTuple):
     dilation: tuple[int, ...]
     block: int  # B
     plain: tuple[int, int]  # K and s of the last dimension without them
+    mirror: Any = None  # the geometry of (8), where x̄ and W̄ are to be had by it
 
     # The three arrays as matrices, and back. If there are groups, they are the first dimension of each matrix.
 
@@ -161,6 +166,11 @@ class Geometry(NamedTuple):
         return torch.stack([product(z.mT, Y) for z in self.shifted(Z)])
 
 
+def mirrored(weight: Tensor) -> Tensor:
+    """W -> W° of (8), and back."""
+    return weight.flip(list(range(2, weight.dim()))).transpose(0, 1)
+
+
 def geometry(
     size: Sizes,
     weight: Sizes,
@@ -170,11 +180,19 @@ def geometry(
     groups: int,
     block: int = 1,
     shift: bool = False,
+    mirror: bool = False,
 ) -> Geometry:
-    """From S and the shape of W: B neighbours together, and the first dimension by shifts, or all by windows."""
+    """From S and the shape of W: B neighbours together, and the first dimension by shifts, or all by windows; for the
+    gradients by the mirror, where there is one."""
     kernel = tuple(weight[2:])
     padded = [n + left + right for n, left, right in zip(size, padding[-2::-2], padding[::-2], strict=True)]
     output = output_sizes(padded, kernel, stride, dilation)
+    reach = (d * (k - 1) for k, d in zip(kernel[::-1], dilation[::-1], strict=True) for _ in ("left", "right"))
+    borders = tuple(r - p for r, p in zip(reach, padding, strict=True))
+    if mirror and {*stride, groups} == {1} and min(borders) >= 0:
+        reverse = geometry(output, (weight[1], weight[0], *kernel), stride, borders, dilation, 1)
+    else:
+        reverse = None
     # A single window may as well step by its own size, which `add_windows` does at once.
     if block == 1:
         stride = tuple(k if n == 1 else s for s, n, k in zip(stride, output, kernel, strict=True))
@@ -208,4 +226,5 @@ def geometry(
         tuple(dilation[rest]),
         block,
         (kernel[-1], stride[-1]),
+        reverse,
     )
