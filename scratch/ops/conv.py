@@ -75,6 +75,17 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, g: Geometry) -> Ten
     return joined([g.image(rows_of_output(z, W, b)) for z in Z])
 
 
+def rows_of_input(Y: Tensor, W: list[Tensor], g: Geometry) -> Tensor:
+    """Z̄[k] = Σ_k Ȳ W[k]ᵀ, added up where the blocks of rows Z[k] overlap."""
+    if len(W) == 1 and g.step == 1:
+        return product(Y, W[0].mT)[None]
+    like = Y if in_place(Y) else Y[..., :0, :] @ W[0].mT  # vmap may batch either
+    Z = like.new_zeros(g.step, *g.groups, Y.shape[-2] // g.lines * g.steps, W[0].shape[-2])
+    for z, w in zip(g.shifted(Z), W, strict=True):
+        add_product(z, Y, w.mT)
+    return Z
+
+
 def gradients(
     grad: Tensor, g: Geometry, weight: Tensor | None, x: Tensor | None, bias: bool = False
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
@@ -88,11 +99,7 @@ def gradients(
     for part in parts(grad.shape[0], g):
         Y = g.rows(grad[part])
         if weight is not None:
-            like = Y if in_place(Y) else Y[..., :0, :] @ W[0].mT  # vmap may batch either
-            Z = like.new_zeros(g.step, *g.groups, Y.shape[-2] // g.lines * g.steps, W[0].shape[-2])
-            for z, w in zip(g.shifted(Z), W, strict=True):
-                add_product(z, Y, w.mT)
-            grad_x.append(g.add_strips(Z))
+            grad_x.append(g.add_strips(rows_of_input(Y, W, g)))
         if x is not None:
             grad_W.append(g.products(g.strips(x[part]), Y))
         if bias:
