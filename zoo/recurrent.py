@@ -37,8 +37,8 @@ class Recurrent(Module):
     """`depth` recurrent layers: (N, T, F) or a PackedSequence -> their output at each step, and their last state.
 
     Args:
-        memory: for how many steps the gates of an LSTM or GRU are to keep what they have before they learn, see
-            `remember`; null: they begin half open, and half of it is lost at every step.
+        memory: for how many steps the cells are to keep what they have before they learn, see `remember`; null: gates
+            begin half open, and half of it is lost at every step.
     """
 
     def __init__(
@@ -71,7 +71,6 @@ class Recurrent(Module):
         self.directions = 1 + bidirectional
         self.out_features = self.directions * hidden
         if memory is not None:
-            one_of("with model.memory, model.cell", cell, GATED)
             whole("model.memory", memory, 2)
             remember(self.layers, cell, memory)
 
@@ -86,22 +85,32 @@ class Recurrent(Module):
 
 
 @torch.no_grad()
-def remember(gated: Module, cell: str, steps: int) -> None:
-    """Let the units of an LSTM or GRU begin with memories of 1 to `steps` steps, each with its own.
+def remember(recurrent: Module, cell: str, steps: int) -> None:
+    """Let the cells begin with a memory of `steps` steps.
 
-    A gate that keeps the share σ(b) of the state at every step keeps it for about 1 + exp(b) steps; so b = log u with
-    u uniform in [1, steps − 1]. It is the bias of the forget gate, and minus that of the input gate, in an LSTM, whose
-    gates are i, f, g, o, and that of z in a GRU, whose gates are r, z, n. Of the two biases only the sum counts.
-    Source: Tallec and Ollivier, Can recurrent neural networks warp time? (2018).
+    LSTM and GRU: a gate that keeps the share σ(b) of the state at every step keeps it for about 1 + exp(b) steps; so
+    b = log u with u uniform in [1, steps − 1], and each unit has a memory of its own. It is the bias of the forget
+    gate, and minus that of the input gate, in an LSTM, whose gates are i, f, g, o, and that of z in a GRU, whose gates
+    are r, z, n. Of the two biases only the sum counts. Source: Tallec and Ollivier, Can recurrent neural networks warp
+    time? (2018).
+
+    RNN: hₜ = f(U hₜ₋₁ + …) with U = (1 − 1/steps) I and biases of 0 keeps what is there, as long as f does: relu, or
+    tanh near 0. Source: Le, Jaitly and Hinton, A simple way to initialize recurrent networks of rectified linear units
+    (2015), where steps = ∞.
     """
-    for name, bias in gated.named_parameters():
-        if name.startswith("bias_ih"):
-            gates = bias.view(GATED[cell], -1)
+    for name, parameter in recurrent.named_parameters():
+        if cell not in GATED:
+            if name.startswith("weight_hh"):
+                parameter.copy_((1 - 1 / steps) * torch.eye(len(parameter)))
+            elif name.startswith("bias"):
+                parameter.zero_()
+        elif name.startswith("bias_ih"):
+            gates = parameter.view(GATED[cell], -1)
             gates[1].uniform_(1, steps - 1).log_()
             if cell == "LSTM":
                 gates[0] = -gates[1]
         elif name.startswith("bias_hh"):
-            bias.view(GATED[cell], -1)[0 if cell == "LSTM" else 1 : 2] = 0
+            parameter.view(GATED[cell], -1)[0 if cell == "LSTM" else 1 : 2] = 0
 
 
 class SequenceNetwork(Module):
