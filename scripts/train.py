@@ -3,12 +3,19 @@
 from omegaconf import DictConfig
 
 from zoo.cli import command
+from zoo.errors import installed
 
 
 def task(config: DictConfig) -> None:
-    from zoo.run import train  # heavy imports only once the command line is understood
+    if "sweep" in config:
+        installed("optuna", "sweep=optuna")
+        from zoo.sweep import search  # heavy imports only once the command line is understood
 
-    train(config)
+        search(config)
+    else:
+        from zoo.run import train
+
+        train(config)
 
 
 if __name__ == "__main__":

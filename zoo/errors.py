@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib.util import find_spec
 
 
 class UsageError(ValueError):
@@ -43,6 +44,12 @@ def one_of(name: str, value: object, legal: Iterable[object]) -> None:
     legal = list(legal)
     if value not in legal:
         raise UsageError(f"{name}={value}: unknown{did_you_mean(value, legal)}; legal are {listing(legal)}")
+
+
+def installed(package: str, name: str) -> None:
+    """Refuse what an optional package is needed for and not there."""
+    if find_spec(package) is None:
+        raise UsageError(f"{name}: needs the package {package}, which is not installed: pip install {package}")
 
 
 def did_you_mean(value: object, legal: Iterable[object]) -> str:

@@ -5,13 +5,14 @@ one of them dies.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 import torch.distributed as dist
@@ -64,12 +65,33 @@ def run_apart(config: DictConfig) -> bool:
     """
     if not (is_parallel(config) and HydraConfig.initialized() and HydraConfig.get().mode is RunMode.MULTIRUN):
         return False
-    if "RANK" in os.environ or SLURMEnvironment.detect():
-        raise UsageError("-m does not go with torchrun or srun: start one command for each job of the sweep")
-    status = subprocess.call([sys.executable, sys.argv[0], *HydraConfig.get().overrides.task])
+    refuse_many_jobs("-m")
+    status = in_own_process(words_of_a_run())
     if status:
         sys.exit(status)
     return True
+
+
+def refuse_many_jobs(word: str) -> None:
+    """Tell that several jobs in one command do not go with processes that others have started."""
+    if "RANK" in os.environ or SLURMEnvironment.detect():
+        raise UsageError(f"{word} does not go with torchrun or srun: start one command for each job of the sweep")
+
+
+def words_of_a_run() -> list[str]:
+    """The words of the command line for one run of a sweep, without those that ask for the sweep."""
+    return [word for word in HydraConfig.get().overrides.task if not word.lstrip("+~").startswith(("sweep=", "sweep."))]
+
+
+def in_own_process(words: list[str], log: IO[str] | None = None) -> int:
+    """Run this script with other words; its exit status. What it prints goes to `log`, if given. Ctrl-C is for that
+    process, which saves and ends."""
+    process = subprocess.Popen([sys.executable, sys.argv[0], *words], stdout=log, stderr=log)
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        return process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def check(trainer: Trainer, model: LightningModule) -> None:

@@ -51,6 +51,11 @@ class RBF(Classifier):
             self.basis.width.fill_(inputs**0.5)  # as far as two random pictures are apart
         self.network = Sequential(nn.Flatten(), self.basis, nn.Linear(units, num_classes))
 
+    def check(self, data: Any) -> None:
+        units, pictures = len(self.basis.centres), len(data.splits["train"].pictures)
+        if self.centres == "kmeans" and units > pictures:
+            raise UsageError(f"model.units={units}: must be at most {pictures}, the number of pictures")
+
     def setup(self, stage: str) -> None:
         """Place the centres before a run begins; a checkpoint that it goes on from is loaded after this."""
         if stage == "fit" and self.centres == "kmeans":
@@ -60,11 +65,8 @@ class RBF(Classifier):
     @torch.no_grad()
     def place(self, pictures: Tensor) -> None:
         """The centres at the means of the pictures, each as wide as the nearest other one is far."""
-        units = len(self.basis.centres)
-        if units > len(pictures):
-            raise UsageError(f"model.units={units}: must be at most {len(pictures)}, the number of pictures")
         seed = torch.initial_seed() % 2**32
-        means = KMeans(units, n_init=1, random_state=seed).fit(pictures.flatten(1).numpy())
+        means = KMeans(len(self.basis.centres), n_init=1, random_state=seed).fit(pictures.flatten(1).numpy())
         centres = torch.from_numpy(means.cluster_centers_)
         far = torch.cdist(centres, centres).fill_diagonal_(torch.inf)
         self.basis.centres.copy_(centres)

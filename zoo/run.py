@@ -21,6 +21,7 @@ from zoo.checkpoint import kind_of, located, read
 from zoo.compilation import compile_network
 from zoo.errors import UsageError, at_least, between, listing, one_of
 from zoo.namespace import Namespace
+from zoo.training import Trainable
 from zoo.tuning import find_rate
 
 INTERRUPTED = 130  # the exit status of a program ended by Ctrl-C
@@ -46,7 +47,7 @@ def suited(model: Any, facts: dict[str, Any]) -> Any:
     return next((kind for kind in kinds if set(facts) <= set(signature(kind).parameters)), model)
 
 
-def build_model(config: DictConfig, facts: dict[str, Any]) -> LightningModule:
+def build_model(config: DictConfig, facts: dict[str, Any]) -> Trainable:
     """The model of the configuration, made to the measure of the data (its ``facts``), with its optimizer."""
     target = suited(get_class(config.model._target_), facts)
     config.model._target_ = f"{target.__module__}.{target.__name__}"
@@ -178,6 +179,7 @@ def train(config: DictConfig) -> dict[str, float]:
     seed_everything(config.seed, verbose=False)
     data = build_data(config)
     model = build_model(config, data.facts)
+    model.check(data)
     if config.ckpt_path:
         config.ckpt_path = str(located("ckpt_path", config.ckpt_path, Path(config.paths.runs) / config.name))
         check_checkpoint(config.ckpt_path, model, config)
@@ -192,6 +194,8 @@ def train(config: DictConfig) -> dict[str, float]:
     callbacks = [*built(config.callbacks), KeepConfig(config)]
     trainer = build_trainer(config, callbacks=callbacks, logger=built(config.logger))
     parallel.check(trainer, model)
+    # Lightning does this, too, but after loading a checkpoint, whose float64 weights would be rounded to float32.
+    trainer.strategy.precision_plugin.convert_module(model)
 
     if parallel.is_first():
         record.begin(config, folder)
@@ -249,6 +253,7 @@ def report(console: Console, title: str, metrics: Any, model: LightningModule, f
         "metrics.json": "the numbers of the table above",
         "config.yaml": "the resolved configuration, and command.txt, the command",
         "record.json": "seed, versions, commit",
+        "fit-profile.txt": "where the time went; test-profile.txt: in the test",
         "pictures": listing(sorted(path.name for path in (folder / "pictures").glob("*.png"))),
         "samples.txt": "what the model wrote after each epoch",
         "translations.txt": "the test sentences: source, = reference, > what the model made of it",

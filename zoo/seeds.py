@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from zoo import record
-from zoo.errors import at_least, between
+from zoo.errors import UsageError, at_least, between
 from zoo.run import build_data, build_model, build_trainer, new_folder
 
 SPECTATORS = ("progress", "interrupt", "curves", "last")  # callbacks for someone who watches one run, or goes on
@@ -48,10 +48,13 @@ def train_seeds(config: DictConfig) -> list[dict[str, float]]:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
+    if "sweep" in config:
+        raise UsageError("sweep=optuna: goes with scripts/train.py alone")
     at_least("seeds", config.seeds, 1)
     between("seed", config.seed, 0, 2**32 - config.seeds)
     at_least("trainer.max_epochs", config.trainer.max_epochs, 1)
-    build_model(config, build_data(config).facts)  # whatever is wrong is told here
+    data = build_data(config)
+    build_model(config, data.facts).check(data)  # whatever is wrong is told here
     folder = new_folder(config)
     first, started = config.seed, time.perf_counter()
     config.paths.run = str(folder)

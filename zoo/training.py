@@ -44,6 +44,9 @@ class Trainable(LightningModule):
         """Of several processes the mean."""
         super().log(*args, **{**options, "sync_dist": True})
 
+    def check(self, data: Any) -> None:
+        """Raise UsageError for a data module that this model cannot be trained on. Called before the run begins."""
+
     def parameter_groups(self) -> Iterable[Any]:
         """What the optimizer is given: all parameters, or groups of them with options of their own."""
         return self.parameters()
