@@ -134,7 +134,8 @@ def pieces(rows: list[Tensors]) -> Iterator[list[Tensors]]:
     for row in rows:
         count = row[0].numel()
         if count > size and all(tensor.is_contiguous() for tensor in row):
-            for parts in zip(*(tensor.view(-1).split(size) for tensor in row), strict=True):
+            part = -(-count // round(count / size))  # parts of equal size
+            for parts in zip(*(tensor.view(-1).split(part) for tensor in row), strict=True):
                 yield [[part] for part in parts]
             continue
         if small and total + count > size:
