@@ -126,7 +126,7 @@ class Optimizer(torch.optim.Optimizer):
 
 
 def pieces(rows: list[Tensors]) -> Iterator[list[Tensors]]:
-    """Turn rows of equally large tensors into columns of at most PIECE bytes each: small tensors together,
+    """Turn rows of equally large tensors into columns of about PIECE bytes each: small tensors together,
     large ones in parts."""
     size = PIECE // rows[0][0].element_size()
     small: list[Tensors] = []
