@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from scratch.testing import Audit, require_equal_networks, resolve
 from scripts import translate, verify
@@ -19,7 +20,7 @@ from zoo.cli import command
 from zoo.decoding import Cache, greedy
 from zoo.errors import UsageError
 from zoo.seq2seq import Seq2Seq, packed_places
-from zoo.vocabulary import BOS, PAD
+from zoo.vocabulary import BOS, EOS, PAD
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore:.*self.log.*")]
 
@@ -122,6 +123,20 @@ def test_the_cache_changes_nothing(layers: str, way: str) -> None:
 
     begin = torch.full((20, 1), BOS)
     assert torch.equal(greedy(network.decode, memory, begin, 9), greedy(from_the_beginning, memory, begin, 9))
+
+
+def test_the_gradient_of_each_word_of_the_source() -> None:
+    network = model("scratch.nn").train()
+    source, target = torch.tensor([[4, 5, 6, 7], [5, 7, PAD, PAD]]), torch.tensor([[BOS, 4, EOS], [BOS, 5, EOS]])
+    norms = network.gradient_per_step((source, target))
+    assert norms.shape == (4,)
+    assert (norms > 0).all()
+    # of the longer sentence alone come the last two
+    words = network.encoder.embedding(source[:1]).detach().requires_grad_()
+    read = network.encoder.read(pack_padded_sequence(words, torch.tensor([4]), True), source[:1] != PAD)
+    rows = network.states(target[:1, :-1], read), network.states(target[1:, :-1], network.encode(source[1:, :2]))
+    network.loss(torch.cat(rows).flatten(0, 1), target[:, 1:].flatten()).backward()
+    torch.testing.assert_close(norms[2:], words.grad[0, 2:].norm(dim=1))
 
 
 @pytest.mark.parametrize("way", WAYS)

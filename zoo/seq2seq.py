@@ -27,9 +27,10 @@ from torch.nn.utils.rnn import PackedSequence
 from zoo.attention_picture import AttentionPicture
 from zoo.decoding import Cache
 from zoo.errors import UsageError, between, one_of, whole
+from zoo.gradient_picture import GradientPicture, gradient_norms
 from zoo.namespace import Namespace
 from zoo.recurrent import Recurrent, State
-from zoo.translation import Translator
+from zoo.translation import Batch, Translator
 from zoo.vocabulary import PAD
 
 Memory = tuple[Tensor, Tensor, tuple[Tensor, ...]]  # m (N, S, H), where there is no PAD (N, S), s₀ (N, depth, H)
@@ -79,14 +80,20 @@ class Encoder(Module):
         )
 
     def forward(self, source: Tensor) -> Memory:
-        known = source != PAD
-        place = packed_places(known)
-        words = self.dropout(self.embedding(source.flatten()[place.data]))
-        read, state = self.recurrent(PackedSequence(words, *place[1:]))
-        m = read.data.new_zeros(known.numel(), read.data.shape[1]).index_copy(0, place.data, read.data)
+        return self.read(self.words(source), source != PAD)
+
+    def words(self, source: Tensor) -> PackedSequence:
+        """The embedded tokens, without PAD."""
+        place = packed_places(source != PAD)
+        return place._replace(data=self.dropout(self.embedding(source.flatten()[place.data])))
+
+    def read(self, words: PackedSequence, known: Tensor) -> Memory:
+        read, state = self.recurrent(words)
+        places = packed_places(known).data
+        m = read.data.new_zeros(known.numel(), read.data.shape[1]).index_copy(0, places, read.data)
         directions = self.recurrent.directions
         ends = (part.unflatten(1, (-1, directions)).flatten(2) for part in first(state))  # both directions side by side
-        return m.view(*source.shape, -1), known, tuple(ends)
+        return m.view(*known.shape, -1), known, tuple(ends)
 
 
 class Decoder(Module):
@@ -175,5 +182,15 @@ class Seq2Seq(Translator):
         """The weights of the attention (1, T, S), for its picture; source (1, S), target (1, T)."""
         return {"decoder to encoder": self.decoder(target, self.encode(source), None)[1].cpu()}
 
+    def gradient_per_step(self, batch: Batch) -> Tensor:
+        """Of the loss of the whole translation, by the words of the source: the attention leads to each of them."""
+        source, target = batch
+
+        def loss(words: PackedSequence) -> Tensor:
+            states = self.states(target[:, :-1], self.encoder.read(words, source != PAD))
+            return self.loss(states.flatten(0, 1), target[:, 1:].flatten())
+
+        return gradient_norms(self.encoder.words(source), loss)
+
     def configure_callbacks(self) -> list[Callback]:
-        return [*super().configure_callbacks(), AttentionPicture()]
+        return [*super().configure_callbacks(), AttentionPicture(), GradientPicture()]
