@@ -218,6 +218,15 @@ def block_factors(drawn, opt, group, rows, keys, like):
 # Up to KEPT rows and keys: a group of heads is a block.
 
 
+def put_product(out: Tensor, a: Tensor, b: Tensor, factor: float = 1.0) -> None:
+    """out (n, h, L, D) ← factor · a b, for a and b of n·h matrices; where that is possible without a copy."""
+    if out.is_contiguous() and out.dtype is a.dtype:
+        flat = out.view(-1, *out.shape[2:])
+        torch.baddbmm(flat, a, b, beta=0, alpha=factor, out=flat)
+    else:
+        out.copy_(torch.bmm(a, b).mul_(factor).view(out.shape))
+
+
 def attend_short(q, k, v, mask, drawn, opt):
     (N, H, L, _), S, D = q.shape, k.shape[2], v.shape[3]
     o = torch.empty_like(q) if q.shape[3] == D else q.new_empty(N, H, L, D)
@@ -229,7 +238,7 @@ def attend_short(q, k, v, mask, drawn, opt):
         x.sub_(x.amax(-1, keepdim=True).clamp_min_(lowest(x))).exp2_()
         x.mul_(x.sum(-1, keepdim=True).clamp_min_(1).reciprocal_())
         a = x if drawn is None else x * block_factors(drawn, opt, group, *everything, x)
-        o[group] = torch.bmm(a, flat(v, group)).unflatten(0, o[group].shape[:2])  # (3)
+        put_product(o[group], a, flat(v, group))  # (3)
     return o, p
 
 
@@ -242,10 +251,8 @@ def adjoint_short(grad, delta, q, k, v, drawn, p, opt, needs):
         p_, grad_, r = p[group].flatten(0, 1), flat(grad, group), None
         if drawn is not None:
             r = block_factors(drawn, opt, group, slice(0, L), slice(0, S), p_)
-        heads = p[group].shape[:2]
         if grad_v is not None:
-            a = p_ if r is None else p_ * r
-            grad_v[group] = torch.bmm(a.mT, grad_).unflatten(0, heads)  # (4)
+            put_product(grad_v[group], (p_ if r is None else p_ * r).mT, grad_)  # (4)
         if grad_q is None and grad_k is None:
             continue
         x_bar = torch.bmm(grad_, flat(v, group).mT)  # (5)
@@ -253,9 +260,9 @@ def adjoint_short(grad, delta, q, k, v, drawn, p, opt, needs):
             x_bar.mul_(r)
         x_bar.sub_(flat(delta, group)).mul_(p_)  # (6)
         if grad_q is not None:
-            grad_q[group] = torch.bmm(x_bar, flat(k, group)).mul_(opt.scale).unflatten(0, heads)  # (7)
+            put_product(grad_q[group], x_bar, flat(k, group), opt.scale)  # (7)
         if grad_k is not None:
-            grad_k[group] = torch.bmm(x_bar.mT, flat(q, group)).mul_(opt.scale).unflatten(0, heads)
+            put_product(grad_k[group], x_bar.mT, flat(q, group), opt.scale)
     return *grads, None
 
 
