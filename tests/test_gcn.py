@@ -4,7 +4,6 @@ import copy
 import csv
 import os
 import pickle
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,8 +13,6 @@ import torch
 
 import scratch.optim
 from scratch.testing import Audit
-from scripts import seeds, train
-from zoo.cli import command
 from zoo.data.graphs import GeneratedGraphs, GeneratedRelations
 from zoo.data.karate import GROUPS, Karate
 from zoo.data.neighbours import Neighbours
@@ -274,44 +271,26 @@ def test_early_stopping_as_kipf_has_it():
         assert trainer.should_stop is stops
 
 
-@pytest.fixture
-def start(tmp_path, monkeypatch):
-    """Runs a script in an empty folder; gives its exit status."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-
-    def run(script, *words):
-        monkeypatch.setattr(sys, "argv", [script.__name__, *words])
-        try:
-            command(script.task, script.__name__.rpartition(".")[2])
-        except SystemExit as end:
-            return end.code
-        return 0
-
-    return run
-
-
 @pytest.mark.parametrize("impl", ["native", "scratch"])
-def test_karate_draws_its_embedding(impl, start):
-    assert start(train, "experiment=gcn_karate", f"impl={impl}", "trainer.max_epochs=5", "paths.run=out") == 0
+def test_karate_draws_its_embedding(impl, call):
+    assert call("train", "experiment=gcn_karate", f"impl={impl}", "trainer.max_epochs=5", "paths.run=out") == 0
     for name in ("embedding", "confusion_matrix", "learning_curves"):
         assert Path(f"out/pictures/{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("words", [["experiment=gcn_graphs"], ["experiment=rgcn_relations", "data.neighbours=[5,5]"]])
-def test_other_tasks_train(words, start):
-    assert start(train, *words, "trainer.max_epochs=1", "paths.run=out") == 0
+def test_other_tasks_train(words, call):
+    assert call("train", *words, "trainer.max_epochs=1", "paths.run=out") == 0
 
 
-def test_a_model_and_data_that_do_not_go_together(start, capsys):
-    assert start(train, "model=gcn", "data=digits") == 2
+def test_a_model_and_data_that_do_not_go_together(call, capsys):
+    assert call("train", "model=gcn", "data=digits") == 2
     assert "do not go together" in capsys.readouterr().err
 
 
-def test_many_seeds_end_with_mean_and_deviation(start, capsys):
+def test_many_seeds_end_with_mean_and_deviation(call, capsys):
     words = ["experiment=gcn_karate", "trainer.max_epochs=5", "seed=3", "seeds=3", "paths.run=out"]
-    assert start(seeds, *words) == 0
+    assert call("seeds", *words) == 0
     assert "±" in capsys.readouterr().out
     with open("out/seeds.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -352,11 +331,11 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("impl", ["native", "scratch"])
 @pytest.mark.parametrize(("experiment", "least"), [("gcn_cora", 0.805), ("gcn_citeseer", 0.69)])
-def test_the_published_accuracy(experiment, least, impl, start):
+def test_the_published_accuracy(experiment, least, impl, call):
     """Five seeds: the published means over 100 are 81.5 and 70.3 per cent, with deviations of about 0.6."""
     citations({"gcn_cora": "Cora", "gcn_citeseer": "CiteSeer"}[experiment])
     words = [f"experiment={experiment}", f"impl={impl}", "seeds=5", "paths.run=out", f"paths.data_dir={DATA}"]
-    assert start(seeds, *words) == 0
+    assert call("seeds", *words) == 0
     with open("out/seeds.csv", newline="") as file:
         accuracies = [float(row["test/accuracy"]) for row in csv.DictReader(file)]
     assert sum(accuracies) / 5 >= least
