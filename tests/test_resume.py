@@ -1,5 +1,6 @@
 """What goes on from a checkpoint in float64, in one process or two, ends as an unbroken run: bit for bit."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,14 @@ def test_one_process(start):
     assert start(*WORDS, "paths.run=half", "trainer.max_epochs=1") == 0
     assert start(*WORDS, "paths.run=resumed", "ckpt_path=half") == 0
     same(Path("unbroken"), Path("resumed"))
+
+
+def test_evaluated_in_float64(call):
+    """The numbers of the run that left the checkpoint, to the bit."""
+    all_of_it = [word for word in WORDS if "limit_val" not in word and "limit_test" not in word]
+    assert call("train", *all_of_it, "paths.run=run", "trainer.max_epochs=1") == 0
+    assert call("eval", "ckpt=run", "to=again") == 0
+    assert json.loads(Path("again/metrics.json").read_text()) == json.loads(Path("run/metrics.json").read_text())
 
 
 def begin(folder: Path, script: str, *words: str) -> subprocess.Popen:

@@ -82,6 +82,12 @@ def build_trainer(config: DictConfig, **options: Any) -> Trainer:
         raise UsageError(f"trainer: {error}") from error
 
 
+def give_precision(model: LightningModule, trainer: Trainer) -> None:
+    """Give the model the precision of the trainer: Lightning does so only after it has loaded a checkpoint, and would
+    have rounded its float64 weights to float32."""
+    trainer.strategy.precision_plugin.convert_module(model)
+
+
 def with_impl(config: DictConfig, impl: DictConfig) -> DictConfig:
     """The same configuration with another implementation."""
     config = config.copy()
@@ -194,8 +200,7 @@ def train(config: DictConfig) -> dict[str, float]:
     callbacks = [*built(config.callbacks), KeepConfig(config)]
     trainer = build_trainer(config, callbacks=callbacks, logger=built(config.logger))
     parallel.check(trainer, model)
-    # Lightning does this, too, but after loading a checkpoint, whose float64 weights would be rounded to float32.
-    trainer.strategy.precision_plugin.convert_module(model)
+    give_precision(model, trainer)
 
     if parallel.is_first():
         record.begin(config, folder)
