@@ -90,7 +90,10 @@ def call(tmp_path, monkeypatch):
         module = importlib.import_module(f"scripts.{script}")
         monkeypatch.setattr(sys, "argv", [f"scripts/{script}.py", *words])
         try:
-            command(module.task, script, getattr(module, "prepare", lambda words: None))
+            if hasattr(module, "task"):
+                command(module.task, script, getattr(module, "prepare", lambda words: None))
+            else:
+                module.main()
         except SystemExit as end:
             return int(end.code or 0)
         return 0

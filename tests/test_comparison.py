@@ -1,18 +1,16 @@
 """Runs are compared by what differs, and their curves are overlaid."""
 
 import json
-import sys
+from pathlib import Path
 
 import pytest
 
-from scripts import compare
 from zoo.comparison import overlaid, read, short_names
 
 
 @pytest.fixture
-def runs(tmp_path, monkeypatch):
+def runs(tmp_path):
     """Two folders of runs, and one of a run that was broken off."""
-    monkeypatch.chdir(tmp_path)
     for name, lr in (("first", 0.1), ("second", 0.01), ("broken", 0.01)):
         folder = tmp_path / "runs" / name
         (folder / "csv").mkdir(parents=True)
@@ -30,23 +28,14 @@ def runs(tmp_path, monkeypatch):
     return [tmp_path / "runs" / name for name in ("first", "second", "broken")]
 
 
-def start(monkeypatch, *words) -> int:
-    monkeypatch.setattr(sys, "argv", ["compare.py", *map(str, words)])
-    try:
-        compare.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
-def test_what_differs_is_told_and_nothing_else(runs, monkeypatch, capsys):
-    assert start(monkeypatch, *runs) == 0
+def test_what_differs_is_told_and_nothing_else(runs, call, capsys):
+    assert call("compare", *map(str, runs)) == 0
     told = capsys.readouterr().out
     for part in ("optimizer.lr", "versions.x", "1 files", "90.00%", "99.00%", "broken: has no metrics.json"):
         assert part in told
     for part in ("seed", "betas", "save_dir", "checkpoints", "commit", "versions.torch"):
         assert part not in told
-    assert (runs[0].parents[1] / "comparison.png").read_bytes().startswith(b"\x89PNG")
+    assert Path("comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_colour_for_each_run_and_a_panel_for_each_quantity(runs):

@@ -5,7 +5,9 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import torch
 
 from zoo.errors import Failure
 from zoo.keep import WholeFiles, write_whole
+from zoo.mlp import MLP
 
 
 def test_a_failing_write_leaves_what_was_there(tmp_path, monkeypatch):
@@ -63,6 +66,101 @@ def test_killed_at_fifty_moments(tmp_path):
         checkpoint = torch.load(path, weights_only=True)
         assert checkpoint["global_step"] >= seen
         assert torch.equal(checkpoint["weights"], torch.full((20_000,), float(checkpoint["global_step"])))
+
+
+class Training:
+    """A training in a process of its own, which tells at which step it begins."""
+
+    def __init__(self, start, *words: str) -> None:
+        self.told, telling = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 1
+            try:
+                for stream in (1, 2):
+                    os.dup2(os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+                MLP.on_train_start = lambda model: os.write(telling, b"%d" % model.global_step)
+                status = start(*words)
+            finally:
+                os._exit(status)
+        os.close(telling)
+
+    def computed(self) -> float:
+        """Seconds; a machine that is busy with something else makes no difference to them."""
+        return time.clock_gettime((~self.pid << 3) | 2)  # Linux's number for the clock of another process
+
+    def began(self) -> int | None:
+        """Its first step; None where it ended before. Waits for either."""
+        with open(self.told, "rb", buffering=0) as told:
+            step = told.read(20)
+        return int(step) if step else None
+
+    def ended(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        assert os.waitpid(self.pid, 0)[1] == signal.SIGKILL, Path("output.txt").read_text()
+
+
+def newest() -> Path | None:
+    return max(Path("runs").glob("*/*/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime, default=None)
+
+
+def step_of(path: Path | None) -> int:
+    return 0 if path is None else torch.load(path, weights_only=True)["global_step"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the clock of another process")
+def test_a_training_killed_at_fifty_moments(start, tmp_path, monkeypatch):
+    """Five trainings are each killed ten times, half of the time before their first step, and taken up again.
+
+    No kill leaves an unreadable checkpoint; every process begins at the step of the last one, and at zero only where
+    there is none; and the end is that of an unbroken training.
+    """
+    tiny = ["impl=native", "model=mlp", "model.width=8", "model.dropout=0.3", "data.image_size=8", "data.batch_size=8"]
+    quick = ["+trainer.limit_train_batches=7", "+trainer.limit_val_batches=1", "+trainer.limit_test_batches=1"]
+    words = [*tiny, *quick, "callbacks.last.steps=2", "callbacks.progress=null", "logger=csv"]
+    assert start(*words, "trainer.max_epochs=1", "paths.run=first") == 0  # from here on everything is imported
+
+    generator, kills = random.Random(0), Counter()
+    for chain in range(5):
+        folder = tmp_path / str(chain)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        probe = Training(start, *words, "paths.run=probe")
+        assert probe.began() == 0
+        preparing = probe.computed()
+        probe.kill()
+        for trial in range(10):
+            last = newest()
+            step = step_of(last)
+            resume = [] if last is None else ["ckpt_path=last" if trial % 2 else f"ckpt_path={last.parents[1]}"]
+            training = Training(start, *words, "trainer.max_epochs=1000", *resume)
+            moment = generator.uniform(0, 2 * preparing)
+            while training.computed() < moment and not training.ended():
+                time.sleep(0.002)
+            training.kill()
+            began = training.began()
+            assert began in (None, step)
+            assert step_of(newest()) >= step
+            when = "before its first step" if began is None else "later"
+            kills[when, "no checkpoint" if newest() is None else "a checkpoint"] += 1
+    assert sum(kills.values()) == 50
+    for phase in (("before its first step", "no checkpoint"), ("before its first step", "a checkpoint")):
+        assert kills[phase] >= 3, kills
+    assert kills["later", "a checkpoint"] >= 10, kills
+
+    epochs = f"trainer.max_epochs={step_of(newest()) // 7 + 1}"
+    assert start(*words, epochs, "ckpt_path=last", "paths.run=mended") == 0
+    assert start(*words, epochs, "paths.run=unbroken") == 0
+    mended, unbroken = (
+        torch.load(f"{name}/checkpoints/last.ckpt", weights_only=True) for name in ("mended", "unbroken")
+    )
+    assert mended["global_step"] == unbroken["global_step"]
+    for name, weight in unbroken["state_dict"].items():
+        assert torch.equal(mended["state_dict"][name], weight)
 
 
 def test_the_record_of_a_run_and_going_on_from_the_last(start):

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile, record_function
 from torchvision.models import resnet18
 
-from zoo.errors import UsageError, at_least, did_you_mean, listing, one_of
+from zoo.errors import UsageError, at_least, did_you_mean, listed, listing, one_of, whole
 from zoo.namespace import Namespace
 from zoo.run import build_data, build_model, with_impl
 from zoo.vocabulary import SPECIALS, Vocabulary
@@ -226,8 +226,13 @@ def benchmark(config: DictConfig) -> list[Result]:
     warnings.filterwarnings("ignore", message=".*self.log.*")
     at_least("seconds", config.seconds, 0)
     one_of("clock", config.clock, CLOCKS)
-    if config.threads:
+    if config.threads is not None:
+        whole("threads", config.threads, 1)
         torch.set_num_threads(config.threads)
+    try:
+        torch.empty(0, device=config.device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"device={config.device}: {str(error).splitlines()[0]}") from None
     tasks = list(plan(config))
     console = Console()
     results = [
@@ -248,8 +253,9 @@ def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:
     """Name of a task, and what builds it from an implementation, for ours and for the reference."""
     one_of("what", config.what, ("all", "model", "layers", "optimizers", "graph", "translation"))
     if config.what in ("all", "model"):
+        listed("batch_sizes", config.batch_sizes)
         for size in config.batch_sizes:
-            at_least("batch_sizes", size, 1)
+            whole("batch_sizes", size, 1)
             build: Build = partial(training_step, config, batch_size=size)
             yield f"{config.model._target_.rpartition('.')[2]} training step, batch {size}", build, build
     if config.what in ("all", "layers"):
@@ -261,13 +267,15 @@ def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:
             ours, theirs = (partial(optimizer_step, entry, options) for options in ("kwargs", "reference_kwargs"))
             yield name, partial(ours, device=config.device), partial(theirs, device=config.device)
     if config.what == "graph":
+        listed("graph.nodes", config.graph.nodes)
         for nodes in config.graph.nodes:
-            at_least("graph.nodes", nodes, 1)
+            whole("graph.nodes", nodes, 1)
             build = partial(graph_call, config.graph, nodes=nodes, device=config.device)
             yield f"GCNConv, {nodes:,} nodes", build, build
     if config.what == "translation":
+        listed("translation.lengths", config.translation.lengths)
         for length in config.translation.lengths:
-            at_least("translation.lengths", length, 2)
+            whole("translation.lengths", length, 2)
             build = partial(translation_step, config, length=length)
             yield f"{config.model._target_.rpartition('.')[2]} training step, {length} tokens", build, build
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import Module
 from torchmetrics.classification import MulticlassAccuracy
 
-from zoo.errors import at_least
+from zoo.errors import whole
 from zoo.namespace import Namespace
 from zoo.pictures import ClassifierPictures
 from zoo.training import Trainable
@@ -35,7 +35,7 @@ class Classifier(Trainable):
         **training: Any,
     ) -> None:
         super().__init__(**training)
-        at_least("num_classes", num_classes, 2)
+        whole("num_classes", num_classes, 2)
         self.loss = Namespace(layers).CrossEntropyLoss()
         self.val_accuracy = MulticlassAccuracy(num_classes, average="micro")
         self.test_accuracy = MulticlassAccuracy(num_classes, average="micro")

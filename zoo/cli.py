@@ -116,7 +116,7 @@ def explain(error: BaseException) -> str:
     cause = error.__cause__
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = error.missing_cfg_file.rpartition("/")
-        options = list(error.options or ())
+        options = list(error.options or ()) or sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         also = ", or any importable package" if group == "impl" else ""
         return f"{group}={choice}: unknown{did_you_mean(choice, options)}; legal are {listing(options)}{also}"
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and cause.full_key:
@@ -124,6 +124,9 @@ def explain(error: BaseException) -> str:
         legal = [str(name) for name in cause.parent_node or ()]
         where = f" of {parent}" if parent else ""
         return f"{cause.full_key}: unknown key{did_you_mean(key, legal)}; the keys{where} are {listing(legal)}"
+    unplaced = re.match(r"Could not override '([^']*)'.*\+(\S+)", one_line(error))
+    if unplaced:
+        return f"{unplaced[2]}: {unplaced[1]} is no group of this script; --help lists them"
     if isinstance(error, OverrideParseException):
         return f"{error.override}: not of the form key=value"
     if isinstance(error, InstantiationException) and cause is not None:

@@ -1,6 +1,6 @@
 """The user's mistakes, told in one line that names the wrong value and the legal ones; and what nobody can help."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
 
@@ -37,6 +37,12 @@ def between(name: str, value: object, low: float, high: float) -> None:
     """Refuse what is not a number or is outside [low, high)."""
     if not low <= number(name, value) < high:
         raise UsageError(f"{name}={value}: must be at least {low} and less than {high}")
+
+
+def listed(name: str, value: object) -> None:
+    """Refuse what is not a list."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise UsageError(f"{name}={value}: must be a list, such as {name}=[{value}]")
 
 
 def one_of(name: str, value: object, legal: Iterable[object]) -> None:

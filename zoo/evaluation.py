@@ -39,12 +39,10 @@ def rebuilt(config: DictConfig) -> tuple[Path, dict[str, Any], Any, LightningMod
     """The checkpoint, where it lies and what it holds, its data, and its model without its weights, all with what the
     configuration changes. Raises UsageError where they do not go together."""
     path, checkpoint = asked_for(config.ckpt)
-    asked, trained = plain_values(config.model), checkpoint["config"]["model"]
-    if asked["_target_"] != kind_of(checkpoint):
-        raise UsageError(
-            f"ckpt={path}: holds a {kind_of(checkpoint)}, but the model asked for is a {asked['_target_']}"
-        )
-    options = {name: value for name, value in asked.items() if value != trained.get(name)}
+    kind, trained = config.model._target_, checkpoint["config"]["model"]
+    if kind != kind_of(checkpoint):
+        raise UsageError(f"ckpt={path}: holds a {kind_of(checkpoint)}, but the model asked for is a {kind}")
+    options = {name: value for name, value in plain_values(config.model).items() if value != trained.get(name)}
     if "impl" in config:
         options["layers"] = config.impl.layers
     data = build_data(config)

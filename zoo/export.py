@@ -14,6 +14,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,8 @@ def exported(model: Module, inputs: Any) -> ExportedProgram:
     given = tuple(tensors(inputs))
     sizes = tuple(dict.fromkeys(range(1 if x.is_floating_point() else x.dim()), Dim.AUTO) for x in given)
     try:
-        program = torch.export.export(Network(model, inputs), given, dynamic_shapes=(sizes,))
+        with redirect_stderr(io.StringIO()):  # where it prints the program as far as it came
+            program = torch.export.export(Network(model, inputs), given, dynamic_shapes=(sizes,))
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
         raise Failure(f"torch.export cannot make a program of {type(model).__name__}: {reason}") from error

@@ -15,7 +15,7 @@ from torch.nn import Module, ModuleList
 
 from zoo.classification import Classifier
 from zoo.embedding import EmbeddingPicture
-from zoo.errors import at_least, between, one_of
+from zoo.errors import at_least, between, listed, one_of, whole
 from zoo.namespace import Namespace
 
 ACTIVATIONS = ("ReLU", "Tanh", "Sigmoid", "LeakyReLU", "GELU", "Identity")
@@ -57,9 +57,9 @@ class GraphEncoder(Module):
         between("model.dropout", dropout, 0, 1)
         at_least("the length of model.hidden", len(hidden), 1)
         for size in hidden:
-            at_least("model.hidden", size, 1)
+            whole("model.hidden", size, 1)
         if num_bases is not None:
-            at_least("model.num_bases", num_bases, 1)
+            whole("model.num_bases", num_bases, 1)
         self.nn = layers
         self.relations = num_relations
         self._options = {"num_relations": num_relations, "num_bases": num_bases} if num_relations else {}
@@ -138,6 +138,7 @@ class GCN(Classifier):
         **training: Any,
     ) -> None:
         super().__init__(layers, num_classes, **training)
+        listed("model.hidden", hidden)
         hidden = list(hidden)
         self.save_hyperparameters(ignore=list(training))
         one_of("model.head", head, ("convolution", "linear"))
@@ -196,6 +197,7 @@ class GraphGCN(Classifier):
         **training: Any,
     ) -> None:
         super().__init__(layers, num_classes, **training)
+        listed("model.hidden", hidden)
         hidden = list(hidden)
         self.save_hyperparameters(ignore=list(training))
         one_of("model.readout", readout, ("mean", "sum", "max"))
@@ -213,7 +215,7 @@ class StopAboveMean(Callback):
     """End training once the monitored value is above its mean over the last `window` epochs: Kipf's early stopping."""
 
     def __init__(self, monitor: str = "val/objective", window: int = 10) -> None:
-        at_least("callbacks.early_stopping.window", window, 1)
+        whole("callbacks.early_stopping.window", window, 1)
         self.monitor, self.window = monitor, window
         self.values: list[float] = []
 

@@ -12,7 +12,7 @@ from lightning import LightningModule, Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
-from zoo.errors import Failure
+from zoo.errors import Failure, at_least, whole
 
 
 def write_whole(path: Path, content: Any) -> None:
@@ -84,6 +84,10 @@ class Last(Checkpoint):
     """
 
     def __init__(self, path: str, minutes: float | None = None, steps: int | None = None) -> None:
+        if minutes is not None:
+            at_least("callbacks.last.minutes", minutes, 0)
+        if steps is not None:
+            whole("callbacks.last.steps", steps, 1)
         self.path, self.minutes, self.steps = path, minutes, steps
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from torch.nn import Sequential
 
 from zoo.classification import Classifier
-from zoo.errors import at_least, between, one_of
+from zoo.errors import between, one_of, whole
 from zoo.namespace import Namespace
 
 ACTIVATIONS = ("Sigmoid", "Tanh", "ReLU", "LeakyReLU", "GELU", "Identity")
@@ -39,8 +39,8 @@ class MLP(Classifier):
         super().__init__(layers, num_classes, **training)
         self.save_hyperparameters(ignore=list(training))
         one_of("model.activation", activation, ACTIVATIONS)
-        at_least("model.width", width, 1)
-        at_least("model.depth", depth, 0)
+        whole("model.width", width, 1)
+        whole("model.depth", depth, 0)
         between("model.dropout", dropout, 0, 1)
         nn = Namespace(layers)
         sizes = [prod((channels, image_size, image_size)), *[width] * depth]

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import Sequential
 
 from zoo.classification import Classifier
-from zoo.errors import UsageError, at_least, one_of
+from zoo.errors import UsageError, one_of, whole
 from zoo.namespace import Namespace
 
 
@@ -40,7 +40,7 @@ class RBF(Classifier):
     ) -> None:
         super().__init__(layers, num_classes, **training)
         self.save_hyperparameters(ignore=list(training))
-        at_least("model.units", units, 2)
+        whole("model.units", units, 2)
         one_of("model.centres", centres, ("kmeans", "random"))
         nn = Namespace(layers)
         inputs = prod((channels, image_size, image_size))

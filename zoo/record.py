@@ -14,13 +14,18 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from zoo.errors import UsageError
+
 ROOT = Path(__file__).parents[1]
 
 
 def begin(config: DictConfig, folder: Path) -> None:
     """Make the run's folder with config.yaml (resolved), command.txt, record.json (seed, versions, commit, machine)
     and, where the working tree differs from that commit, changes.patch."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"paths.run={folder}: no folder can be made there: {error.strerror}") from error
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
     (folder / "command.txt").write_text(shlex.join([os.path.basename(sys.executable), *sys.argv]) + "\n")
     commit, changed, patch = state_of_the_code()

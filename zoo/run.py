@@ -5,6 +5,7 @@ import reprlib
 import shlex
 import sys
 import time
+import warnings
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from lightning import Callback, LightningModule, Trainer, seed_everything
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from zoo import parallel, record
 from zoo.callbacks import Interrupted
 from zoo.checkpoint import kind_of, located, read
 from zoo.compilation import compile_network
-from zoo.errors import UsageError, at_least, between, listing, one_of
+from zoo.errors import UsageError, at_least, between, listed, listing, one_of, whole
 from zoo.namespace import Namespace
 from zoo.training import Trainable
 from zoo.tuning import find_rate
@@ -62,12 +64,30 @@ def build_model(config: DictConfig, facts: dict[str, Any]) -> Trainable:
     optimizer, scheduler = plain(config.optimizer), plain(config.scheduler) or None
     penalty = plain(config.penalty) if "penalty" in config else None
     model = plain(config.model, **facts, optimizer=optimizer, scheduler=scheduler, penalty=penalty)
-    try:
-        model.configure_optimizers()  # so that a wrong hyper-parameter is told before the run begins
-    except (ValueError, TypeError, AttributeError) as error:
-        given = {key: value for key, value in config.optimizer.items() if not key.startswith("_")}
-        raise UsageError(f"optimizer {name} with {given}: {error}") from error
+    try:  # so that a wrong hyper-parameter is told before the run begins
+        model.new_optimizer()
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        raise UsageError(f"optimizer {name} with {options_of(config.optimizer)}: {error}") from error
+    if scheduler:
+        one_of("scheduler.interval", scheduler.get("interval", "epoch"), ("epoch", "step"))
+        rule = config.scheduler.scheduler
+        try:
+            try_out(model.configure_optimizers()["lr_scheduler"]["scheduler"])
+        except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+            raise UsageError(f"scheduler {rule._target_} with {options_of(rule)}: {error}") from error
     return model
+
+
+def options_of(rule: DictConfig) -> dict[str, Any]:
+    return {key: value for key, value in rule.items() if not str(key).startswith("_")}
+
+
+def try_out(scheduler: Any) -> None:
+    """Two moves, some of whose mistakes show in the second."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the optimizer has made no step
+        for _ in range(2):
+            scheduler.step(*[0.0] * isinstance(scheduler, ReduceLROnPlateau))
 
 
 def built(config: DictConfig) -> list[Any]:
@@ -160,7 +180,7 @@ def validated(trainer: Trainer) -> dict[str, float]:
 def new_folder(config: DictConfig) -> Path:
     """A name for the run's folder that no other run has; the folder itself is made when the run begins."""
     if not OmegaConf.is_missing(config.paths, "run"):
-        return Path(config.paths.run)
+        return Path(str(config.paths.run))
     parent, now = Path(config.paths.runs) / config.name, time.strftime("%Y-%m-%d_%H-%M-%S")
     names = (now, *(f"{now}_{count}" for count in range(2, 1000)))
     return next(parent / name for name in names if not (parent / name).exists())
@@ -181,7 +201,13 @@ def train(config: DictConfig) -> dict[str, float]:
     if parallel.run_apart(config):
         return {}
     between("seed", config.seed, 0, 2**32)
-    at_least("trainer.max_epochs", config.trainer.max_epochs, 1)
+    whole("seed", config.seed, 0)
+    listed("tags", config.tags)
+    whole("trainer.max_epochs", config.trainer.max_epochs, 1)
+    whole("trainer.accumulate_grad_batches", config.trainer.accumulate_grad_batches, 1)
+    whole("trainer.log_every_n_steps", config.trainer.log_every_n_steps, 0)
+    if config.trainer.gradient_clip_val is not None:
+        at_least("trainer.gradient_clip_val", config.trainer.gradient_clip_val, 0)
     seed_everything(config.seed, verbose=False)
     data = build_data(config)
     model = build_model(config, data.facts)

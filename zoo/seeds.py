@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from zoo import record
-from zoo.errors import UsageError, at_least, between
+from zoo.errors import UsageError, between, whole
 from zoo.run import build_data, build_model, build_trainer, new_folder
 
 SPECTATORS = ("progress", "interrupt", "curves", "last")  # callbacks for someone who watches one run, or goes on
@@ -50,9 +50,9 @@ def train_seeds(config: DictConfig) -> list[dict[str, float]]:
     warnings.filterwarnings("ignore", module="lightning")
     if "sweep" in config:
         raise UsageError("sweep=optuna: goes with scripts/train.py alone")
-    at_least("seeds", config.seeds, 1)
+    whole("seeds", config.seeds, 1)
     between("seed", config.seed, 0, 2**32 - config.seeds)
-    at_least("trainer.max_epochs", config.trainer.max_epochs, 1)
+    whole("trainer.max_epochs", config.trainer.max_epochs, 1)
     data = build_data(config)
     build_model(config, data.facts).check(data)  # whatever is wrong is told here
     folder = new_folder(config)

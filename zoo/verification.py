@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scratch.testing import Row, compare_networks
-from zoo.errors import at_least
+from zoo.errors import whole
 from zoo.run import build_data, build_model, with_impl
 
 COLUMNS = {  # heading: the kinds of rows it sums up
@@ -28,8 +28,8 @@ def verify(config: DictConfig) -> bool:
     ``config.steps`` training steps.
     """
     warnings.filterwarnings("ignore", message=".*self.log.*")
-    at_least("steps", config.steps, 0)
-    at_least("batches", config.batches, 1)
+    whole("steps", config.steps, 0)
+    whole("batches", config.batches, 1)
     for name, value in config.small.items():
         if name in config.data:
             config.data[name] = value

@@ -196,5 +196,5 @@ def check_lr(lr: float | Tensor) -> None:
 
 
 def check_betas(betas: tuple[Any, Any]) -> None:
-    for index, beta in enumerate(betas):
-        check(0.0 <= beta < 1.0, f"Invalid beta parameter at index {index}: {beta}")
+    for index in (0, 1):
+        check(0.0 <= betas[index] < 1.0, f"Invalid beta parameter at index {index}: {betas[index]}")

@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 from zoo.data.karate import undirected
 from zoo.data.loader import Loader, Tensors
 from zoo.data.nodes import Graph, NodeData, check_edges
-from zoo.errors import UsageError, at_least, between
+from zoo.errors import UsageError, between, whole
 
 
 class Graphs(NamedTuple):
@@ -40,8 +40,8 @@ class GeneratedGraphs(LightningDataModule):
 
     def __init__(self, graphs: int = 400, batch_size: int = 32, seed: int = 0) -> None:
         super().__init__()
-        at_least("data.graphs", graphs, 20)
-        at_least("data.batch_size", batch_size, 1)
+        whole("data.graphs", graphs, 20)
+        whole("data.batch_size", batch_size, 1)
         self.count, self.batch_size, self.seed = graphs, batch_size, seed
         self.graphs: list[tuple[int, Tensor]] = []
 
@@ -115,7 +115,7 @@ class GeneratedRelations(NodeData):
 
     def __init__(self, nodes: int = 600, noise: float = 2.0, **options: Any) -> None:
         super().__init__(**options)
-        at_least("data.nodes", nodes, 30)
+        whole("data.nodes", nodes, 30)
         between("data.noise", noise, 0, float("inf"))
         self.nodes, self.noise = nodes, noise
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from zoo.data.loader import Loader, Tensors
-from zoo.errors import UsageError, at_least, between
+from zoo.errors import UsageError, at_least, between, whole
 
 
 class Images(NamedTuple):
@@ -45,8 +45,8 @@ class ImageData(LightningDataModule):
         shift: float = 0.0,
     ) -> None:
         super().__init__()
-        at_least("data.batch_size", batch_size, 1)
-        at_least("data.image_size", image_size, 1)
+        whole("data.batch_size", batch_size, 1)
+        whole("data.image_size", image_size, 1)
         at_least("data.rotate", rotate, 0)
         between("data.scale", scale, 0, 1)
         at_least("data.shift", shift, 0)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zoo.data.loader import Loader, Tensors
 from zoo.data.neighbours import Neighbours
-from zoo.errors import UsageError, at_least
+from zoo.errors import UsageError, listed, whole
 
 
 class Nodes(NamedTuple):
@@ -57,9 +57,10 @@ class NodeData(LightningDataModule):
     ) -> None:
         super().__init__()
         if batch_size is not None:
-            at_least("data.batch_size", batch_size, 1)
+            whole("data.batch_size", batch_size, 1)
+        listed("data.neighbours", neighbours or [])
         for count in neighbours or []:
-            at_least("data.neighbours", count, 1)
+            whole("data.neighbours", count, 1)
         self.batch_size, self.row_normalise, self.seed = batch_size, row_normalise, seed
         self.neighbours = list(neighbours or [])
         self.graph: Graph | None = None
