@@ -13,7 +13,7 @@ from zoo import parallel, record
 from zoo.callbacks import progress
 from zoo.checkpoint import asked_for, kind_of, untrained_model
 from zoo.errors import UsageError
-from zoo.run import build_data, build_trainer, give_precision, plain_values, quieten, refuse_difference, report
+from zoo.run import build_data, build_trainer, plain_values, quieten, refuse_difference, report
 
 
 def offer_as_trained(words: list[str]) -> None:
@@ -65,9 +65,7 @@ def evaluate(config: DictConfig) -> dict[str, float]:
         model.configure_callbacks = list  # type: ignore[method-assign]  # which draw
     if config.trainer.precision is None:
         config.trainer.precision = checkpoint["config"]["trainer"]["precision"]
-    trainer = build_trainer(config, callbacks=[progress()], logger=False, enable_checkpointing=False)
-    parallel.check(trainer, model)
-    give_precision(model, trainer)
+    trainer = build_trainer(config, model, callbacks=[progress()], logger=False, enable_checkpointing=False)
     if folder is not None and parallel.is_first():
         record.begin(config, folder)
     with parallel.one_for_all(trainer):

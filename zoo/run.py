@@ -79,7 +79,7 @@ def build_model(config: DictConfig, facts: dict[str, Any]) -> Trainable:
 
 
 def options_of(rule: DictConfig) -> dict[str, Any]:
-    return {key: value for key, value in rule.items() if not str(key).startswith("_")}
+    return {str(key): value for key, value in rule.items() if not str(key).startswith("_")}
 
 
 def try_out(scheduler: Any) -> None:
@@ -95,17 +95,16 @@ def built(config: DictConfig) -> list[Any]:
     return [part for part in plain(config).values() if part is not None]
 
 
-def build_trainer(config: DictConfig, **options: Any) -> Trainer:
+def build_trainer(config: DictConfig, model: LightningModule, **options: Any) -> Trainer:
+    """The trainer of the configuration, for this model, which is now in its precision."""
     try:
-        return plain(config.trainer, **options)
+        trainer: Trainer = plain(config.trainer, **options)
     except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"trainer: {error}") from error
-
-
-def give_precision(model: LightningModule, trainer: Trainer) -> None:
-    """Give the model the precision of the trainer: Lightning does so only after it has loaded a checkpoint, and would
-    have rounded its float64 weights to float32."""
+    parallel.check(trainer, model)
+    # Lightning does this, too, but after loading a checkpoint, whose float64 weights would be rounded to float32.
     trainer.strategy.precision_plugin.convert_module(model)
+    return trainer
 
 
 def with_impl(config: DictConfig, impl: DictConfig) -> DictConfig:
@@ -224,9 +223,7 @@ def train(config: DictConfig) -> dict[str, float]:
         one_of("tune", config.tune, ("lr",))
         return find_rate(config, model, data, folder)
     callbacks = [*built(config.callbacks), KeepConfig(config)]
-    trainer = build_trainer(config, callbacks=callbacks, logger=built(config.logger))
-    parallel.check(trainer, model)
-    give_precision(model, trainer)
+    trainer = build_trainer(config, model, callbacks=callbacks, logger=built(config.logger))
 
     if parallel.is_first():
         record.begin(config, folder)

@@ -33,7 +33,7 @@ def run(config: DictConfig) -> dict[str, float]:
     left_out = SPECTATORS if keeps_best else (*SPECTATORS, "checkpoint")
     callbacks = [callback for name, callback in instantiate(config.callbacks).items() if name not in left_out]
     quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": keeps_best}
-    trainer = build_trainer(config, callbacks=callbacks, **quiet)
+    trainer = build_trainer(config, model, callbacks=callbacks, **quiet)
     trainer.fit(model, data)
     best = trainer.checkpoint_callback.best_model_path if keeps_best else None  # type: ignore[union-attr]
     (metrics,) = trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True)
