@@ -50,11 +50,11 @@ def torchrun(folder: Path, *command: str, nodes: int = 2) -> list[subprocess.Pop
     ]
 
 
-def train(folder: Path, *words: str) -> subprocess.Popen:
+def train(folder: Path, *words: str, **variables: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, str(ROOT / "scripts/train.py"), *words],
         cwd=folder,
-        env=environment(),
+        env=environment() | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -103,6 +103,30 @@ def test_one_folder_and_measurements_over_all(tmp_path):
         right = float(measured["test/accuracy"]) * 360
         assert right == pytest.approx(round(right), abs=1e-3)
         assert (folder / "pictures/confusion_matrix.png").exists()
+
+
+@pytest.mark.slow
+def test_processes_that_slurm_started(tmp_path):
+    """Two tasks with the environment that srun gives them: one run, in one folder, that ends like torchrun's."""
+    task = {
+        "SLURM_JOB_ID": "17", "SLURM_JOB_NAME": "digits", "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "1",
+        "SLURM_NODELIST": "127.0.0.1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()),
+    }  # fmt: skip
+    words = [*MLP, "trainer.devices=1", "trainer.num_nodes=2", "+trainer.limit_train_batches=4", "trainer.max_epochs=1"]
+    words = [word for word in words if word != "paths.run=run"]
+    processes = [
+        train(tmp_path, *words, **task, SLURM_PROCID=str(rank), SLURM_NODEID=str(rank), SLURM_LOCALID="0")
+        for rank in range(2)
+    ]
+    printed = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], printed
+    assert ["test/accuracy" in text for text in printed] == [True, False]
+    (folder,) = (tmp_path / "runs/mlp-digits-scratch").iterdir()
+    assert folder.name == "slurm-17"
+    other = torchrun(tmp_path, str(ROOT / "scripts/train.py"), *words, "paths.run=other")
+    assert [process.wait() for process in other] == [0, 0]
+    for name, weight in checkpoint(tmp_path / "other")["state_dict"].items():
+        assert torch.equal(weight, checkpoint(folder)["state_dict"][name])
 
 
 @pytest.mark.slow
