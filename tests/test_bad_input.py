@@ -192,8 +192,20 @@ def test_one_clear_line(words, parts, made, call, capsys):
     assert list(Path().iterdir()) == []
 
 
-def test_there_are_many():
-    assert len(WRONG) >= 60
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["callbacks.checkpoint.monitor=val/los"],
+        ["callbacks=[default,early_stopping]", "callbacks.early_stopping.monitor=val/los"],
+        ["scheduler=reduce_on_plateau", "scheduler.monitor=val/los"],
+    ],
+    ids=" ".join,
+)
+def test_a_quantity_that_is_not_measured(words, start, capsys):
+    """What a model measures is known after the first validation only."""
+    quick = ["model=mlp", "data.image_size=8", "impl=native", "logger=csv", "trainer.max_epochs=2"]
+    assert start(*quick, "+trainer.limit_train_batches=1", "callbacks.progress=null", *words) == 2
+    assert capsys.readouterr().err.startswith("error: monitor=val/los: unknown, did you mean 'val/loss'?; legal are ")
 
 
 def test_the_traceback_comes_when_asked_for(call, monkeypatch):

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from zoo.checkpoint import kind_of
-from zoo.errors import Failure, UsageError
+from zoo.errors import Failure, UsageError, one_of
 
 SCALE = 1e-3, 1e3  # between these a mean square of inputs is nothing to wonder at
 
@@ -186,6 +186,18 @@ class DataCheck(Callback):
     def _look(self, data: Any, pl_module: LightningModule) -> Iterator[Any]:
         for _, batch in zip(range(self.batches), data.train_dataloader(), strict=False):
             yield data.on_after_batch_transfer(pl_module.transfer_batch_to_device(batch, pl_module.device, 0), 0)
+
+
+class Monitors(Callback):
+    """After the first validation refuse to watch a quantity that was not measured: for the best checkpoint, to stop
+    early, or to lower the learning rate. To be the first of the callbacks."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        watched = [getattr(callback, "monitor", None) for callback in trainer.callbacks]  # type: ignore[attr-defined]
+        watched += [each.monitor for each in trainer.lr_scheduler_configs if each.reduce_on_plateau]
+        for name in watched:
+            if name is not None and not name.startswith("train/"):  # of an epoch's end, which is still to come
+                one_of("monitor", name, trainer.callback_metrics)
 
 
 def checked(batches: Iterator[Any], num_classes: int | None) -> list[str]:

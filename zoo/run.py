@@ -22,6 +22,7 @@ from zoo.callbacks import Interrupted
 from zoo.checkpoint import kind_of, located, read
 from zoo.compilation import compile_network
 from zoo.errors import UsageError, at_least, between, listed, listing, one_of, whole
+from zoo.guard import Monitors
 from zoo.namespace import Namespace
 from zoo.training import Trainable
 from zoo.tuning import find_rate
@@ -222,7 +223,7 @@ def train(config: DictConfig) -> dict[str, float]:
     if config.tune is not None:
         one_of("tune", config.tune, ("lr",))
         return find_rate(config, model, data, folder)
-    callbacks = [*built(config.callbacks), KeepConfig(config)]
+    callbacks = [Monitors(), *built(config.callbacks), KeepConfig(config)]
     trainer = build_trainer(config, model, callbacks=callbacks, logger=built(config.logger))
 
     if parallel.is_first():
