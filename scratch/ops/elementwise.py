@@ -9,11 +9,14 @@ Saved:      the attribute ``saved`` says of what f′ is a function: "y" where i
             (tanh: 1 − y²), and then the output is all that is kept; else "x".
 Pieces:     f′ may be boolean, and then x̄ is ȳ where f′ is true and 0 elsewhere, whatever ȳ is.
 Options:    numbers after x, such as a slope; they get no gradient.
-Fast form:  ``pullback(grad, saved, *options)`` is (2); a subclass overrides it where the product takes fewer
-            passes over memory than derivative and multiplication one after the other.
+Fast form:  ``pullback(grad, saved, *options)`` is (2) in fewer or quicker passes over memory, and may work in place.
+            It runs where `in_place` allows; else ``derivative`` does, and where a subclass has no other form.
+In parts:   with ``parts = True`` a very large tensor is treated in parts, which stay in the processor's cache from the
+            first pass to the last: for functions of many passes.
 """
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -25,31 +28,64 @@ from scratch.ops.function import Function, in_place
 
 class Elementwise(Function):
     saved: str = "x"
+    parts: bool = False
     value: Any
-    derivative: Any
+    derivative: Any = None
     pullback: Any = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Closures, because torch.compile follows them and refuses attributes of a Function's class.
         keep_output, value, derivative = cls.saved == "y", cls.value, cls.derivative
-        pullback = cls.pullback or (lambda grad, saved, *options: times(derivative(saved, *options), grad))
+        whole_or_parts = in_parts if cls.parts else at_once
+
+        def product(grad, saved, *options):
+            return times(derivative(saved, *options), grad)  # (2)
+
+        fast, recorded = cls.pullback or product, product if derivative else cls.pullback
 
         def forward(x, *options):
-            return value(x.float(), *options).to(x.dtype) if x.dtype in NARROW else value(x, *options)
+            def y(x):
+                return value(x.float(), *options).to(x.dtype) if x.dtype in NARROW else value(x, *options)
+
+            return whole_or_parts(y, x)
 
         def setup_context(ctx, inputs, output):
             ctx.save_for_backward(output if keep_output else inputs[0])
             ctx.options = inputs[1:]
 
         def backward(ctx, grad):
-            (saved,) = ctx.saved_tensors
-            grad_x = pullback(widen(grad), widen(saved), *ctx.options)  # (2)
-            return grad_x.to(grad.dtype), *(None for _ in ctx.options)
+            pullback, options = fast if in_place(grad) else recorded, ctx.options
+
+            def grad_x(grad, saved):
+                return pullback(widen(grad), widen(saved), *options).to(grad.dtype)
+
+            return whole_or_parts(grad_x, grad, *ctx.saved_tensors), *(None for _ in options)
 
         forward.__signature__ = inspect.signature(value)  # type: ignore[attr-defined]  # as torch.compile counts
         for method in (forward, setup_context, backward):
             setattr(cls, method.__name__, staticmethod(method))
         super().__init_subclass__(**kwargs)
+
+
+LARGE = 2**22  # numbers from which on parts pay
+PART = 2**16  # numbers at a time, for each thread
+
+
+def at_once(f: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    return f(*tensors)
+
+
+def in_parts(f: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """f of the tensors, part by part where they are large, of one type and lie alike in the memory of a CPU."""
+    x = tensors[0]
+    if x.numel() < LARGE or not (x.is_cpu and x.is_floating_point() and in_place(x)):
+        return f(*tensors)
+    if not all(t.is_contiguous() and t.dtype is x.dtype for t in tensors):
+        return f(*tensors)
+    out, size = torch.empty_like(x), PART * torch.get_num_threads()
+    for part, *parts in zip(out.view(-1).split(size), *(t.view(-1).split(size) for t in tensors), strict=True):
+        part.copy_(f(*parts))
+    return out
 
 
 def times(slope: Tensor, grad: Tensor) -> Tensor:
@@ -65,8 +101,6 @@ def where_not_0(y: Tensor, grad: Tensor) -> Tensor:
     A mask takes twenty times as long as arithmetic. So the factor, 0 or 1, multiplies the bits of ȳ read as an
     integer; it comes from the bits of |y|, an integer that is 0 for 0 and positive for all else.
     """
-    if not in_place(grad):
-        return grad.masked_fill(y == 0, 0)
     bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[y.element_size()]
     return y.abs().view(bits).clamp_(max=1).mul_(grad.view(bits)).view(y.dtype)
 

@@ -15,6 +15,10 @@ glu         y = a σ(b),  a and b the halves of x:
 In gelu Φ is an output too:                      x̄ += φ(x) Φ̄                    (9)
 
 Φ(x) = (1 + erf(x/√2)) / 2 is the normal distribution function, φ = Φ′ its density and φ′ = −xφ, κ = 0.044715.
+mish needs no more than one exponential, n = eˣ, and h = n + n²/2:
+
+            t = h / (h + 1)   (10)                f′ = h / (h + 1) + x (n + n²) / (h + 1)²          (11)
+
 GELU's approximation is usually written ½x (1 + tanh u). As 1 + tanh u = 2σ(2u) it is the form in (4), where
 nothing cancels at large negative x and the function called is the cheaper one.
 
@@ -35,10 +39,9 @@ import torch
 from torch import Tensor
 
 from scratch.ops.dtype import need_floating, widen
-from scratch.ops.elementwise import Elementwise, applied, times
-from scratch.ops.exponential import LOG2_E
+from scratch.ops.elementwise import Elementwise, applied, in_parts, times
+from scratch.ops.exponential import LOG2_E, exp, exp_
 from scratch.ops.function import Function, in_place
-from scratch.ops.sigmoids import log_one_plus_exp
 
 SQRT_HALF = math.sqrt(1 / 2)
 LOG_PHI_0 = -math.log(2 * math.pi) / 2  # φ(x) = exp(LOG_PHI_0 − x²/2)
@@ -51,7 +54,7 @@ class GELUFn(Function):
     @staticmethod
     def forward(x):
         wide = widen(x)
-        cdf = (wide * SQRT_HALF).erf_().mul_(0.5).add_(0.5)
+        cdf = in_parts(lambda x: (x * SQRT_HALF).erf_().mul_(0.5).add_(0.5), wide)
         return (wide * cdf).to(x.dtype), cdf
 
     @staticmethod
@@ -78,6 +81,8 @@ def sigma_2u(x):
 
 
 class GELUTanhFn(Elementwise):
+    parts = True
+
     @staticmethod
     def value(x):
         return sigma_2u(x).mul_(x)
@@ -90,6 +95,8 @@ class GELUTanhFn(Elementwise):
 
 
 class SiLUFn(Elementwise):
+    parts = True
+
     @staticmethod
     def value(x):
         return x.sigmoid().mul_(x)
@@ -100,25 +107,51 @@ class SiLUFn(Elementwise):
         return torch.addcmul(sigma, x * sigma, 1 - sigma)  # (5)
 
 
+LARGE = 20.0  # from where on tanh log(1 + eˣ) is 1 in double precision
+
+
+def half_square(n):
+    return torch.addcmul(n, n, n, value=0.5)
+
+
 class MishFn(Elementwise):
+    parts = True
+
     @staticmethod
     def value(x):
-        return log_one_plus_exp(x).tanh_().mul_(x)
+        h = half_square(exp_(x.clamp_max(LARGE)))
+        return h.div_(h + 1).mul_(x)  # (10)
 
     @staticmethod
     def derivative(x):
         t = (x.clamp_min(0) + (-x.abs()).exp().log1p()).tanh()
         return t + x * x.sigmoid() * (1 - t * t)  # (6)
 
+    @staticmethod
+    def pullback(grad, x):
+        z = x.clamp_max(LARGE)
+        n = exp(z)
+        h = half_square(n)
+        r = (h + 1).reciprocal_()
+        return z.mul_(torch.addcmul(n, n, n)).mul_(r).add_(h).mul_(r).mul_(grad)  # (11)
+
 
 class HardswishFn(Elementwise):
+    parts = True
+
     @staticmethod
     def value(x):
         return (x + 3).clamp_(0, 6).mul_(x).div_(6)
 
     @staticmethod
     def derivative(x):
-        return (x / 3 + 0.5).masked_fill(x <= -3, 0).masked_fill(x >= 3, 1)  # (7)
+        return (x / 3 + 0.5).masked_fill(x <= -3, 0).masked_fill((x < 3).logical_not(), 1)  # (7)
+
+    @staticmethod
+    def pullback(grad, x):
+        slope, mask = (x * (1 / 3)).clamp_(-1, 1).nan_to_num_(1), torch.empty_like(x)
+        slope.add_(torch.lt(x, 3, out=mask), alpha=0.5).add_(torch.le(x, -3, out=mask), alpha=0.5)
+        return slope.mul_(grad)
 
 
 class GLUFn(Function):

@@ -38,6 +38,7 @@ from torch import Tensor
 from scratch.ops.dropout import DropoutFn
 from scratch.ops.dtype import need_floating
 from scratch.ops.elementwise import Elementwise, applied, inplace_on, where_not_0
+from scratch.ops.exponential import LOG2_E
 from scratch.ops.function import values_known
 from scratch.ops.sigmoids import hardtanh
 
@@ -51,7 +52,7 @@ class ReLUFn(Elementwise):
 
     @staticmethod
     def derivative(y):
-        return (y > 0).to(y.dtype)  # (3)
+        return (y <= 0).logical_not()  # (3)
 
     @staticmethod
     def pullback(grad, y):
@@ -72,6 +73,8 @@ class LeakyReLUFn(Elementwise):
 
 
 class ELUFn(Elementwise):
+    parts = True
+
     @staticmethod
     def value(x, alpha, scale, rate):
         return x.clamp_max(0).mul_(rate).expm1_().mul_(alpha * scale).add_(x.clamp_min(0), alpha=scale)
@@ -80,6 +83,14 @@ class ELUFn(Elementwise):
     def derivative(x, alpha, scale, rate):
         falling = (x.clamp_max(0) * rate).exp() * (scale * alpha * rate)
         return torch.where(x <= 0, falling, scale)  # (5), (6), (7)
+
+    @staticmethod
+    def pullback(grad, x, alpha, scale, rate):
+        steepest = scale * alpha * rate  # of the falling side; its slope at 0
+        slope = x.clamp_max(0).nan_to_num_(0).mul_(rate * LOG2_E).exp2_().mul_(steepest)
+        if steepest != scale:
+            slope.add_(torch.le(x, 0, out=torch.empty_like(x)).sub_(1), alpha=steepest - scale)  # where x > 0
+        return slope.mul_(grad)
 
 
 LAMBDA, ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
@@ -93,6 +104,10 @@ class ThresholdFn(Elementwise):
     @staticmethod
     def derivative(x, theta, value):
         return (x <= theta).logical_not()  # (8)
+
+    @staticmethod
+    def pullback(grad, x, theta, value):
+        return where_not_0(torch.le(x, theta, out=torch.empty_like(x)).sub_(1), grad)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:

@@ -27,11 +27,15 @@ from scratch.ops.elementwise import Elementwise, where_not_0
 class HardshrinkFn(Elementwise):
     @staticmethod
     def value(x, lambd):
-        return x.masked_fill(x.abs() <= lambd, 0)
+        return x.abs().gt_(lambd).mul_(x)
 
     @staticmethod
     def derivative(x, lambd):
-        return x.abs() > lambd  # (3)
+        return (x.abs() <= lambd).logical_not()  # (3)
+
+    @staticmethod
+    def pullback(grad, x, lambd):
+        return where_not_0(x.abs().le_(lambd).sub_(1), grad)
 
 
 class SoftshrinkFn(Elementwise):

@@ -33,9 +33,8 @@ import torch
 from torch import Tensor
 
 from scratch.ops.dtype import autocast_wide, need_floating
-from scratch.ops.elementwise import Elementwise, applied, times, where_not_0
+from scratch.ops.elementwise import Elementwise, applied, where_not_0
 from scratch.ops.exponential import LOG2_E
-from scratch.ops.function import in_place
 
 
 class SigmoidFn(Elementwise):
@@ -55,6 +54,8 @@ def log_sigmoid(x):
 
 
 class LogSigmoidFn(Elementwise):
+    parts = True
+
     @staticmethod
     def value(x):
         return log_sigmoid(x)
@@ -78,7 +79,7 @@ class TanhFn(Elementwise):
     @staticmethod
     def pullback(grad, y):
         product = grad * y
-        return torch.addcmul(grad, product, y, value=-1, out=product if in_place(grad) else None)  # ȳ − ȳ y²
+        return torch.addcmul(grad, product, y, value=-1, out=product)  # ȳ − ȳ y²
 
 
 def log_one_plus_exp(z):
@@ -86,6 +87,8 @@ def log_one_plus_exp(z):
 
 
 class SoftplusFn(Elementwise):
+    parts = True
+
     @staticmethod
     def value(x, beta, threshold):
         return torch.where(x * beta > threshold, x, log_one_plus_exp(x * beta).div_(beta))
@@ -111,12 +114,8 @@ class HardsigmoidFn(Elementwise):
         return (x + 3).clamp_(0, 6).div_(6)
 
     @staticmethod
-    def derivative(x):
-        return (x > -3) & (x < 3)  # (8), but for the factor
-
-    @staticmethod
     def pullback(grad, x):
-        return times(HardsigmoidFn.derivative(x), grad / 6)
+        return torch.where((x > -3) & (x < 3), grad / 6, 0)  # (8), where ȳ is infinite, too
 
 
 class HardtanhFn(Elementwise):
@@ -126,7 +125,7 @@ class HardtanhFn(Elementwise):
 
     @staticmethod
     def derivative(x, low, high):
-        return (x > low) & (x < high)  # (9)
+        return ((x <= low) | (x >= high)).logical_not()  # (9)
 
     @staticmethod
     def pullback(grad, x, low, high):
