@@ -1,5 +1,7 @@
 """A planted mistake is caught by the harness, and one that the checks cannot see survives."""
 
+import re
+
 import pytest
 
 from scripts.mutate import plant
@@ -14,3 +16,8 @@ def test_every_mistake_in_bilinear_is_killed(capsys):
 
 def test_what_no_check_looks_at_survives():
     assert len(plant(["bilinear.py"], per_backward=2, seed=0, only="Bilinear", checks=("outputs",))) == 2
+
+
+def test_where_no_case_looks_a_test_does(capsys):
+    plant(["batch_norm.py"], per_backward=1, seed=0, only="none of them")
+    assert re.search(r"killed: .* SumOverProcessesFn.backward, .*test_a_group_of_one_process", capsys.readouterr().out)

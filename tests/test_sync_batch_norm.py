@@ -60,6 +60,18 @@ def test_two_processes_are_one_batch(tmp_path) -> None:
         torch.testing.assert_close(found, dict(layer.named_buffers()), rtol=1e-10, atol=1e-10)
 
 
+def test_a_group_of_one_process(tmp_path) -> None:
+    """The same without a second process, as quick as other tests: the sums over the group are all there."""
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/meet", rank=0, world_size=1)
+    try:
+        layer = prepared(BatchNorm1d(4))
+        expected = results(layer, *joint())
+        layer.group = lambda: dist.group.WORLD
+        torch.testing.assert_close(results(layer, *joint()), expected, rtol=1e-10, atol=1e-10)
+    finally:
+        dist.destroy_process_group()
+
+
 def test_conversion_shares_parameters_and_statistics() -> None:
     model = torch.nn.Sequential(BatchNorm1d(3, eps=0.1, momentum=None), torch.nn.Sequential(BatchNorm1d(2), ReLU()))
     model.eval()

@@ -268,8 +268,8 @@ def second_differences(case: Case, candidate: Namespace, reference: Namespace) -
 
 
 def second_derivatives(layer: Layer, train: bool) -> dict[str, Tensor]:
-    """The gradient of a random combination of all first derivatives, by every input, parameter and upstream
-    gradient. Zero where there is none."""
+    """The gradient of a random combination of all first derivatives and, as a penalty stands beside its loss, of the
+    outputs: by every input, parameter and upstream gradient. Zero where there is no second derivative."""
     inputs, wanted = layer.draw()
     outputs = list(differentiable_leaves(layer(*mapped(Tensor.clone, inputs), train=train)).values())
     generator = Generator().manual_seed(layer.case.seed + 4)
@@ -286,6 +286,7 @@ def second_derivatives(layer: Layer, train: bool) -> dict[str, Tensor]:
     wanted |= {f"upstream[{i}]": t for i, t in enumerate(upstream)}
     if not isinstance(total, Tensor):
         return {name: torch.zeros_like(t) for name, t in wanted.items()}
+    total = total + sum((y * u.detach()).sum() for y, u in zip(outputs, upstream, strict=True))
     seconds = torch.autograd.grad(total, list(wanted.values()), allow_unused=True, materialize_grads=True)
     return dict(zip(wanted, seconds, strict=True))
 

@@ -57,8 +57,11 @@ CASES = [
         for args in ((2,), (3, 1, 1), (2, 1), (2, 2, 1, 2))
         for indices in (False, True)
     ),
-    case("MaxPool2d", 3, 1, 1, return_indices=True, inputs=[infinite]).but(finite_differences=False),
-    case("MaxPool2d", 3, 2, 1, 2, return_indices=True, inputs=[infinite]).but(finite_differences=False),
+    *(
+        case("MaxPool2d", *args, return_indices=indices, inputs=[infinite]).but(finite_differences=False)
+        for args in ((3, 1, 1), (3, 2, 1, 2))
+        for indices in (False, True)
+    ),
     *(
         case(layer, inputs=inputs, **options)
         for layer in ("MaxPool1d", "AvgPool1d")
