@@ -75,11 +75,12 @@ class Memorise(Callback):
         classes = pl_module.hparams.get("num_classes")
         chance = f" (guessing among {classes} classes: {math.log(classes):.4g})" if classes else ""
         first, last = self._losses[0], max(self._losses[-self.batches :])
+        what = f"{self.batches} batch{'es' * (self.batches > 1)}"
         went = f"after {len(self._losses)} steps; the loss went from {first:.4g}{chance} to {last:.4g}"
         if not self._known:
             raise Failure(
-                f"{self.batches} batches not learned by heart {went}. Look at the learning rate (tune=lr), at the "
+                f"{what} not learned by heart {went}. Look at the learning rate (tune=lr), at the "
                 "gradients (callbacks=[default,gradient_norms]), and whether the model is large enough"
             )
         if trainer.is_global_zero:
-            Console().print(f"{self.batches} batches learned by heart {went}", soft_wrap=True, highlight=False)
+            Console().print(f"{what} learned by heart {went}", soft_wrap=True, highlight=False)
