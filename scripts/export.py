@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig
 
-from zoo.cli import command
+from zoo.cli import command, offer_checkpoint
 
 
 def task(config: DictConfig) -> None:
@@ -11,12 +11,5 @@ def task(config: DictConfig) -> None:
     export(config)
 
 
-def prepare(words: list[str]) -> None:
-    if any(word.startswith("ckpt=") for word in words):  # else --help answers at once
-        from zoo.evaluation import offer_as_trained
-
-        offer_as_trained(words)
-
-
 if __name__ == "__main__":
-    command(task, "export", prepare)
+    command(task, "export", offer_checkpoint)

@@ -91,7 +91,7 @@ def call(tmp_path, monkeypatch):
         monkeypatch.setattr(sys, "argv", [f"scripts/{script}.py", *words])
         try:
             if hasattr(module, "task"):
-                command(module.task, script, getattr(module, "prepare", lambda words: None))
+                command(module.task, script, getattr(module, "offer_checkpoint", lambda words: None))
             else:
                 module.main()
         except SystemExit as end:

@@ -94,6 +94,14 @@ def offer_packages(words: list[str]) -> None:
             ConfigStore.instance().store(group="impl", name=package, node={"layers": layers, "optim": optim})
 
 
+def offer_checkpoint(words: list[str]) -> None:
+    """Make what the checkpoint of ckpt=… was trained with choices of their groups, data=as_trained and the like."""
+    if any(word.startswith("ckpt=") for word in words):  # else there is nothing heavy to import
+        from zoo.evaluation import offer_as_trained
+
+        offer_as_trained(words)
+
+
 def quoted(word: str, key: str) -> str:
     """key=… in Hydra's quotation marks, so that it may contain anything: a comma, a colon, a number, a new line. Other
     words stay as they are."""

@@ -16,12 +16,6 @@ from zoo.errors import UsageError
 from zoo.pictures import Curves, finish, panels, read_metrics, save
 from zoo.run import shown
 
-DERIVED = (
-    "name",
-    "paths.run",
-    "paths.runs",
-    "trainer.default_root_dir",
-)  # of a configuration: they say where, not what
 NOTED = ("commit", "changed", "threads", "machine", "gpu", "python", "versions")  # of a record: what numbers depend on
 STYLES: dict[str, Any] = {"train": "--", "val": "-"}
 

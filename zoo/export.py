@@ -78,10 +78,10 @@ def exported(model: Module, inputs: Any) -> ExportedProgram:
     """The program, for any size of the batch and any number of tokens, nodes and edges where torch.export finds that
     nothing depends on them. Raises Failure, one line, where there is none."""
     given = tuple(tensors(inputs))
-    sizes = tuple(dict.fromkeys(range(1 if x.is_floating_point() else x.dim()), Dim.AUTO) for x in given)
+    free = tuple(dict.fromkeys(range(1 if x.is_floating_point() else x.dim()), Dim.AUTO) for x in given)
     try:
         with redirect_stderr(io.StringIO()):  # where it prints the program as far as it came
-            program = torch.export.export(Network(model, inputs), given, dynamic_shapes=(sizes,))
+            program = torch.export.export(Network(model, inputs), given, dynamic_shapes=(free,))
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
         raise Failure(f"torch.export cannot make a program of {type(model).__name__}: {reason}") from error
@@ -114,7 +114,9 @@ def sizes(program: ExportedProgram) -> str:
     signature = program.graph_signature
     given, made = (", ".join(map(shape, names)) for names in (signature.user_inputs, signature.user_outputs))
     limits = {str(symbol): limit.upper for symbol, limit in program.range_constraints.items()}
-    largest = (f", {name} at most {limits[size]}" for size, name in letters.items() if limits[size].is_Integer)
+    largest = [
+        f", {letters[size]} at most {limit}" for size, limit in limits.items() if size in letters and limit.is_Integer
+    ]
     return f"{given} -> {made}{''.join(largest)}"
 
 
