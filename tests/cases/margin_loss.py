@@ -45,6 +45,8 @@ def margins() -> Iterator[Case]:
     yield tie.but(finite_differences=False)
     yield case("SoftMarginLoss", inputs=[given([-300.0, -40.0, 40.0, 300.0]), given([1, 1, 1, 1])])
     yield case("CosineEmbeddingLoss", 0.2, inputs=[normal(3), normal(3), given(-1)])
+    below_between_above = given([[-1.0, 1.0], [0.3, 1.0], [1.0, 0.2]])  # of 0 and the margin, as cosines with (1, 0)
+    yield case("CosineEmbeddingLoss", 0.5, inputs=[given([[1.0, 0.0]] * 3), below_between_above, given([-1, -1, -1])])
     yield case("CosineEmbeddingLoss", -0.5, inputs=[normal(4, 3), normal(4, 3), given([-1, -1, 1, 0])])
     yield case("MultiMarginLoss", inputs=[normal(4), integers(4)])
     yield case("MultiMarginLoss", reduction="none", inputs=[normal(4), integers(4, 1)])
