@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from omegaconf import OmegaConf
 from tests.test_configs import composed
 from zoo import sweep
 from zoo.errors import UsageError
+from zoo.parallel import words_of_a_run
 
 pytest.importorskip("optuna")
 WORDS = ["sweep=optuna", "model=mlp", "sweep.trials=6", "+sweep.space={model.depth:[1,2],model.width:{low:8,high:9}}"]
@@ -138,6 +140,14 @@ def test_a_folder_of_another_search_and_an_unknown_metric(trials, no_picture, mo
         trials("other", "sweep.metric=val/los")
 
 
+def test_words_of_a_run(monkeypatch):
+    """Without those of the sweep, or each run would begin it anew."""
+    words = ["sweep=grid", "model=mlp", "+sweep.space={seed:[1]}", "seed=1", "sweep.trials=3"]
+    config = OmegaConf.create({"overrides": {"task": words}})
+    monkeypatch.setattr("zoo.parallel.HydraConfig", SimpleNamespace(get=lambda: config))
+    assert words_of_a_run() == ["model=mlp", "seed=1"]
+
+
 def test_without_optuna(monkeypatch):
     from scripts.train import task
 
@@ -146,21 +156,22 @@ def test_without_optuna(monkeypatch):
         task(OmegaConf.create({"sweep": {}}))
 
 
+def test_a_grid(start):
+    """Hydra's: every combination."""
+    words = ["model=mlp", "debug=fdr", "~callbacks.progress", "+trainer.enable_progress_bar=false", "name=grid"]
+    assert start("sweep=grid", "hydra.sweeper.params={optimizer.lr:'0.1,0.2',seed:'3'}", *words) == 0
+    made = [OmegaConf.load(run / "config.yaml") for run in Path("runs/grid").iterdir()]
+    assert sorted((run.optimizer.lr, run.seed) for run in made) == [(0.1, 3), (0.2, 3)]
+
+
 @pytest.mark.slow
 def test_runs_of_their_own(tmp_path):
-    """Real trials in processes of their own; and a grid, which is Hydra's."""
+    """Real trials, in processes of their own."""
+    words = ["sweep=optuna", "sweep.trials=2", "model=mlp", "trainer.max_epochs=1", "+trainer.limit_train_batches=1"]
     script = Path(__file__).parents[1] / "scripts/train.py"
-    short = ["model=mlp", "trainer.max_epochs=1", "+trainer.limit_train_batches=1", "logger=csv"]
-
-    def train(*words: str) -> None:
-        subprocess.run([sys.executable, str(script), *short, *words], cwd=tmp_path, check=True)
-
-    train("sweep=optuna", "sweep.trials=2")
+    subprocess.run([sys.executable, str(script), *words, "logger=csv"], cwd=tmp_path, check=True)
     folder = tmp_path / "runs/mlp-digits-scratch/sweep"
     for row in table(str(folder)):
         run = folder / f"trial-00{row['trial']}"
         assert json.loads((run / "metrics.json").read_text())["val/loss"] == float(row["val/loss"])
         assert (run / "checkpoints/best.ckpt").exists()
-    train("sweep=grid", "hydra.sweeper.params={optimizer.lr:'0.1,0.2'}", "name=grid")
-    rates = [OmegaConf.load(run / "config.yaml").optimizer.lr for run in (tmp_path / "runs/grid").iterdir()]
-    assert sorted(rates) == [0.1, 0.2] * 2
