@@ -59,7 +59,7 @@ CASES = [
     ),
     *(
         case("MaxPool2d", *args, return_indices=indices, inputs=[infinite]).but(finite_differences=False)
-        for args in ((3, 1, 1), (3, 2, 1, 2))
+        for args in ((3, 1, 1), (3, 2, 1, 2), (5, 2, 2))
         for indices in (False, True)
     ),
     *(
