@@ -6,7 +6,11 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, unpack_sequence
 
 from scratch import nn
+from scratch.ops import recurrence
 from scratch.ops.recurrence import previous, tanh_into
+from scratch.testing import CHECKS
+from tests.cases import CASES
+from tests.conftest import case_parameters
 
 LAYERS = {
     "RNN": {},
@@ -166,3 +170,19 @@ def test_embedding_under_vmap(options):
     found = vmap(grad(loss), in_dims=(None, 0, 0))(table, tokens, weights)
     expected = torch.stack([grad(loss)(table, *pair) for pair in zip(tokens, weights, strict=True)])
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("case", "check"),
+    case_parameters(
+        [case for case in CASES if case.name in ("LSTM", "GRU")],
+        {name: CHECKS[name] for name in ("gradients", "second_order")},
+        "scratch.nn",
+        "torch.nn",
+    ),
+)
+def test_step_by_step(case, check, monkeypatch):
+    """The adjoint makes its products after every step, or after two or three, in place of all at once."""
+    monkeypatch.setattr(recurrence, "CHUNK", 2 * 3 * 20)
+    check(case, "scratch.nn", "torch.nn")

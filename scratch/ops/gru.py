@@ -20,7 +20,7 @@ Adjoint:    from the last step to the first, with h̄ₜ↑ from whoever uses th
             ū = (āʳ, āᶻ, āⁿ r)      ā = (āʳ, āᶻ, āⁿ)                                   (11)
             h̄₀ = z₁ h̄₁ + Uᵀ ū₁                                                        (12)
 
-            What remains is one product for all steps:
+            What remains is one product for all steps, in code for as many as fit in a cache:
 
             x̄ = ā W   (13)      W̄ = āᵀ x   (14)      Ū = ūᵀ (h one step before)   (15)
             b̄ = Σ ā    d̄ = Σ ū   (16)
@@ -47,6 +47,7 @@ from scratch.ops.recurrence import (
     State,
     Weights,
     advance,
+    chunks,
     first,
     in_full_precision,
     order,
@@ -106,30 +107,40 @@ class GRUFn(Function):
         h_before = previous(y.split(sizes), h0, sizes, reverse)
         if recorded:
             rz, n_all, q = trace(x, W, U, b, d, torch.cat(h_before))
+        recorded = recorded or torch.compiler.is_compiling()
         grad_y = torch.zeros_like(y) if grad_y is None else grad_y
         grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
         steps = list(zip(*(part.split(sizes) for part in (*rz.chunk(2, 1), n_all, q, grad_y)), strict=True))
         N, H = h0.shape
-        rows = Rows(4 * H, 4, sizes, y, recorded)  # (ūⁿ, āʳ, āᶻ, āⁿ)
         U_nrz = U.roll(H, 0)
-        for t in reversed(order(sizes, reverse)):
-            r, z, n, q_t, grad = steps[t]
-            slot_u, slot_r, slot_z, slot_n = rows.slots[t]
-            h = first(grad_h, sizes[t], N) + grad  # (8)
-            kept = h * z
-            new = h - kept
-            a_n = torch.addcmul(new, new * n, n, value=-1, out=slot_n)  # (9)
-            a_z = torch.mul(h_before[t] - n, torch.addcmul(kept, kept, z, value=-1), out=slot_z)
-            u_n = torch.mul(a_n, r, out=slot_u)  # (11)
-            qu = q_t * u_n
-            a_r = torch.addcmul(qu, qu, r, value=-1, out=slot_r)  # (10)
-            u = rows.put(t, u_n, a_r, a_z, a_n)[:, : 3 * H]
-            grad_h = advance(grad_h, kept + product(u, U_nrz), sizes[t], N)  # (8), (12)
-        found = rows.all()
-        grad_u, grad_a, total = found[:, : 3 * H].contiguous(), found[:, H:].contiguous(), found.sum(0)
-        grad_x = product(grad_a, W) if needs[0] else None  # (13)
-        grad_W = product(grad_a.t(), x) if needs[2] else None  # (14)
-        grad_U = product(grad_u.t(), torch.cat(h_before)).roll(-H, 0) if needs[3] else None  # (15)
+        x_bar, W_bar, U_bar, total = [], 0, 0, 0
+        for part, place in chunks(sizes, reverse, 4 * H, recorded):
+            begin, end = min(part), max(part) + 1
+            rows = Rows(4 * H, 4, sizes[begin:end], y, recorded)  # (ūⁿ, āʳ, āᶻ, āⁿ)
+            for t in part:
+                r, z, n, q_t, grad = steps[t]
+                slot_u, slot_r, slot_z, slot_n = rows.slots[t - begin]
+                h = first(grad_h, sizes[t], N) + grad  # (8)
+                kept = h * z
+                new = h - kept
+                a_n = torch.addcmul(new, new * n, n, value=-1, out=slot_n)  # (9)
+                a_z = torch.mul(h_before[t] - n, torch.addcmul(kept, kept, z, value=-1), out=slot_z)
+                u_n = torch.mul(a_n, r, out=slot_u)  # (11)
+                qu = q_t * u_n
+                a_r = torch.addcmul(qu, qu, r, value=-1, out=slot_r)  # (10)
+                u = rows.put(t - begin, u_n, a_r, a_z, a_n)[:, : 3 * H]
+                grad_h = advance(grad_h, kept + product(u, U_nrz), sizes[t], N)  # (8), (12)
+            found = rows.all()
+            grad_u, grad_a = found[:, : 3 * H].contiguous(), found[:, H:].contiguous()
+            total = total + found.sum(0)
+            if needs[0]:
+                x_bar.append(product(grad_a, W))  # (13)
+            if needs[2]:
+                W_bar = W_bar + product(grad_a.t(), x[place])  # (14)
+            if needs[3]:
+                U_bar = U_bar + product(grad_u.t(), torch.cat(h_before[begin:end]))  # (15)
+        grad_x = torch.cat(x_bar if reverse else x_bar[::-1]) if needs[0] else None
+        grad_W, grad_U = W_bar if needs[2] else None, U_bar.roll(-H, 0) if needs[3] else None
         grad_b = total[H:] if needs[4] else None  # (16)
         grad_d = total[: 3 * H].roll(-H) if needs[5] else None
         return grad_x, grad_h, grad_W, grad_U, grad_b, grad_d, None, None

@@ -22,7 +22,8 @@ Adjoint:    from the last step to the first, with h̄ₜ↑ from whoever uses th
             h̄₀ = Uᵀ ā₁      c̄₀ = f₁ c̄₁                                          (13)
 
             In (10) no matrix stands between c̄ₜ₊₁ and c̄ₜ, only the gate f: where it stays near 1, a gradient
-            crosses many steps unharmed. That is the point of the cell. The rest is one product for all steps:
+            crosses many steps unharmed. That is the point of the cell. The rest is one product for all steps, in code
+            for as many as fit in a cache:
 
             x̄ = ā W   (14)      W̄ = āᵀ x   (15)      Ū = āᵀ (h one step before)   (16)
             b̄ = Σ ā   (17)      V̄ = h̄ᵀ m   (18)
@@ -51,6 +52,7 @@ from scratch.ops.recurrence import (
     Weights,
     advance,
     blocks,
+    chunks,
     first,
     in_full_precision,
     order,
@@ -118,37 +120,52 @@ class LSTMFn(Function):
         h_before = previous(y.split(sizes), h0, sizes, reverse)
         c_before = previous(c_all.split(sizes), c0, sizes, reverse)
         gate_steps, tanh_steps = blocks(gates, 4, sizes), tanh_all.split(sizes)
+        recorded = recorded or torch.compiler.is_compiling()
         grad_y = torch.zeros_like(y) if grad_y is None else grad_y
         grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
         grad_c = torch.zeros_like(c0) if grad_c is None else grad_c
-        grad_steps, grad_h_steps = grad_y.split(sizes), [grad_h] * len(sizes)
-        N, rows = sizes[0], Rows(gates.shape[1], 4, sizes, gates, recorded)
-        for t in reversed(order(sizes, reverse)):
-            size, (i, f, g, o), tanh_c = sizes[t], gate_steps[t], tanh_steps[t]
-            slot_i, slot_f, slot_g, slot_o = rows.slots[t]
-            h = grad_h_steps[t] = first(grad_h, size, N) + grad_steps[t]  # (9)
-            m = h if V is None else h @ V
-            om = o * m
-            tom = tanh_c * om
-            c = torch.addcmul(first(grad_c, size, N) + om, tom, tanh_c, value=-1)  # (10)
-            ic, fc = i * c, f * c
-            gic, before = g * ic, c_before[t] * fc
-            a = rows.put(
-                t,
-                torch.addcmul(gic, gic, i, value=-1, out=slot_i),  # (11)
-                torch.addcmul(before, before, f, value=-1, out=slot_f),
-                torch.addcmul(ic, gic, g, value=-1, out=slot_g),  # (12)
-                torch.addcmul(tom, tom, o, value=-1, out=slot_o),
-            )
-            grad_h, grad_c = advance(grad_h, product(a, U), size, N), advance(grad_c, fc, size, N)  # (9), (10), (13)
-        grad_a = rows.all()
-        grad_x = product(grad_a, W) if needs[0] else None  # (14)
-        grad_W = product(grad_a.t(), x) if needs[3] else None  # (15)
-        grad_U = product(grad_a.t(), torch.cat(h_before)) if needs[4] else None  # (16)
-        grad_b = grad_a.sum(0) if needs[5] else None  # (17)
-        grad_V = None
-        if needs[6]:
-            grad_V = torch.cat(grad_h_steps).t() @ (gates.chunk(4, 1)[3] * tanh_all)  # (18)
+        grad_steps, grad_h_steps, N = grad_y.split(sizes), [grad_h] * len(sizes), sizes[0]
+        x_bar, W_bar, U_bar, b_bar, V_bar = [], 0, 0, 0, 0
+        for part, place in chunks(sizes, reverse, gates.shape[1], recorded):
+            begin, end = min(part), max(part) + 1
+            rows = Rows(gates.shape[1], 4, sizes[begin:end], gates, recorded)
+            for t in part:
+                size, (i, f, g, o), tanh_c = sizes[t], gate_steps[t], tanh_steps[t]
+                slot_i, slot_f, slot_g, slot_o = rows.slots[t - begin]
+                h = grad_h_steps[t] = first(grad_h, size, N) + grad_steps[t]  # (9)
+                m = h if V is None else h @ V
+                om = o * m
+                tom = tanh_c * om
+                c = torch.addcmul(first(grad_c, size, N) + om, tom, tanh_c, value=-1)  # (10)
+                ic, fc = i * c, f * c
+                gic, before = g * ic, c_before[t] * fc
+                a = rows.put(
+                    t - begin,
+                    torch.addcmul(gic, gic, i, value=-1, out=slot_i),  # (11)
+                    torch.addcmul(before, before, f, value=-1, out=slot_f),
+                    torch.addcmul(ic, gic, g, value=-1, out=slot_g),  # (12)
+                    torch.addcmul(tom, tom, o, value=-1, out=slot_o),
+                )
+                grad_h, grad_c = (
+                    advance(grad_h, product(a, U), size, N),
+                    advance(grad_c, fc, size, N),
+                )  # (9), (10), (13)
+            grad_a = rows.all()
+            if needs[0]:
+                x_bar.append(product(grad_a, W))  # (14)
+            if needs[3]:
+                W_bar = W_bar + product(grad_a.t(), x[place])  # (15)
+            if needs[4]:
+                U_bar = U_bar + product(grad_a.t(), torch.cat(h_before[begin:end]))  # (16)
+            if needs[5]:
+                b_bar = b_bar + grad_a.sum(0)  # (17)
+            if needs[6]:
+                read_out = gates[place].chunk(4, 1)[3] * tanh_all[place]
+                V_bar = V_bar + torch.cat(grad_h_steps[begin:end]).t() @ read_out  # (18)
+        grad_x = torch.cat(x_bar if reverse else x_bar[::-1]) if needs[0] else None
+        grad_W, grad_U, grad_b, grad_V = (
+            total if need else None for total, need in zip((W_bar, U_bar, b_bar, V_bar), needs[3:7], strict=True)
+        )
         return grad_x, grad_h, grad_c, grad_W, grad_U, grad_b, grad_V, None, None
 
 

@@ -15,6 +15,7 @@ sequences.
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -62,10 +63,22 @@ def blocks(matrix: Tensor, count: int, sizes: Sizes) -> list[tuple[Tensor, ...]]
     return list(zip(*(block.split(sizes) for block in matrix.chunk(count, 1)), strict=True))
 
 
+CHUNK = 2**18  # numbers that an adjoint finds before it makes products of them: 1 MiB
+
+
+def chunks(sizes: Sizes, reverse: bool, columns: int, whole: bool) -> list[tuple[range, slice]]:
+    """The steps in the order of the adjoint, in parts whose rows fit in a cache, or all at once; and those rows."""
+    ends = [0, *accumulate(sizes)]
+    T, steps = len(sizes), max(1, CHUNK // max(1, sizes[0] * columns))
+    parts = [range(T)] if whole else [range(first, min(first + steps, T)) for first in range(0, T, steps)]
+    found = [(part[:: 1 if reverse else -1], slice(ends[part.start], ends[part.stop])) for part in parts]
+    return found if reverse else found[::-1]
+
+
 class Rows:
-    """What the steps of an adjoint find, (P, C) in blocks of columns. They write it into their slots of one matrix;
-    where autograd or a compiler records them, and allows no such ``out=``, the slots are None and the blocks are put
-    together."""
+    """What the steps of a part of an adjoint find, (rows, C) in blocks of columns. They write it into their slots of
+    one matrix; where autograd or a compiler records them, and allows no such ``out=``, the slots are None and the
+    blocks are put together."""
 
     def __init__(self, columns: int, count: int, sizes: Sizes, like: Tensor, recorded: bool) -> None:
         self.recorded = recorded = recorded or torch.compiler.is_compiling()
