@@ -36,6 +36,8 @@ Source:     Cho et al., Learning phrase representations using RNN encoder-decode
             after the product with Uⁿ, not before, so that one product serves all gates.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -113,7 +115,9 @@ class GRUFn(Function):
         steps = list(zip(*(part.split(sizes) for part in (*rz.chunk(2, 1), n_all, q, grad_y)), strict=True))
         N, H = h0.shape
         U_nrz = U.roll(H, 0)
-        x_bar, W_bar, U_bar, total = [], 0, 0, 0
+        x_bar: list[Tensor] = []
+        nothing: Any = 0
+        W_bar = U_bar = total = nothing
         for part, place in chunks(sizes, reverse, 4 * H, recorded):
             begin, end = min(part), max(part) + 1
             rows = Rows(4 * H, 4, sizes[begin:end], y, recorded)  # (ūⁿ, āʳ, āᶻ, āⁿ)

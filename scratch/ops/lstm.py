@@ -40,6 +40,8 @@ Source:     Hochreiter and Schmidhuber, Long short-term memory (1997); Gers, Sch
             neural network architectures for large vocabulary speech recognition (2014).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -125,7 +127,9 @@ class LSTMFn(Function):
         grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
         grad_c = torch.zeros_like(c0) if grad_c is None else grad_c
         grad_steps, grad_h_steps, N = grad_y.split(sizes), [grad_h] * len(sizes), sizes[0]
-        x_bar, W_bar, U_bar, b_bar, V_bar = [], 0, 0, 0, 0
+        x_bar: list[Tensor] = []
+        nothing: Any = 0
+        W_bar = U_bar = b_bar = V_bar = nothing
         for part, place in chunks(sizes, reverse, gates.shape[1], recorded):
             begin, end = min(part), max(part) + 1
             rows = Rows(gates.shape[1], 4, sizes[begin:end], gates, recorded)
