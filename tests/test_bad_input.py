@@ -46,6 +46,7 @@ WRONG = [
     (["optimizer.betas=[0.9]"], ["optimizer Adam", "'betas': [0.9]"]),
     (["optimizer.betas=[0.9,1.5]"], ["optimizer Adam", "1.5"]),
     (["optimizer=sgd", "optimizer.nesterov=true"], ["optimizer SGD", "momentum"]),
+    (["optimizer=sparse_adam"], ["optimizer SparseAdam", "sparse gradients only"]),
     (["optimizer=muon"], ["optimizer Muon", "2D"]),
     (["optimizer=nesterov", "impl=native"], ["torch.optim", "has no 'Nesterov'"]),
     (["optimizer=adam_uncorrected", "impl=native"], ["optimizer Adam", "bias_correction"]),

@@ -69,6 +69,8 @@ def build_model(config: DictConfig, facts: dict[str, Any]) -> Trainable:
         model.new_optimizer()
     except (ValueError, TypeError, AttributeError, LookupError) as error:
         raise UsageError(f"optimizer {name} with {options_of(config.optimizer)}: {error}") from error
+    if name == "SparseAdam" and not any(getattr(module, "sparse", False) for module in model.modules()):
+        raise UsageError("optimizer SparseAdam: moves weights with sparse gradients only, and this model has none")
     if scheduler:
         one_of("scheduler.interval", scheduler.get("interval", "epoch"), ("epoch", "step"))
         rule = config.scheduler.scheduler
