@@ -48,12 +48,14 @@ TESTS = {  # of what no case can say: blocks of long sequences, processes, secon
 INTEGERS = "integers"
 COMPARED = "only compared with something: its slope is 0"
 CONSTANT = "a constant, which is not differentiated"
+THIRD = "in a third derivative only"
 REVIEWED = {  # (file and function, words of the changed line): why it changes no gradient
     ("attention.py AttentionFn.backward", "else drawn.detach()"): "a random mask",
     ("batch_norm.py FixedNormFn.backward", "else mu.detach()"): CONSTANT,
     ("binary_cross_entropy.py BCEWithLogitsFn.backward", "else weight.detach()"): CONSTANT,
-    ("conv.py SpreadFn.backward", "else grad.detach()"): "in a third derivative only",
-    ("conv.py gradients", "Y[..., :0, :]"): "it has no rows, only a type and what vmap batches",
+    ("conv.py CorrelateFn.backward", "else x.detach()"): THIRD,
+    ("conv.py SpreadFn.backward", "else grad.detach()"): THIRD,
+    ("conv.py rows_of_input", "Y[..., :0, :]"): "it has no rows, only a type and what vmap batches",
     ("cross_entropy.py NLLLossFn.backward", "else share.detach()"): CONSTANT,
     ("ctc.py CTCLossFn.backward", "else places.detach()"): INTEGERS,
     ("ctc.py CTCLossFn.backward", "else steps.detach()"): INTEGERS,
@@ -66,6 +68,10 @@ REVIEWED = {  # (file and function, words of the changed line): why it changes n
     ("graph.py MaxReadoutFn.backward", "else x.detach()"): COMPARED,
     ("graph.py MaxReadoutFn.backward", "else y.detach()"): COMPARED,
     ("graph.py NormaliseFn.backward", "else source.detach()"): INTEGERS,
+    (
+        "linear_cross_entropy.py LinearCrossEntropyFn.backward",
+        "2 * ([None] * 7)",
+    ): "None for more arguments than there are",
     ("margin_loss.py MultiLabelMarginFn.backward", "else counted.detach()"): "booleans",
     ("margin_loss.py MultiMarginFn.backward", "else t.detach()"): INTEGERS,
     ("max_unpool.py MaxUnpoolFn.backward", "else index.detach()"): INTEGERS,
