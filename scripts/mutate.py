@@ -85,6 +85,7 @@ REVIEWED = {  # (file and function, words of the changed line): why it changes n
     ("shrinkage.py HardshrinkFn.derivative", "else x.detach()"): COMPARED,
     ("shrinkage.py SoftshrinkFn.derivative", "else y.detach()"): COMPARED,
     ("sigmoids.py HardtanhFn.derivative", "else x.detach()"): COMPARED,
+    ("sigmoids.py HardtanhFn.pullback", "2 * "): "only whether it is 0 counts",
     ("unroll.py UnrollFn.backward", "else places.detach()"): INTEGERS,
 }
 

@@ -27,7 +27,6 @@ Source:     LeCun et al., Gradient-based learning applied to document recognitio
 """
 
 import math
-import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -39,6 +38,7 @@ from scratch.ops.dtype import autocast
 from scratch.ops.function import Function, in_place, known
 from scratch.ops.linear import LinearFn
 from scratch.ops.product import add_product, product
+from scratch.ops.warning import warn
 from scratch.ops.window import Sizes, pair
 
 CACHE = 2**19  # numbers of Z made at a time
@@ -302,7 +302,7 @@ def conv(dims: int, x: Tensor, weight: Tensor, bias: Tensor | None, stride, padd
     stride, dilation = pair(stride, dims), pair(dilation, dims)
     amounts = padding_amounts(padding, weight.shape[2:], stride, dilation)
     if padding == "same" and amounts[::2] != amounts[1::2]:
-        warnings.warn("padding='same' is uneven here: there is one more zero on the right", stacklevel=3)
+        warn("padding='same' is uneven here: there is one more zero on the right", stacklevel=3)
     shape = None if bias is None else bias.shape
     x, weight, bias = autocast(x, weight, bias)
     g = plan(known(x.shape), weight.shape, shape, stride, amounts, dilation, groups)

@@ -18,14 +18,13 @@ Reference:  torch.nn.functional.multi_head_attention_forward. Differs: nothing.
 Source:     Vaswani et al., Attention is all you need (2017).
 """
 
-import warnings
-
 import torch
 from torch import Tensor
 
 from scratch.ops.attention import attention_with_weights, scaled_dot_product_attention
 from scratch.ops.linear import linear
 from scratch.ops.pad import pad
+from scratch.ops.warning import warn
 
 
 def multi_head_attention_forward(
@@ -219,7 +218,7 @@ def additive(
     if mask.dtype is not torch.bool and not mask.is_floating_point():
         raise AssertionError(f"{name} must be boolean or floating, but is {mask.dtype}")
     if other is not None and other.dtype != mask.dtype:
-        warnings.warn(f"{name} and {other_name} of different types are deprecated", stacklevel=3)
+        warn(f"{name} and {other_name} of different types are deprecated", stacklevel=3)
     if mask.is_floating_point():
         return mask
     return torch.zeros_like(mask, dtype=dtype).masked_fill_(mask, -torch.inf)
