@@ -18,9 +18,10 @@ from zoo.parallel import joint_mean
 from zoo.run import train
 
 STEPS = 10
+UNCHANGED = ["data.batch_size=4", "data.rotate=0", "data.scale=0", "data.shift=0"]
 SMALL = {  # every model with data of which two processes get equal parts, and without random numbers
-    "lenet": ["data.batch_size=4", "data.rotate=0", "data.scale=0", "data.shift=0"],
-    "mlp": ["model.width=8", "data.batch_size=4", "data.rotate=0", "data.scale=0", "data.shift=0"],
+    "lenet": UNCHANGED,
+    "mlp": ["model.width=8", *UNCHANGED],
     **{name: ["model.hidden=8", "data.batch_size=4"] for name in ("rnn", "lstm", "gru")},
     **{
         name: ["model.hidden=8", "model.embedding=4", "data.batch_size=2", "data.length=8"]
@@ -29,6 +30,9 @@ SMALL = {  # every model with data of which two processes get equal parts, and w
     "gcn": ["model.dropout=0"],
     "graph_gcn": ["model.hidden=[8,8]", "data.batch_size=4"],
     "transformer": ["+sentences=4"],
+    "seq2seq": ["+sentences=4", "model.hidden=8", "model.embedding=4", "model.max_length=4", "model.val_sentences=4"],
+    "perceptron": ["data.image_size=8", *UNCHANGED],
+    "rbf": ["data.image_size=8", "model.units=5", *UNCHANGED],
 }
 TRANSFORMER = ["d_model=8", "heads=2", "encoder_layers=1", "decoder_layers=1", "feed_forward=8", "dropout=0", "beam=1"]
 SMALL["transformer"] += [f"model.{option}" for option in [*TRANSFORMER, "max_length=4", "val_sentences=4"]]
