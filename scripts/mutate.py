@@ -39,10 +39,13 @@ CHECKS = ("gradients", "second_order", "finite_differences", "subsets", "float32
 RECORDED = ("gradients", "second_order")  # in which the cases that reach a function are found
 SECONDS = 40  # of computing for one mutant; what nothing has rejected by then has survived
 
-TESTS = {  # of what no case can say: blocks of long sequences, processes, second derivatives by the weights of edges
+TESTS = {  # of what no case can say: blocks of long sequences, processes, second derivatives by the weights of edges,
+    # many steps
     "attention.py": "test_attention.py::test_blocks",
     "batch_norm.py": "test_sync_batch_norm.py::test_a_group_of_one_process",
     "graph.py": "test_graph.py::test_second_derivative_by_the_edges",
+    "gru.py": "test_rnn.py::test_step_by_step",
+    "lstm.py": "test_rnn.py::test_step_by_step",
 }
 
 INTEGERS = "integers"
@@ -304,7 +307,7 @@ def rejected(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> str
                 return f"{check} of {CASES[number]}"
     test = TESTS.get(mutant.file, "")
     with contextlib.redirect_stdout(io.StringIO()):
-        found = test and pytest.main(["-x", "-p", "no:cacheprovider", f"{ROOT}/tests/{test}"])
+        found = test and pytest.main(["-x", "-n0", "-p", "no:cacheprovider", f"{ROOT}/tests/{test}"])
     return test if found == pytest.ExitCode.TESTS_FAILED else ""
 
 
