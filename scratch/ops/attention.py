@@ -342,7 +342,7 @@ def adjoint_long(grad, delta, q, k, v, mask, drawn, ell, opt, needs):
                 if grad_v is not None:
                     sum_v[..., keys] += torch.bmm(grad_t[..., rows], a)  # (4)
                 if grad_q is not None:
-                    sum_q[:, rows] += torch.bmm(x_bar, k_[:, keys])  # (7)
+                    sum_q[:, rows].baddbmm_(x_bar, k_[:, keys])  # (7)
                 if grad_k is not None:
                     sum_k[..., keys] += torch.bmm(q_t[..., rows], x_bar)
         for out, total, factor in zip(grads, (sum_q, sum_k.mT, sum_v.mT), (opt.scale, 1 / LOG2_E, 1), strict=True):
