@@ -133,7 +133,8 @@ def test_the_gradient_of_each_word_of_the_source() -> None:
     assert (norms > 0).all()
     # of the longer sentence alone come the last two
     words = network.encoder.embedding(source[:1]).detach().requires_grad_()
-    read = network.encoder.read(pack_padded_sequence(words, torch.tensor([4]), True), source[:1] != PAD)
+    packed = pack_padded_sequence(words, torch.tensor([4]), True)
+    read = network.encoder.read(packed, torch.arange(4), source[:1] != PAD)
     rows = network.states(target[:1, :-1], read), network.states(target[1:, :-1], network.encode(source[1:, :2]))
     network.loss(torch.cat(rows).flatten(0, 1), target[:, 1:].flatten()).backward()
     torch.testing.assert_close(norms[2:], words.grad[0, 2:].norm(dim=1))

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from zoo.errors import UsageError
 from zoo.pictures import Curves, finish, panels, read_metrics, save
-from zoo.run import shown
+from zoo.run import flat, shown
 
 NOTED = ("commit", "changed", "threads", "machine", "gpu", "python", "versions")  # of a record: what numbers depend on
 STYLES: dict[str, Any] = {"train": "--", "val": "-"}
@@ -29,13 +29,6 @@ class Run:
     record: dict[str, Any]
     metrics: dict[str, float]  # none where the run has not ended
     curves: Curves
-
-
-def flat(value: Any, name: str = "") -> dict[str, Any]:
-    """The values in nested dicts by their full names."""
-    if not isinstance(value, dict) or not value:
-        return {name: value}
-    return {key: leaf for part in value for key, leaf in flat(value[part], f"{name}.{part}".lstrip(".")).items()}
 
 
 def read(folder: Path, name: str) -> Run:

@@ -130,8 +130,8 @@ def check_checkpoint(path: str, model: LightningModule, config: DictConfig) -> N
     before = {name: value for name, value in trained.items() if name != "layers"}
     asked = {name: model.hparams.get(name) for name in before}
     for rule in ("optimizer", "scheduler"):
-        before |= flat(checkpoint["config"].get(rule) or {}, rule)
-        asked |= flat(plain_values(config[rule]) if config[rule] else {}, rule)
+        before |= options_by_name(checkpoint["config"].get(rule) or {}, rule)
+        asked |= options_by_name(plain_values(config[rule]) if config[rule] else {}, rule)
     refuse_difference(f"ckpt_path={path}", before, asked)
 
 
@@ -149,17 +149,20 @@ def plain_values(config: DictConfig) -> Any:
     return OmegaConf.to_container(config, resolve=True)
 
 
-def flat(rule: dict[str, Any], name: str) -> dict[str, Any]:
-    """The options of an optimizer or scheduler by their full names; its class without the package, which may change."""
-    options: dict[str, Any] = {}
-    for key, value in rule.items():
-        if isinstance(value, dict):
-            options |= flat(value, f"{name}.{key}")
-        elif key == "_target_":
-            options[name] = value.rpartition(".")[2]
-        elif key != "_partial_":
-            options[f"{name}.{key}"] = value
-    return options
+def flat(value: Any, name: str = "") -> dict[str, Any]:
+    """The values in nested dicts by their full names."""
+    if not isinstance(value, dict) or not value:
+        return {name: value}
+    return {key: leaf for part in value for key, leaf in flat(value[part], f"{name}.{part}".lstrip(".")).items()}
+
+
+def options_by_name(rule: dict[str, Any], name: str) -> dict[str, Any]:
+    """Those of an optimizer or scheduler; its class without the package, which may change."""
+    return {
+        key.removesuffix("._target_"): value.rpartition(".")[2] if key.endswith("._target_") else value
+        for key, value in (flat(rule, name) if rule else {}).items()
+        if not key.endswith("._partial_")
+    }
 
 
 class KeepConfig(Callback):

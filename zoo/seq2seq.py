@@ -80,16 +80,17 @@ class Encoder(Module):
         )
 
     def forward(self, source: Tensor) -> Memory:
-        return self.read(self.words(source), source != PAD)
+        known = source != PAD
+        places = packed_places(known)
+        return self.read(self.words(source, places), places.data, known)
 
-    def words(self, source: Tensor) -> PackedSequence:
+    def words(self, source: Tensor, places: PackedSequence) -> PackedSequence:
         """The embedded tokens, without PAD."""
-        place = packed_places(source != PAD)
-        return place._replace(data=self.dropout(self.embedding(source.flatten()[place.data])))
+        return places._replace(data=self.dropout(self.embedding(source.flatten()[places.data])))
 
-    def read(self, words: PackedSequence, known: Tensor) -> Memory:
+    def read(self, words: PackedSequence, places: Tensor, known: Tensor) -> Memory:
+        """What is made of embedded tokens that belong at these places of (N, S)."""
         read, state = self.recurrent(words)
-        places = packed_places(known).data
         m = read.data.new_zeros(known.numel(), read.data.shape[1]).index_copy(0, places, read.data)
         directions = self.recurrent.directions
         ends = (part.unflatten(1, (-1, directions)).flatten(2) for part in first(state))  # both directions side by side
@@ -185,12 +186,14 @@ class Seq2Seq(Translator):
     def gradient_per_step(self, batch: Batch) -> Tensor:
         """Of the loss of the whole translation, by the words of the source: the attention leads to each of them."""
         source, target = batch
+        known = source != PAD
+        places = packed_places(known)
 
         def loss(words: PackedSequence) -> Tensor:
-            states = self.states(target[:, :-1], self.encoder.read(words, source != PAD))
+            states = self.states(target[:, :-1], self.encoder.read(words, places.data, known))
             return self.loss(states.flatten(0, 1), target[:, 1:].flatten())
 
-        return gradient_norms(self.encoder.words(source), loss)
+        return gradient_norms(self.encoder.words(source, places), loss)
 
     def configure_callbacks(self) -> list[Callback]:
         return [*super().configure_callbacks(), AttentionPicture(), GradientPicture()]

@@ -68,9 +68,8 @@ class SelfAttention(MultiHead):
             if self in cache:
                 k, v = (torch.cat(pair, 2) for pair in zip(cache[self], (k, v), strict=True))
             cache[self] = k, v
-        return self.attend(
-            q, k, v, mask, self.causal and bool(x.shape[1] > 1)
-        )  # one new token may look at all before it
+        causal = self.causal and bool(x.shape[1] > 1)  # one new token may look at all before it
+        return self.attend(q, k, v, mask, causal)
 
 
 class CrossAttention(MultiHead):

@@ -88,7 +88,7 @@ def plan(
         raise RuntimeError(f"padding {padding} cuts away more than there is: the output would have the size {size}")
     # On the right p of the border is cut away, but q given back; where q > p even more than there was.
     borders = [amount for p, q in zip(padding[::-1], extra[::-1], strict=True) for amount in (p, p - q)]
-    shift = dims > 1 and x[2] > 1 and weight[-1] * weight[1] > 24  # as a convolution's plan
+    shift = dims > 1 and x[2] > 1 and weight[-1] * weight[1] > 24  # else the products are narrow
     return geometry(size, weight, stride, borders, dilation, groups, shift=shift)
 
 

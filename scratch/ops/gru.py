@@ -109,7 +109,6 @@ class GRUFn(Function):
         h_before = previous(y.split(sizes), h0, sizes, reverse)
         if recorded:
             rz, n_all, q = trace(x, W, U, b, d, torch.cat(h_before))
-        recorded = recorded or torch.compiler.is_compiling()
         grad_y = torch.zeros_like(y) if grad_y is None else grad_y
         grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
         steps = list(zip(*(part.split(sizes) for part in (*rz.chunk(2, 1), n_all, q, grad_y)), strict=True))

@@ -122,7 +122,6 @@ class LSTMFn(Function):
         h_before = previous(y.split(sizes), h0, sizes, reverse)
         c_before = previous(c_all.split(sizes), c0, sizes, reverse)
         gate_steps, tanh_steps = blocks(gates, 4, sizes), tanh_all.split(sizes)
-        recorded = recorded or torch.compiler.is_compiling()
         grad_y = torch.zeros_like(y) if grad_y is None else grad_y
         grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
         grad_c = torch.zeros_like(c0) if grad_c is None else grad_c

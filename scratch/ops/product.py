@@ -1,6 +1,7 @@
 """The product of two matrices, by the faster of the two libraries that PyTorch has for it.
 
-Shapes:     a (N, I)   b (I, O)   plus (O,) or None   product (N, O); or a batch of each, (G, N, I) and so on
+Shapes:     a (N, I)   b (I, O)   plus (O,) or None   product (N, O); or a batch of each, (G, N, I) and so on, which is
+            always torch's bmm
 Formula:    a b + plus
 Libraries:  ``torch.mm`` goes to MKL, which on processors other than Intel's leaves half of AVX-512 unused. oneDNN uses
             it all, and has the same product under the name of what it is mostly called for, a linear layer:
@@ -24,11 +25,12 @@ PAYS = 2**20  # multiplications
 
 
 def fast(a: Tensor, b: Tensor) -> bool:
-    """Whether a product of these matrices, or each of these batches, is for oneDNN."""
+    """Whether the product of these matrices is for oneDNN."""
     return (
         ONEDNN is not None
         and values_known()  # asked first: an exported program is not to depend on the size of its batch
-        and a.shape[-2] * a.shape[-1] * b.shape[-1] >= PAYS
+        and a.dim() == 2
+        and a.numel() * b.shape[1] >= PAYS
         and a.dtype is b.dtype is torch.float32
         and a.device.type == "cpu"
         and not torch.is_grad_enabled()
@@ -47,11 +49,7 @@ def onednn(a: Tensor, b: Tensor, plus: Tensor | None = None) -> Tensor:
 def product(a: Tensor, b: Tensor, plus: Tensor | None = None) -> Tensor:
     """a b + plus. See the module's page."""
     if fast(a, b):
-        if a.dim() == 2:
-            return onednn(a, b, plus)
-        return torch.stack(
-            [onednn(*each) for each in zip(a, b, [None] * len(a) if plus is None else plus, strict=True)]
-        )
+        return onednn(a, b, plus)
     if plus is None:
         return a @ b
     return torch.addmm(plus, a, b) if a.dim() == 2 else torch.baddbmm(plus, a, b)
@@ -59,11 +57,8 @@ def product(a: Tensor, b: Tensor, plus: Tensor | None = None) -> Tensor:
 
 def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
     """out += a b"""
-    if not in_place(out):  # vmap knows addition in place, but no product
-        out += a @ b
-    elif fast(a, b):
-        for o, x, y in zip(*((out, a, b) if out.dim() == 3 else (out[None], a[None], b[None])), strict=True):
-            o += onednn(x, y)
+    if fast(a, b) or not in_place(out):  # oneDNN knows no product that adds, and vmap none in place
+        out += product(a, b)
     elif out.dim() == 2:
         out.addmm_(a, b)
     else:

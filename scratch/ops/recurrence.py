@@ -66,10 +66,12 @@ def blocks(matrix: Tensor, count: int, sizes: Sizes) -> list[tuple[Tensor, ...]]
 CHUNK = 2**18  # numbers that an adjoint finds before it makes products of them: 1 MiB
 
 
-def chunks(sizes: Sizes, reverse: bool, columns: int, whole: bool) -> list[tuple[range, slice]]:
-    """The steps in the order of the adjoint, in parts whose rows fit in a cache, or all at once; and those rows."""
+def chunks(sizes: Sizes, reverse: bool, columns: int, recorded: bool) -> list[tuple[range, slice]]:
+    """The steps in the order of the adjoint, in parts whose rows fit in a cache, or where autograd or a compiler
+    records them all at once; and those rows."""
     ends = [0, *accumulate(sizes)]
     T, steps = len(sizes), max(1, CHUNK // max(1, sizes[0] * columns))
+    whole = recorded or torch.compiler.is_compiling()
     parts = [range(T)] if whole else [range(first, min(first + steps, T)) for first in range(0, T, steps)]
     found = [(part[:: 1 if reverse else -1], slice(ends[part.start], ends[part.stop])) for part in parts]
     return found if reverse else found[::-1]
