@@ -291,7 +291,7 @@ def reached(files: list[str], only: str) -> list[tuple[str, int, list[int]]]:
 
 def rejected(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> str:
     """The first check that refuses the mistake, with the case, or the test; "" where none does."""
-    for name in [name for name in sys.modules if name.startswith(("scratch", "tests.cases"))]:
+    for name in [name for name in sys.modules if name.startswith(("scratch", "tests", "zoo"))]:
         del sys.modules[name]  # whoever started this may have imported it without the mistake
     sys.meta_path.insert(0, Planted(mutant))
     try:
