@@ -53,6 +53,18 @@ def test_fast_forms_are_the_textbook_form(name, block, shift):
         torch.testing.assert_close(fast, textbook, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("block", [1, 2, 3, 4])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_columns_are_the_strips_in_another_order_of_memory(name, block):
+    x, weight, *options = SETTINGS[name]
+    g = geometry(x[2:], weight, *options, block)
+    images = torch.arange(float(torch.Size(x).numel())).view(x)
+    strips, columns = g.strips(images), g.columns(images)
+    assert strips.equal(columns)
+    assert strips.is_contiguous()
+    assert columns.mT.is_contiguous()
+
+
 @pytest.mark.parametrize(("block", "shift"), [(1, False), (2, True), (3, False)])
 @pytest.mark.parametrize("name", ["padded", "strided", "grouped"])
 def test_fast_forms_have_exact_derivatives(name, block, shift):

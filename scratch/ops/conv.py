@@ -41,7 +41,7 @@ from scratch.ops.product import add_product, product
 from scratch.ops.warning import warn
 from scratch.ops.window import Sizes, pair
 
-CACHE = 2**19  # numbers of Z made at a time
+CACHE = 2**20  # numbers of Z made at a time
 
 # The three maps.
 
@@ -101,7 +101,7 @@ def gradients(
         if weight is not None:
             grad_x.append(g.add_strips(rows_of_input(Y, W, g)))
         if x is not None:
-            grad_W.append(g.products(g.strips(x[part]), Y))
+            grad_W.append(g.products(g.columns(x[part]) if g.by_columns else g.strips(x[part]), Y))
         if bias:
             grad_b.append(g.sum_biases(Y))
     return (

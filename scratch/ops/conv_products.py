@@ -27,14 +27,16 @@ Mirror:     With stride 1, (3) is (1) again: ȳ convolved with the mirrored kern
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from scratch.ops.dtype import widen
 from scratch.ops.pad import constant_pad
 from scratch.ops.product import product
-from scratch.ops.window import Sizes, add_windows, output_sizes
+from scratch.ops.window import Sizes, add_windows, output_sizes, windows
 
 
 class Geometry(NamedTuple):
@@ -61,6 +63,11 @@ class Geometry(NamedTuple):
     plain: tuple[int, int]  # K and s of the last dimension without them
     mirror: Any = None  # the geometry of (8), where x̄ and W̄ are to be had by it
 
+    @property
+    def by_columns(self) -> bool:
+        """Whether `columns` is faster than `strips` for (4): no dimension goes by shifts, and the channels are few."""
+        return len(self.size) == len(self.kernel) and self.channels < 16 * math.prod(self.groups)
+
     # The three arrays as matrices, and back. If there are groups, they are the first dimension of each matrix.
 
     def padded_lines(self, x: Tensor) -> Tensor:
@@ -79,19 +86,29 @@ class Geometry(NamedTuple):
         z = x.view(x.shape[0], self.steps, self.step, *self.size, *self.groups, c)
         z = z.permute(2, *range(3 + rest, 3 + rest + groups), 1, 0, *range(3, 3 + rest), -1)
         # (s, G, S/s, N, *S, C/G). One dimension at a time, the last first: so the next is copied in longer runs.
-        axis = 2 + groups + rest
-        for k, o, s, d in zip(
-            self.window[::-1], self.windows[::-1], self.stride[::-1], self.dilation[::-1], strict=True
-        ):
-            size, stride = list(z.shape), list(z.stride())
-            del size[axis]
-            one = stride.pop(axis)
-            size[axis:axis], stride[axis:axis] = [k], [d * one]
-            size[3 + groups : 3 + groups], stride[3 + groups : 3 + groups] = [o], [s * one]
-            z = z.as_strided(size, stride).contiguous()  # (…, N, *L' so far, *S, *K' so far, C/G)
+        for k, o, s, d in self.last_first:
+            z = windows(z, 2 + groups + rest, (k, d), (o, s), 3 + groups).contiguous()
+            # (…, N, *L' so far, *S, *K' so far, C/G)
         return z.view(
             self.step, *self.groups, self.steps * x.shape[0] * math.prod(self.windows), math.prod(self.window) * c
         )
+
+    def columns(self, x: Tensor) -> Tensor:
+        """The same, where no dimension goes by shifts, column by column in memory."""
+        x = self.padded_lines(x)
+        groups, rest = len(self.groups), len(self.size)
+        c = x.shape[-1] // math.prod(self.groups)
+        z = x.view(x.shape[0], *self.size, *self.groups, c)
+        z = z.permute(*range(1 + rest, 1 + rest + groups), -1, *range(1 + rest))  # (G, C/G, N, *S)
+        for k, o, s, d in self.last_first:
+            z = windows(z, 1 + groups + rest, (o, s), (k, d), groups).contiguous()
+            # (G, *K' so far, C/G, N, *S, *L' so far)
+        return z.view(1, *self.groups, math.prod(self.window) * c, x.shape[0] * math.prod(self.windows)).mT
+
+    @property
+    def last_first(self) -> Iterator[tuple[int, int, int, int]]:
+        """(K', L', stride, dilation) of the dimensions that go by windows."""
+        return zip(self.window[::-1], self.windows[::-1], self.stride[::-1], self.dilation[::-1], strict=True)
 
     def shifted(self, Z: Tensor) -> list[Tensor]:
         """The blocks of rows Z[s·l + d·k] (G, L·N·L', K'·C/G) for all l, for each k."""
@@ -102,12 +119,11 @@ class Geometry(NamedTuple):
         """The adjoint of `strips`, but for the shifts: Z̄ -> x̄ as (N, *S, C)."""
         groups, rest = len(self.groups), len(self.size)
         n, c = Z.shape[-2] // (self.steps * math.prod(self.windows)), Z.shape[-1] // math.prod(self.window)
-        view = Z.view(self.step, *self.groups, self.steps, n, *self.windows, *self.window, c)
-        places = range(3 + groups, 3 + groups + rest)
-        view = view.permute(2 + groups, 1 + groups, 0, *places, *range(1, 1 + groups), -1, *(i + rest for i in places))
-        x = Z.new_zeros(n, self.steps, self.step, *self.size, *self.groups, c)
-        add_windows(x, 3, view, self.stride, self.dilation)
-        return self.cropped(x.view(n, *self.padded, self.channels))
+        z = widen(Z).view(self.step, *self.groups, self.steps, n, *self.windows, *self.window, c)
+        for size, s, d in zip(self.size, self.stride, self.dilation, strict=True):
+            z = add_windows(z, 2 + groups + rest, 3 + groups, size, s, d)
+        z = z.permute(2 + groups, 1 + groups, 0, *range(3 + groups, 3 + groups + rest), *range(1, 1 + groups), -1)
+        return self.cropped(z.to(Z.dtype).reshape(n, *self.padded, self.channels))
 
     def rows(self, y: Tensor) -> Tensor:
         """y (N, O, *L) -> Y (G, L·N·L', B·O/G), (7). What is missing to a multiple of B is 0."""
@@ -157,9 +173,10 @@ class Geometry(NamedTuple):
         """The adjoint of `matrices`: (K, G, K'·C/G, B·O/G) -> W̄ (O, C/G, *K)."""
         c, o = wide.shape[-2] // math.prod(self.window), wide.shape[-1] // self.block
         view = self.diagonals(wide.view(len(self.shifts), *self.groups, *self.window, c, self.block, o))
+        W = view.sum(-1)  # (K, G, *K' but the last, C/G, O/G, k)
         groups = 1 + len(self.groups)
-        view = view.permute(-1, *range(1, groups), -3, -4, 0, *range(groups, view.dim() - 4), -2)
-        return view.reshape(self.block, -1).sum(0).view(math.prod(self.groups) * o, c, *self.kernel)
+        W = W.permute(*range(1, groups), -2, -3, 0, *range(groups, W.dim() - 3), -1)
+        return W.reshape(math.prod(self.groups) * o, c, *self.kernel)
 
     def products(self, Z: Tensor, Y: Tensor) -> Tensor:
         """Z[s·l + d·k]ᵀ Ȳ[l] (K, G, K'·C/G, B·O/G) for all k."""

@@ -55,11 +55,12 @@ class UnfoldFn(Function):
 class FoldFn(Function):
     @staticmethod
     def forward(u, g):
-        channels = u.shape[1] // math.prod(g.kernel)
-        parts = u.reshape(u.shape[0], channels, *g.kernel, *g.output).permute(0, 1, 4, 5, 2, 3)
         left, right, top, bottom = g.padding
-        x = u.new_zeros(*parts.shape[:2], g.size[0] + top + bottom, g.size[1] + left + right)
-        add_windows(x, 2, parts, g.stride, g.dilation)
+        height, width = g.size[0] + top + bottom, g.size[1] + left + right
+        channels = u.shape[1] // math.prod(g.kernel)
+        x = u.reshape(u.shape[0], channels, *g.kernel, *g.output)
+        x = add_windows(x.permute(0, 1, 4, 3, 2, 5), 3, 2, height, g.stride[0], g.dilation[0])  # (N, C, K, H, L)
+        x = add_windows(x.permute(0, 1, 4, 3, 2), 3, 2, width, g.stride[1], g.dilation[1])
         return constant_pad(x, [-amount for amount in g.padding])  # (2)
 
     @staticmethod

@@ -247,7 +247,8 @@ class AvgPoolFn(Function):
 
     @staticmethod
     def backward(ctx, grad):
-        return AvgSpreadFn.apply(grad, *ctx.options), None, None, None  # (5)
+        spread = AvgSpreadFn.forward if in_place(grad) else AvgSpreadFn.apply
+        return spread(grad, *ctx.options), None, None, None  # (5)
 
 
 class AvgSpreadFn(Function):

@@ -6,11 +6,11 @@ Formula:    windows[…, o, …, k] = x[…, stride·o + dilation·k, …]      
 Tangent:    (1) itself: it copies numbers, hence is linear.
 Adjoint:    x̄[…, i, …] = Σ windows̄[…, o, …, k]  over all o, k with stride·o + dilation·k = i   (2)
             Both are loops over the few offsets k in a window, each a whole strided slice of x at once:
-            `shifted` and `add_shifted` along one dimension, `add_windows` along all.
+            `shifted` and `add_shifted` where the slices are apart, `add_windows` where they are one array.
+            More dimensions go one after another.
 """
 
 from collections.abc import Sequence
-from itertools import product
 
 from torch import Tensor
 
@@ -19,6 +19,8 @@ Sizes = Sequence[int]
 
 def pair(value: int | Sizes, dims: int = 2) -> tuple[int, ...]:
     """One number for all dimensions, or a number for each."""
+    if isinstance(value, int):
+        return (value,) * dims
     values = tuple(value) if isinstance(value, Sequence) else (value,)
     if any(not isinstance(number, int) for number in values):
         raise TypeError(f"expected a whole number or {dims} of them, but got {value}")
@@ -29,22 +31,30 @@ def output_sizes(size: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> 
     return tuple((n - r * (k - 1) - 1) // s + 1 for n, k, s, r in zip(size, kernel, stride, dilation, strict=True))
 
 
-def add_windows(x: Tensor, axis: int, parts: Tensor, stride: Sizes, dilation: Sizes) -> None:
-    """(2): adds (…, *O, …, *K) to x (…, *S, …) in place; S begins at axis, and x is contiguous."""
-    dims = len(stride)
-    output, kernel, one = parts.shape[axis : axis + dims], parts.shape[-dims:], x.stride()[axis : axis + dims]
-    # Neighbouring offsets up to the stride do not overlap, and go in one addition.
-    steps = [s if d == 1 else 1 for s, d in zip(stride, dilation, strict=True)]
-    for start in product(*map(range, [0] * dims, kernel, steps)):
-        part, start_in_memory, widths = parts, 0, []
-        for i, (first, k, step, d) in enumerate(zip(start, kernel, steps, dilation, strict=True)):
-            widths.append(min(step, k - first))
-            part = part.narrow(i - dims, first, widths[-1])
-            start_in_memory += d * first * one[i]
-        size, strides = [*x.shape, *widths], [*x.stride(), *one]
-        size[axis : axis + dims] = output
-        strides[axis : axis + dims] = [s * each for s, each in zip(stride, one, strict=True)]
-        x.as_strided(size, strides, start_in_memory).add_(part)
+def windows(
+    x: Tensor, axis: int, here: tuple[int, int], there: tuple[int, int], front: int, begin: int | None = None
+) -> Tensor:
+    """(1) along one dimension: x[…, a·i + b·j, …] as a view, with i in the place `axis` of that dimension and j in a
+    new one, `front`. ``here`` is how many i and a, ``there`` how many j and b; ``begin``, where in memory i = j = 0."""
+    size, stride, one = list(x.shape), list(x.stride()), x.stride(axis)
+    size[axis], stride[axis] = here[0], here[1] * one
+    size.insert(front, there[0])
+    stride.insert(front, there[1] * one)
+    return x.as_strided(size, stride, begin)
+
+
+def add_windows(parts: Tensor, axis: int, front: int, size: int, stride: int, dilation: int) -> Tensor:
+    """(2) along one dimension: (…, O, …, K, …), O in the place `front` -> x (…, S, …), S at `axis`, where K was."""
+    shape, o, k = list(parts.shape), parts.shape[front], parts.shape[axis + 1]
+    shape[axis + 1] = size
+    del shape[front]
+    x = parts.new_zeros(shape)
+    step = stride if dilation == 1 else 1  # neighbouring offsets up to the stride do not overlap: one addition
+    for first in range(0, k, step):
+        part = parts.narrow(axis + 1, first, min(step, k - first))
+        begin = dilation * first * x.stride(axis)
+        windows(x, axis, (part.shape[axis + 1], dilation), (o, stride), front, begin).add_(part)
+    return x
 
 
 def shifted(x: Tensor, axis: int, k: int, o: int, s: int, d: int) -> list[Tensor]:
