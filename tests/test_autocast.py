@@ -3,15 +3,19 @@ and no more rounding."""
 
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from scratch.nn import functional as F
 from scratch.testing import TRANSFORM_CHECKS, Case
 from tests.cases import CASES
+from zoo.cli import CONF
+from zoo.run import build_data, build_model
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore")]
 
@@ -24,6 +28,35 @@ for case in CASES:
 def test_as_torch_does(name):
     for case in BY_NAME[name]:
         TRANSFORM_CHECKS["autocast"](case, "scratch.nn", "torch.nn")
+
+
+@pytest.mark.parametrize(
+    "words", [["model=lenet"], ["model=mlp"], ["model=gru"], ["model=transformer", "data.tokens=256"]]
+)
+def test_trained_in_float16_with_a_scaler(words):
+    """What trainer.precision=16-mixed does on a GPU: the loss is scaled, or small gradients would be 0."""
+    runs = []
+    for impl in ("scratch", "native"):
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = compose("train", [*words, f"impl={impl}", "scheduler=none"])
+        torch.manual_seed(0)
+        data = build_data(config)
+        model: Any = build_model(config, data.facts).train()
+        optimizer, scaler = model.new_optimizer(), torch.amp.GradScaler("cpu", init_scale=2.0**10)
+        batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
+        losses = []
+        for _ in range(8):
+            optimizer.zero_grad()
+            with torch.autocast("cpu", torch.float16):
+                loss = model.training_step(batch, 0)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            losses.append(loss.item())
+        assert scaler.get_scale() == 2.0**10  # no gradient was infinite
+        runs.append(losses)
+    assert runs[0][-1] < 0.99 * runs[0][0]
+    assert runs[0] == pytest.approx(runs[1], rel=1e-2)
 
 
 ON_A_GPU: dict[str, Callable[..., Tensor]] = {

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from zoo.classification import Classifier
+from zoo.loggers import CSVLogger
 
 SHORT = ["trainer.max_epochs=3", "+trainer.limit_train_batches=6"]
 RANDOM = ["model=mlp", "model.dropout=0.3", "data.shift=2"]  # a run that lives on random numbers
@@ -83,6 +84,17 @@ def test_interrupted_and_resumed_ends_like_unbroken(step, start, monkeypatch, ca
     assert start(*words, "paths.run=resumed") == 0
     assert same(weights("unbroken"), weights("resumed"))
     assert outcome("unbroken") == outcome("resumed")
+    assert start(*hint[2:]) == 0  # as it was said, in the folder of the run that was broken
+    assert same(weights("unbroken"), weights("broken"))
+    assert lasting("unbroken", step) == lasting("broken", step)
+
+
+def lasting(folder: str, step: int) -> list[dict[str, str]]:
+    """What was measured, but at that step; and but for the means of an epoch in training, which after an interruption
+    are of the rest of the epoch."""
+    means = ("train/loss_epoch", "train/accuracy_epoch")
+    rows = [row for row in metrics(folder) if int(row["step"]) != step]
+    return [{name: row[name] for name in row if row[name] and name not in means} for row in rows]
 
 
 def test_resuming_a_finished_run_for_more_epochs(start):
@@ -117,3 +129,16 @@ def test_the_last_checkpoint_is_the_last_also_where_another_is_the_best(start):
         name: torch.load(folder / f"checkpoints/{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last")
     }
     assert epochs == {"best": 0, "last": 2}
+
+
+def test_rows_after_the_last_checkpoint_of_a_killed_run_come_once(tmp_path):
+    for steps in ((0, 9, 19, 29), (19, 29, 39)):  # killed after 29, and gone on with from 15
+        logger = CSVLogger(tmp_path, name="", version="csv", flush_logs_every_n_steps=1)
+        for step in steps:
+            logger.log_metrics({"train/loss": len(steps) + step / 100}, step)
+    rows = [(int(row["step"]), float(row["train/loss"])) for row in metrics(str(tmp_path))]
+    assert rows == [(0, 4.0), (9, 4.09), (19, 3.19), (29, 3.29), (39, 3.39)]
+    with open(tmp_path / "csv/metrics.csv", "a") as file:
+        file.write("49")  # killed while writing
+    CSVLogger(tmp_path, name="", version="csv").log_metrics({"train/loss": 1.0}, 99)
+    assert [int(row["step"]) for row in metrics(str(tmp_path))] == [0, 9, 19, 29, 39, 99]
