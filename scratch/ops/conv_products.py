@@ -17,8 +17,8 @@ Neighbours: With few channels the products are narrow and slow. So B outputs sid
             y[n, o, B·l + j] = Y⁺[n·l; j, o],   Y⁺ = X⁺ W⁺                                              (7)
             This is the same convolution with a larger kernel and stride and B·O outputs, and all of the above
             holds. The adjoint of (6) sums W̄⁺ over its diagonals.
-Columns:    (4) multiplies Zᵀ. Where a window has few numbers, Z is made for it in this order of memory: each column is x
-            itself, shifted, and is copied in runs of a line and more, where a row is copied window by window.
+Columns:    (4) multiplies Zᵀ. Where a window has few numbers, Z is made for it in this order of memory: each column is
+            x itself, shifted, and is copied in runs of a line and more, where a row is copied window by window.
 
 Mirror:     With stride 1, (3) is (1) again: ȳ convolved with the mirrored kernel, the two kinds of channels exchanged,
             x̄ = conv(ȳ, W°),   W°[c, o, k] = W[o, c, K−1−k],   with a padding of d(K−1) − p             (8)
