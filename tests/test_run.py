@@ -133,12 +133,14 @@ def test_the_last_checkpoint_is_the_last_also_where_another_is_the_best(start):
 
 def test_rows_after_the_last_checkpoint_of_a_killed_run_come_once(tmp_path):
     for steps in ((0, 9, 19, 29), (19, 29, 39)):  # killed after 29, and gone on with from 15
-        logger = CSVLogger(tmp_path, name="", version="csv", flush_logs_every_n_steps=1)
+        logger = CSVLogger(tmp_path, name="", version="csv", flush_logs_every_n_steps=1, checkpoint="last.ckpt")
         for step in steps:
             logger.log_metrics({"train/loss": len(steps) + step / 100}, step)
     rows = [(int(row["step"]), float(row["train/loss"])) for row in metrics(str(tmp_path))]
     assert rows == [(0, 4.0), (9, 4.09), (19, 3.19), (29, 3.29), (39, 3.39)]
     with open(tmp_path / "csv/metrics.csv", "a") as file:
         file.write("49")  # killed while writing
-    CSVLogger(tmp_path, name="", version="csv").log_metrics({"train/loss": 1.0}, 99)
-    assert [int(row["step"]) for row in metrics(str(tmp_path))] == [0, 9, 19, 29, 39, 99]
+    for checkpoint, steps in (("last.ckpt", [0, 9, 19, 29, 39, 99]), (None, [99])):  # None: another run begins
+        logger = CSVLogger(tmp_path, name="", version="csv", flush_logs_every_n_steps=1, checkpoint=checkpoint)
+        logger.log_metrics({"train/loss": 1.0}, 99)
+        assert [int(row["step"]) for row in metrics(str(tmp_path))] == steps

@@ -14,13 +14,13 @@ from zoo.errors import installed
 
 
 class CSVLogger(loggers.CSVLogger):
-    """Lightning's, which deletes the metrics.csv of an earlier run in the same folder. Here its rows stay, up to the
-    step from which this run goes on: a run that was killed has later ones, which come again."""
+    """Lightning's, which deletes the metrics.csv of an earlier run in the same folder. Here its rows stay, if this run
+    goes on from a checkpoint, up to that step: a run that was killed has later ones, which come again."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, checkpoint: str | None, **options: Any) -> None:
         super().__init__(*args, **options)
         self.path = Path(self.log_dir, "metrics.csv")
-        rows = csv.DictReader(self.path.read_text().splitlines() if self.path.exists() else [])
+        rows = csv.DictReader(self.path.read_text().splitlines() if checkpoint and self.path.exists() else [])
         full = [row for row in rows if None not in row.values()]  # not half a row, at which a run was killed
         self.earlier = [{name: value for name, value in row.items() if value} for row in full]
 
