@@ -26,13 +26,11 @@ class CSVLogger(loggers.CSVLogger):
 
     @property
     def experiment(self) -> Any:
-        new = self._experiment is None
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Experiment logs directory")
-            writer = super().experiment
-        if new:
-            self.begin_with(self.earlier)
-        return writer
+        if self._experiment is None:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Experiment logs directory")  # that all in it gets lost
+                self.begin_with(self.earlier)
+        return super().experiment
 
     @rank_zero_only
     def begin_with(self, rows: list[dict[str, Any]]) -> None:

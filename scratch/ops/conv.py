@@ -33,7 +33,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from scratch.ops.conv_products import Geometry, geometry, mirrored
+from scratch.ops.conv_products import FEW, Geometry, geometry, mirrored
 from scratch.ops.dtype import autocast
 from scratch.ops.function import Function, in_place, known
 from scratch.ops.linear import LinearFn
@@ -201,7 +201,7 @@ def plan(
     options = x[2:], weight, stride, padding, dilation, groups
     output = geometry(*options).output
     # Narrow products are slow: at least 16 columns, or 4 outputs of few channels; rather more than a remainder.
-    block = max(-(-16 * groups // weight[0]), 4 if weight[1] < 16 else 1)
+    block = max(-(-16 * groups // weight[0]), 4 if weight[1] < FEW else 1)
     block = next((b for b in range(block, 2 * block) if output[-1] % b == 0), block)
     block = min(block, output[-1]) if dilation[-1] == 1 else 1
     # Shifts make a product for each row of the kernel: not where those are narrow, or where y has but one row. The

@@ -40,6 +40,8 @@ from scratch.ops.pad import constant_pad
 from scratch.ops.product import product
 from scratch.ops.window import Sizes, add_windows, output_sizes, windows
 
+FEW = 16  # channels of a group; with fewer, a window has few numbers
+
 
 class Geometry(NamedTuple):
     """All the numbers but x, W and b."""
@@ -68,7 +70,7 @@ class Geometry(NamedTuple):
     @property
     def by_columns(self) -> bool:
         """Whether `columns` is faster than `strips` for (4): no dimension goes by shifts, and the channels are few."""
-        return len(self.size) == len(self.kernel) and self.channels < 16 * math.prod(self.groups)
+        return len(self.size) == len(self.kernel) and self.channels < FEW * math.prod(self.groups)
 
     # The three arrays as matrices, and back. If there are groups, they are the first dimension of each matrix.
 
@@ -96,7 +98,8 @@ class Geometry(NamedTuple):
         )
 
     def columns(self, x: Tensor) -> Tensor:
-        """The same, where no dimension goes by shifts, column by column in memory."""
+        """x (N, C, *S) -> the same Z (1, G, N·L', K'·C/G), column by column in memory, where no dimension goes by
+        shifts."""
         x = self.padded_lines(x)
         groups, rest = len(self.groups), len(self.size)
         c = x.shape[-1] // math.prod(self.groups)

@@ -247,8 +247,7 @@ class AvgPoolFn(Function):
 
     @staticmethod
     def backward(ctx, grad):
-        spread = AvgSpreadFn.forward if in_place(grad) else AvgSpreadFn.apply
-        return spread(grad, *ctx.options), None, None, None  # (5)
+        return AvgSpreadFn.apply(grad, *ctx.options), None, None, None  # (5)
 
 
 class AvgSpreadFn(Function):
