@@ -174,6 +174,32 @@ def test_sharded_is_the_same_and_resumes(impl, tmp_path):
     assert process.wait() == 0, process.communicate()[0]
 
 
+LAST_WORDS = """
+import atexit
+from pathlib import Path
+
+def threads():
+    return sorted({path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")})
+
+atexit.register(lambda: print("left:", [name for name in threads() if "gloo" in name]))  # the first comes last
+
+import torch.distributed as dist
+import zoo.parallel
+
+dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+print("before:", [name for name in threads() if "gloo" in name])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the names of threads in /proc")
+def test_no_thread_of_gloo_outlives_python():
+    """One that does may abort a run that has ended well."""
+    done = subprocess.run([sys.executable, "-c", LAST_WORDS], env=environment(), capture_output=True, text=True)
+    before, left = done.stdout.splitlines()
+    assert "gloo" in before
+    assert left == "left: []"
+
+
 @pytest.mark.parametrize("count", [2, 3, 7, 16, 17, 33])
 @pytest.mark.parametrize("size", [1, 4])
 def test_dealt(count, size):

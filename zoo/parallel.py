@@ -4,6 +4,7 @@ Lightning starts them (``trainer=ddp``), or torchrun, or Slurm. Here is what the
 one of them dies.
 """
 
+import atexit
 import os
 import signal
 import subprocess
@@ -32,6 +33,14 @@ from zoo.errors import Failure, UsageError
 
 GRACE = 10  # seconds that processes are given to end by themselves
 _questions = count()
+
+
+@atexit.register
+def leave() -> None:
+    """End the threads of the process group before Python ends, which aborts a process where one of them still waits to
+    free a tensor. Lightning does so for NCCL only."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def is_first() -> bool:
