@@ -27,8 +27,9 @@ Source:     LeCun et al., Gradient-based learning applied to document recognitio
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -46,13 +47,13 @@ CACHE = 2**20  # numbers of Z made at a time
 # The three maps.
 
 
-def parts(images: int, g: Geometry) -> Iterator[slice]:
+def parts(images: Tensor, g: Geometry) -> Sequence[Tensor]:
     """The batch in parts of equal size, whose Z fits in a cache; whole where its size is not known (`known`)."""
-    if not isinstance(images, int):
-        return iter((slice(None),))
-    count = images * g.channels * math.prod((g.steps, g.step, *g.windows, *g.window)) // CACHE + 1
-    step = -(-images // count) or 1
-    return (slice(first, first + step) for first in range(0, max(images, 1), step))
+    n = images.shape[0]
+    if not isinstance(n, int):
+        return [images]
+    count = n * g.channels * math.prod((g.steps, g.step, *g.windows, *g.window)) // CACHE + 1
+    return images.split(-(-n // count)) if count > 1 else [images]
 
 
 def joined(images: list[Tensor]) -> Tensor:
@@ -71,7 +72,7 @@ def rows_of_output(Z: list[Tensor], W: list[Tensor], b: Tensor | None = None) ->
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, g: Geometry) -> Tensor:
     """(1): x, W, b -> y."""
     W, b = g.matrices(weight), None if bias is None else g.biases(bias)
-    Z = (g.shifted(g.strips(x[part])) for part in parts(x.shape[0], g))
+    Z = (g.shifted(g.strips(part)) for part in parts(x, g))
     return joined([g.image(rows_of_output(z, W, b)) for z in Z])
 
 
@@ -96,12 +97,12 @@ def gradients(
     grad_x: list[Tensor] = []
     grad_W: list[Tensor] = []
     grad_b: list[Tensor] = []
-    for part in parts(grad.shape[0], g):
-        Y = g.rows(grad[part])
+    for grad_part, x_part in zip(parts(grad, g), repeat(None) if x is None else parts(x, g), strict=False):
+        Y = g.rows(grad_part)
         if weight is not None:
             grad_x.append(g.add_strips(rows_of_input(Y, W, g)))
-        if x is not None:
-            grad_W.append(g.products(g.columns(x[part]) if g.by_columns else g.strips(x[part]), Y))
+        if x_part is not None:
+            grad_W.append(g.products(g.columns(x_part) if g.by_columns else g.strips(x_part), Y))
         if bias:
             grad_b.append(g.sum_biases(Y))
     return (
@@ -114,11 +115,11 @@ def gradients(
 def gradients_by_mirror(grad: Tensor, g: Geometry, weight: Tensor, x: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """ȳ and W -> x̄; and if x is given, W̄. See the mirror in conv_products.py."""
     W, grad_x, grad_W = g.matrices(mirrored(weight)), [], []
-    for part in parts(grad.shape[0], g):
-        Z = g.strips(grad[part])
+    for grad_part, x_part in zip(parts(grad, g), repeat(None) if x is None else parts(x, g), strict=False):
+        Z = g.strips(grad_part)
         grad_x.append(g.image(rows_of_output(g.shifted(Z), W)))
-        if x is not None:
-            grad_W.append(g.products(Z, g.rows(x[part])))
+        if x_part is not None:
+            grad_W.append(g.products(Z, g.rows(x_part)))
     return joined(grad_x), mirrored(g.sum_diagonals(sum(grad_W[1:], grad_W[0]))) if grad_W else None
 
 

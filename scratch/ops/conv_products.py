@@ -68,9 +68,14 @@ class Geometry(NamedTuple):
     mirror: Any = None  # the geometry of (8), where x̄ and W̄ are to be had by it
 
     @property
+    def shifting(self) -> bool:
+        """Whether a dimension goes by shifts."""
+        return len(self.size) < len(self.kernel)
+
+    @property
     def by_columns(self) -> bool:
         """Whether `columns` is faster than `strips` for (4): no dimension goes by shifts, and the channels are few."""
-        return len(self.size) == len(self.kernel) and self.channels < FEW * math.prod(self.groups)
+        return not self.shifting and self.channels < FEW * math.prod(self.groups)
 
     # The three arrays as matrices, and back. If there are groups, they are the first dimension of each matrix.
 
@@ -87,8 +92,11 @@ class Geometry(NamedTuple):
         x = self.padded_lines(x)
         groups, rest = len(self.groups), len(self.size)
         c = x.shape[-1] // math.prod(self.groups)
-        z = x.view(x.shape[0], self.steps, self.step, *self.size, *self.groups, c)
-        z = z.permute(2, *range(3 + rest, 3 + rest + groups), 1, 0, *range(3, 3 + rest), -1)
+        if self.groups or self.shifting:
+            z = x.view(x.shape[0], self.steps, self.step, *self.size, *self.groups, c)
+            z = z.permute(2, *range(3 + rest, 3 + rest + groups), 1, 0, *range(3, 3 + rest), -1)
+        else:
+            z = x[None, None]
         # (s, G, S/s, N, *S, C/G). One dimension at a time, the last first: so the next is copied in longer runs.
         for k, o, s, d in self.last_first:
             z = windows(z, 2 + groups + rest, (k, d), (o, s), 3 + groups).contiguous()
@@ -103,7 +111,7 @@ class Geometry(NamedTuple):
         x = self.padded_lines(x)
         groups, rest = len(self.groups), len(self.size)
         c = x.shape[-1] // math.prod(self.groups)
-        z = x.view(x.shape[0], *self.size, *self.groups, c)
+        z = x.unflatten(-1, (*self.groups, c)) if self.groups else x
         z = z.permute(*range(1 + rest, 1 + rest + groups), -1, *range(1 + rest))  # (G, C/G, N, *S)
         for k, o, s, d in self.last_first:
             z = windows(z, 1 + groups + rest, (o, s), (k, d), groups).contiguous()
@@ -117,6 +125,8 @@ class Geometry(NamedTuple):
 
     def shifted(self, Z: Tensor) -> list[Tensor]:
         """The blocks of rows Z[s·l + d·k] (G, L·N·L', K'·C/G) for all l, for each k."""
+        if not self.shifting:
+            return [Z.squeeze(0)]
         step, each = Z.unbind(0), Z.shape[-2] // self.steps
         return [step[remainder].narrow(-2, quotient * each, self.lines * each) for quotient, remainder in self.shifts]
 
@@ -132,23 +142,26 @@ class Geometry(NamedTuple):
 
     def rows(self, y: Tensor) -> Tensor:
         """y (N, O, *L) -> Y (G, L·N·L', B·O/G), (7). What is missing to a multiple of B is 0."""
-        o = y.shape[1] // math.prod(self.groups)
+        n, o, windows = y.shape[0], y.shape[1] // math.prod(self.groups), math.prod(self.windows)
         y = constant_pad(y.movedim(1, -1), (0, 0, 0, self.windows[-1] * self.block - y.shape[-1]))
-        view = y.reshape(y.shape[0], self.lines, math.prod(self.windows), self.block, *self.groups, o)
-        view = view.permute(*range(4, 4 + len(self.groups)), 1, 0, 2, 3, -1)  # (G, L, N, L', B, O/G)
-        return view.reshape(*self.groups, self.lines * y.shape[0] * math.prod(self.windows), self.block * o)
+        if self.groups or self.shifting:
+            y = y.reshape(n, self.lines, windows, self.block, *self.groups, o)
+            y = y.permute(*range(4, 4 + len(self.groups)), 1, 0, 2, 3, -1)  # (G, L, N, L', B, O/G)
+        return y.reshape(*self.groups, self.lines * n * windows, self.block * o)
 
     def image(self, Y: Tensor) -> Tensor:
         """The inverse of `rows`, which is its adjoint: Y -> y as (N, *L, O)."""
-        groups, n = len(self.groups), Y.shape[-2] // (self.lines * math.prod(self.windows))
-        view = Y.view(*self.groups, self.lines, n, math.prod(self.windows), self.block, Y.shape[-1] // self.block)
-        view = view.permute(1 + groups, groups, 2 + groups, 3 + groups, *range(groups), -1)  # (N, L, L', B, G, O/G)
-        y = view.reshape(n, *self.output[:-1], self.windows[-1] * self.block, view.shape[4:].numel())
-        return y.narrow(-2, 0, self.output[-1])
+        groups, windows, o = len(self.groups), math.prod(self.windows), Y.shape[-1] // self.block
+        n = Y.shape[-2] // (self.lines * windows)
+        if self.groups or self.shifting:
+            Y = Y.view(*self.groups, self.lines, n, windows, self.block, o)
+            Y = Y.permute(1 + groups, groups, 2 + groups, 3 + groups, *range(groups), -1)  # (N, L, L', B, G, O/G)
+        y = Y.reshape(n, *self.output[:-1], self.windows[-1] * self.block, math.prod(self.groups) * o)
+        return y if y.shape[-2] == self.output[-1] else y.narrow(-2, 0, self.output[-1])
 
     def biases(self, bias: Tensor) -> Tensor:
-        """b (O,) -> the row that is added to each of Y (G, 1, B·O/G)."""
-        return torch.cat([bias.view(*self.groups, 1, -1)] * self.block, -1)
+        """b (O,) -> the row that is added to each of Y (B·O,) or (G, 1, B·O/G)."""
+        return torch.cat([bias.view(*self.groups, 1, -1) if self.groups else bias] * self.block, -1)
 
     def sum_biases(self, Y: Tensor) -> Tensor:
         """The adjoint of adding `biases`: Ȳ -> b̄ (O,)."""
@@ -178,14 +191,14 @@ class Geometry(NamedTuple):
         """The adjoint of `matrices`: (K, G, K'·C/G, B·O/G) -> W̄ (O, C/G, *K)."""
         c, o = wide.shape[-2] // math.prod(self.window), wide.shape[-1] // self.block
         view = self.diagonals(wide.view(len(self.shifts), *self.groups, *self.window, c, self.block, o))
-        W = view.sum(-1)  # (K, G, *K' but the last, C/G, O/G, k)
         groups = 1 + len(self.groups)
-        W = W.permute(*range(1, groups), -2, -3, 0, *range(groups, W.dim() - 3), -1)
-        return W.reshape(math.prod(self.groups) * o, c, *self.kernel)
+        view = view.permute(*range(1, groups), -3, -4, 0, *range(groups, view.dim() - 4), -2, -1)
+        return view.sum(-1).view(math.prod(self.groups) * o, c, *self.kernel)  # in the order in memory that W has
 
     def products(self, Z: Tensor, Y: Tensor) -> Tensor:
         """Z[s·l + d·k]ᵀ Ȳ[l] (K, G, K'·C/G, B·O/G) for all k."""
-        return torch.stack([product(z.mT, Y) for z in self.shifted(Z)])
+        first, *others = [product(z.mT, Y) for z in self.shifted(Z)]
+        return torch.stack([first, *others]) if others else first[None]
 
 
 def mirrored(weight: Tensor) -> Tensor:

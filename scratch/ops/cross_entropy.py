@@ -202,7 +202,7 @@ def class_numbers(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index
     target = target.unsqueeze(1)
     counted = target != ignore_index
     ignored = counted.logical_not()
-    index = target.long().masked_fill(ignored, 0)
+    index = target.long() * counted  # 0 where it is ignored
     if weight is None:
         return index, ignored, None, counted.sum()
     check_weight(x, weight)

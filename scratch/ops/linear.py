@@ -14,6 +14,7 @@ Source:     Rumelhart, Hinton and Williams, Learning representations by back-pro
 
 from math import prod
 
+import torch
 from torch import Tensor
 
 from scratch.ops.dtype import autocast
@@ -22,14 +23,19 @@ from scratch.ops.product import product
 
 
 def rows(x: Tensor) -> Tensor:
-    """View (…, I) as (N, I), also where N or I is 0."""
-    return x.reshape(prod(x.shape[:-1]), x.shape[-1])
+    """(…, I) as (N, I), also where N or I is 0."""
+    return x if x.dim() == 2 else x.reshape(prod(x.shape[:-1]), x.shape[-1])
+
+
+def unrolled(rows: Tensor, shape: torch.Size) -> Tensor:
+    """(N, O) as (…, O), for a shape (…, I)."""
+    return rows if len(shape) == 2 else rows.view(*shape[:-1], rows.shape[-1])
 
 
 class LinearFn(Function):
     @staticmethod
     def forward(x, weight, bias):
-        return product(rows(x), weight.t(), bias).view(*x.shape[:-1], weight.shape[0])  # (1)
+        return unrolled(product(rows(x), weight.t(), bias), x.shape)  # (1)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -40,9 +46,10 @@ class LinearFn(Function):
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
-        grad_x = product(rows(grad), weight).view(x.shape) if needs_x else None  # (2)
-        grad_weight = product(rows(grad).t(), rows(x)) if needs_weight else None  # (3)
-        grad_bias = rows(grad).sum(0) if needs_bias else None  # (4)
+        grad = rows(grad)
+        grad_x = unrolled(product(grad, weight), x.shape) if needs_x else None  # (2)
+        grad_weight = product(grad.t(), rows(x)) if needs_weight else None  # (3)
+        grad_bias = grad.sum(0) if needs_bias else None  # (4)
         return grad_x, grad_weight, grad_bias
 
 

@@ -25,6 +25,7 @@ Source:     LeCun et al., Gradient-based learning applied to document recognitio
 """
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache, reduce
 from itertools import product
 from typing import Any, NamedTuple
@@ -50,7 +51,7 @@ class Geometry(NamedTuple):
     padding: Ints
     dilation: Ints
     border: Ints  # for `constant_pad`: to where the last windows end, with ceil_mode beyond the padding
-    axes: tuple[tuple[int, int, int, int, int], ...]  # (axis, K, output, stride, dilation), for `shifted`
+    axes: tuple[tuple[int, int, int, int], ...]  # (axis, K, stride, dilation), for `shifted`
     last: bool  # the channels are last in memory; the gradient will have them there, too
 
 
@@ -83,7 +84,7 @@ def geometry(
     border: list[int] = []
     for n, o, k, s, p, d in zip(size, output, kernel, stride, padding, dilation, strict=True):
         border = [p, s * (o - 1) + d * (k - 1) + 1 - p - n, *border]
-    axes = tuple(zip(range(2, 2 + dims), kernel, output, stride, dilation, strict=True))
+    axes = tuple(zip(range(2, 2 + dims), kernel, stride, dilation, strict=True))
     return Geometry(size, output, kernel, stride, padding, dilation, tuple(border), axes, last)
 
 
@@ -197,13 +198,13 @@ def hand_back(x: Tensor, grad: Tensor, g: Geometry) -> Tensor:
     return constant_pad(grad, [-amount for amount in g.border])
 
 
-def chain(values: list[Tensor], axis: int, k: int, o: int, s: int, d: int, padding: int) -> tuple[Tensor, list[Tensor]]:
+def chain(values: Sequence[Tensor], axis: int, k: int, s: int, d: int, padding: int) -> tuple[Tensor, list[Tensor]]:
     """The maximum of the values, and for each but the first where it is larger than all before it."""
     best, takes = values[0].clone(), []
     for j, value in enumerate(values[1:]):
         value = value.clone()  # comparisons are slow on strided views
         take = (value > best) | (value != value)
-        outside = min(max(-((d * j - padding) // s), 0), o)  # windows that begin in the left padding ...
+        outside = min(max(-((d * j - padding) // s), 0), best.shape[axis])  # windows that begin in the left padding ...
         if outside > 0:
             take.narrow(axis, 0, outside).fill_(True)  # ... go on into the image, even if all there is −∞
         best = torch.maximum(best, value)
@@ -236,8 +237,9 @@ class AvgPoolFn(Function):
     def forward(x, g, count_include_pad, override):
         total = constant_pad(widen(x), g.border)
         for along in g.axes:  # a window's sum is a sum of sums
-            axis, _, o, *_ = along
-            total = total.sum(axis, keepdim=True) if o == 1 else reduce(torch.add, shifted(total, *along))
+            axis, k, *_ = along
+            one = k == total.shape[axis]
+            total = total.sum(axis, keepdim=True) if one else reduce(torch.add, shifted(total, *along))
         m = divisor(g, count_include_pad, override, total)
         return (total / m).to(x.dtype)  # (4)
 
@@ -257,8 +259,8 @@ class AvgSpreadFn(Function):
     def forward(grad, g, count_include_pad, override):
         x = laid_out(grad, g) / divisor(g, count_include_pad, override, grad)
         for along in reversed(g.axes):
-            axis, k, o, *_ = along
-            x = torch.cat([x] * k, axis) if o == 1 else add_shifted([x] * k, *along)
+            axis, k, *_ = along
+            x = torch.cat([x] * k, axis) if x.shape[axis] == 1 else add_shifted([x] * k, *along)
         return constant_pad(x, [-amount for amount in g.border])
 
     @staticmethod

@@ -21,7 +21,7 @@ from scratch.ops.function import in_place, values_known
 ONEDNN = None
 if torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512":
     ONEDNN = torch.ops.mkldnn._linear_pointwise.default
-PAYS = 2**20  # multiplications
+PAYS = 2**22  # multiplications
 
 
 def fast(a: Tensor, b: Tensor) -> bool:

@@ -50,27 +50,27 @@ def add_windows(parts: Tensor, axis: int, front: int, size: int, stride: int, di
     del shape[front]
     x = parts.new_zeros(shape)
     step = stride if dilation == 1 else 1  # neighbouring offsets up to the stride do not overlap: one addition
-    for first in range(0, k, step):
-        part = parts.narrow(axis + 1, first, min(step, k - first))
+    for first, part in zip(range(0, k, step), parts.split(step, axis + 1), strict=True):
         begin = dilation * first * x.stride(axis)
         windows(x, axis, (part.shape[axis + 1], dilation), (o, stride), front, begin).add_(part)
     return x
 
 
-def shifted(x: Tensor, axis: int, k: int, o: int, s: int, d: int) -> list[Tensor]:
-    """Along one axis, k views of x: the numbers at each offset of a window that stands at o places."""
-    before = (slice(None),) * axis
-    return [x[(*before, slice(d * j, d * j + s * (o - 1) + 1, s))] for j in range(k)]
+def shifted(x: Tensor, axis: int, k: int, s: int, d: int) -> tuple[Tensor, ...]:
+    """Along one axis, k views of x: the numbers at each offset of a window, at all places where it stands."""
+    return x.unfold(axis, d * (k - 1) + 1, s).unbind(-1)[::d]
 
 
-def add_shifted(parts: Sequence[Tensor], axis: int, k: int, o: int, s: int, d: int) -> Tensor:
+def add_shifted(parts: Sequence[Tensor], axis: int, k: int, s: int, d: int) -> Tensor:
     """The adjoint of `shifted`: the k parts, added where they came from."""
     size = list(parts[0].shape)
-    size[axis] = d * (k - 1) + s * (o - 1) + 1
+    size[axis] = d * (k - 1) + s * (size[axis] - 1) + 1
     x = empty(parts[0], size)
     if d > 1 or k != s:
         x.zero_()
-    for j, (part, target) in enumerate(zip(parts, shifted(x, axis, k, o, s, d), strict=True)):
+    reach = size[axis] - d * (k - 1)
+    for j, part in enumerate(parts):
+        target = x[(*(slice(None),) * axis, slice(d * j, d * j + reach, s))]
         if d * j < s:  # nothing stands there yet
             target.copy_(part)
         else:
