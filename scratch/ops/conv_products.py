@@ -168,32 +168,28 @@ class Geometry(NamedTuple):
         return Y.sum(-2).view(*self.groups, self.block, -1).sum(-2).flatten()
 
     def diagonals(self, wide: Tensor) -> Tensor:
-        """W⁺ (K, G, *K', C/G, B, O/G) -> the view of W⁺[…, s·j + k, c; j, o], with the dimensions k and j moved to the
-        end: (K, G, *K' but the last, C/G, O/G, k, j)."""
-        kernel, s = self.plain
-        size, stride = wide.shape, wide.stride()
+        """W⁺ (K, G, K'·C/G, B·O/G) -> the view of W⁺[…, s·j + k, c; j, o] in the order of W, and then j:
+        (G, O/G, C/G, *K, B)."""
+        (shift, *groups, row, column), (_, s) = wide.stride(), self.plain
+        c, o = wide.shape[-2] // math.prod(self.window), wide.shape[-1] // self.block
+        along = [row * c * math.prod(self.window[axis:]) for axis in range(1, 1 + len(self.window))]
         return wide.as_strided(
-            (*size[:-4], size[-3], size[-1], kernel, self.block),
-            (*stride[:-4], stride[-3], stride[-1], stride[-4], s * stride[-4] + stride[-2]),
+            (*self.groups, o, c, *self.kernel, self.block),
+            (*groups, column, row, *[shift] * self.shifting, *along, s * along[-1] + o * column),
         )
 
     def matrices(self, weight: Tensor) -> list[Tensor]:
         """W (O, C/G, *K) -> W⁺[k] (G, K'·C/G, B·O/G) for each shift k, (6)."""
-        (o, c), groups, rest = weight.shape[:2], len(self.groups), len(self.size)
-        o //= math.prod(self.groups)
-        wide = weight.new_zeros(len(self.shifts), *self.groups, *self.window, c, self.block, o)
-        plain = weight.reshape(*self.groups, o, c, len(self.shifts), *self.window[:-1], self.plain[0])
-        plain = plain.permute(2 + groups, *range(groups), *range(3 + groups, 2 + groups + rest), 1 + groups, groups, -1)
-        self.diagonals(wide).copy_(plain[..., None])
-        return list(wide.view(len(self.shifts), *self.groups, math.prod(self.window) * c, self.block * o).unbind(0))
+        rows, columns = math.prod(self.window) * weight.shape[1], self.block * weight.shape[0] // math.prod(self.groups)
+        wide = weight.new_zeros(len(self.shifts), *self.groups, rows, columns)
+        each = weight.unflatten(0, (*self.groups, -1)) if self.groups else weight
+        self.diagonals(wide).copy_(each[..., None])
+        return list(wide.unbind(0))
 
     def sum_diagonals(self, wide: Tensor) -> Tensor:
         """The adjoint of `matrices`: (K, G, K'·C/G, B·O/G) -> W̄ (O, C/G, *K)."""
-        c, o = wide.shape[-2] // math.prod(self.window), wide.shape[-1] // self.block
-        view = self.diagonals(wide.view(len(self.shifts), *self.groups, *self.window, c, self.block, o))
-        groups = 1 + len(self.groups)
-        view = view.permute(*range(1, groups), -3, -4, 0, *range(groups, view.dim() - 4), -2, -1)
-        return view.sum(-1).view(math.prod(self.groups) * o, c, *self.kernel)  # in the order in memory that W has
+        W = self.diagonals(wide).sum(-1)
+        return W.flatten(0, 1) if self.groups else W
 
     def products(self, Z: Tensor, Y: Tensor) -> Tensor:
         """Z[s·l + d·k]ᵀ Ȳ[l] (K, G, K'·C/G, B·O/G) for all k."""

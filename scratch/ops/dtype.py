@@ -24,18 +24,21 @@ def need_floating(dtype: torch.dtype, name: str) -> None:
 # that in the backward no two types meet; the cast itself takes gradients back to the type of the parameters.
 
 
+def autocast_on(x: Tensor) -> bool:
+    """Whether autocast is on for the device of x."""
+    return torch._C._is_any_autocast_enabled() and torch.is_autocast_enabled(x.device.type)  # the first is quick
+
+
 def autocast(x: Tensor, *others: Tensor | None) -> tuple[Any, ...]:
     """In autocast's type, where that is on: what products do."""
-    device = x.device.type
-    if not torch.is_autocast_enabled(device):
+    if not autocast_on(x):
         return x, *others
-    dtype = torch.get_autocast_dtype(device)
+    dtype = torch.get_autocast_dtype(x.device.type)
     return tuple(t.to(dtype) if t is not None and t.dtype in SHORT else t for t in (x, *others))
 
 
 def autocast_wide(x: Tensor, *others: Tensor | None, cpu: bool = True, gpu: bool = True) -> tuple[Any, ...]:
     """In float32, where autocast is on: what long sums do, on the `cpu` or the `gpu` or both, as torch has it."""
-    device = x.device.type
-    if not (cpu if device == "cpu" else gpu) or not torch.is_autocast_enabled(device):
+    if not autocast_on(x) or not (cpu if x.is_cpu else gpu):
         return x, *others
     return tuple(t if t is None else widen(t) for t in (x, *others))

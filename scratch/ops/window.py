@@ -21,7 +21,7 @@ def pair(value: int | Sizes, dims: int = 2) -> tuple[int, ...]:
     """One number for all dimensions, or a number for each."""
     if isinstance(value, int):
         return (value,) * dims
-    values = tuple(value) if isinstance(value, Sequence) else (value,)
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     if any(not isinstance(number, int) for number in values):
         raise TypeError(f"expected a whole number or {dims} of them, but got {value}")
     return values * dims if len(values) == 1 else values
