@@ -78,7 +78,12 @@ def test_fast_forms_have_exact_derivatives(name, block, shift):
 
 @pytest.mark.parametrize(
     ("size", "weight", "block", "shifts"),
-    [((28, 28), (6, 1, 5, 5), 4, 1), ((14, 14), (16, 6, 5, 5), 5, 1), ((28, 28), (64, 64, 3, 3), 1, 3)],
+    [
+        ((28, 28), (6, 1, 5, 5), 4, 1),
+        ((14, 14), (16, 6, 5, 5), 5, 1),
+        ((32, 32), (64, 3, 3, 3), 2, 1),
+        ((28, 28), (64, 64, 3, 3), 1, 3),
+    ],
 )
 def test_the_plan_is_what_was_measured_to_be_fast(size, weight, block, shifts):
     padding = (weight[-1] // 2,) * 4 if weight[1] != 6 else (0,) * 4

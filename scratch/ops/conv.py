@@ -201,8 +201,10 @@ def plan(
     check(x, weight, bias, stride, padding, dilation, groups)
     options = x[2:], weight, stride, padding, dilation, groups
     output = geometry(*options).output
-    # Narrow products are slow: at least 16 columns, or 4 outputs of few channels; rather more than a remainder.
-    block = max(-(-16 * groups // weight[0]), 4 if weight[1] < FEW else 1)
+    # Narrow products are slow: at least 16 columns. Windows of few channels are slow to copy: 2 to 4 neighbours share
+    # one, for 64 columns. Rather more than a remainder.
+    each = weight[0] // groups
+    block = max(-(-16 // each), min(max(-(-64 // each), 2), 4) if weight[1] < FEW else 1)
     block = next((b for b in range(block, 2 * block) if output[-1] % b == 0), block)
     block = min(block, output[-1]) if dilation[-1] == 1 else 1
     # Shifts make a product for each row of the kernel: not where those are narrow, or where y has but one row. The
