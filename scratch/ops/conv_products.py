@@ -96,7 +96,7 @@ class Geometry(NamedTuple):
             z = x.view(x.shape[0], self.steps, self.step, *self.size, *self.groups, c)
             z = z.permute(2, *range(3 + rest, 3 + rest + groups), 1, 0, *range(3, 3 + rest), -1)
         else:
-            z = x[None, None]
+            z = x.view(1, 1, *x.shape)
         # (s, G, S/s, N, *S, C/G). One dimension at a time, the last first: so the next is copied in longer runs.
         for k, o, s, d in self.last_first:
             z = windows(z, 2 + groups + rest, (k, d), (o, s), 3 + groups).contiguous()
