@@ -51,13 +51,10 @@ TESTS = {  # of what no case can say: blocks of long sequences, processes, secon
 INTEGERS = "integers"
 COMPARED = "only compared with something: its slope is 0"
 CONSTANT = "a constant, which is not differentiated"
-THIRD = "in a third derivative only"
 REVIEWED = {  # (file and function, words of the changed line): why it changes no gradient
     ("attention.py AttentionFn.backward", "else drawn.detach()"): "a random mask",
     ("batch_norm.py FixedNormFn.backward", "else mu.detach()"): CONSTANT,
     ("binary_cross_entropy.py BCEWithLogitsFn.backward", "else weight.detach()"): CONSTANT,
-    ("conv.py CorrelateFn.backward", "else x.detach()"): THIRD,
-    ("conv.py SpreadFn.backward", "else grad.detach()"): THIRD,
     ("conv.py rows_of_input", "Y[..., :0, :]"): "it has no rows, only a type and what vmap batches",
     ("cross_entropy.py NLLLossFn.backward", "else share.detach()"): CONSTANT,
     ("ctc.py CTCLossFn.backward", "else places.detach()"): INTEGERS,

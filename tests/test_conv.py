@@ -1,5 +1,7 @@
 """Convolution's fast forms against its textbook form: all windows copied, one output at a time."""
 
+from itertools import permutations
+
 import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
@@ -74,6 +76,26 @@ def test_fast_forms_have_exact_derivatives(name, block, shift):
     inputs = tensors(x, weight)
     assert gradcheck(lambda *t: ConvFn.apply(*t, g), inputs, atol=1e-8, rtol=1e-6)
     assert gradgradcheck(lambda *t: ConvFn.apply(*t, g), inputs, atol=1e-8, rtol=1e-6)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_third_derivatives(order):
+    """⟨ȳ, conv(x, W)⟩ by each of its three factors, in every order, as torch's."""
+    shapes, generator = ((2, 4, 6, 7), (5, 4, 3, 3), (2, 5, 6, 7)), torch.Generator().manual_seed(0)
+    factors, directions = (
+        [torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True) for shape in shapes]
+        for _ in ("where", "along which")
+    )
+
+    def differentiated(conv2d):
+        x, weight, upstream = factors
+        value = (conv2d(x, weight, padding=1) * upstream).sum()
+        for factor in order:
+            (grad,) = torch.autograd.grad(value, factors[factor], create_graph=True)
+            value = (grad * directions[factor]).sum()
+        return value
+
+    torch.testing.assert_close(differentiated(F.conv2d), differentiated(torch.conv2d), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(
