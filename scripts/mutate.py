@@ -40,9 +40,10 @@ RECORDED = ("gradients", "second_order")  # in which the cases that reach a func
 SECONDS = 40  # of computing for one mutant; what nothing has rejected by then has survived
 
 TESTS = {  # of what no case can say: blocks of long sequences, processes, second derivatives by the weights of edges,
-    # many steps
+    # third derivatives, many steps
     "attention.py": "test_attention.py::test_blocks",
     "batch_norm.py": "test_sync_batch_norm.py::test_a_group_of_one_process",
+    "conv.py": "test_conv.py::test_third_derivatives",
     "graph.py": "test_graph.py::test_second_derivative_by_the_edges",
     "gru.py": "test_rnn.py::test_step_by_step",
     "lstm.py": "test_rnn.py::test_step_by_step",
