@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import Module, Parameter, init
 from torch.nn.utils.rnn import PackedSequence
 
+from scratch.ops.dtype import autocast_on
 from scratch.ops.gru import gru
 from scratch.ops.lstm import lstm
 from scratch.ops.recurrence import Layer, Sizes, State, Weights, stack
@@ -139,7 +140,7 @@ class RNNBase(Module):
     def check(self, x: Tensor, dims: int, states: State | None, batch: int) -> State:
         """The initial states, zeros unless given; errors where input or states do not fit the layer."""
         weight = self.all_weights[0][0]
-        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        if x.dtype != weight.dtype and not autocast_on(x):
             raise ValueError(f"input is {x.dtype}, weights are {weight.dtype}: convert one with .to(…)")
         if x.dim() != dims:
             raise RuntimeError(f"input must have {dims} dimensions, got {x.dim()}")

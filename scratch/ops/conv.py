@@ -27,7 +27,7 @@ Source:     LeCun et al., Gradient-based learning applied to document recognitio
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import repeat
 
@@ -54,6 +54,11 @@ def parts(images: Tensor, g: Geometry) -> Sequence[Tensor]:
         return [images]
     count = n * g.channels * math.prod((g.steps, g.step, *g.windows, *g.window)) // CACHE + 1
     return images.split(-(-n // count)) if count > 1 else [images]
+
+
+def in_step(grad: Tensor, x: Tensor | None, g: Geometry) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """The parts of ȳ with those of x, if it is given."""
+    return zip(parts(grad, g), repeat(None) if x is None else parts(x, g), strict=False)
 
 
 def joined(images: list[Tensor]) -> Tensor:
@@ -97,7 +102,7 @@ def gradients(
     grad_x: list[Tensor] = []
     grad_W: list[Tensor] = []
     grad_b: list[Tensor] = []
-    for grad_part, x_part in zip(parts(grad, g), repeat(None) if x is None else parts(x, g), strict=False):
+    for grad_part, x_part in in_step(grad, x, g):
         Y = g.rows(grad_part)
         if weight is not None:
             grad_x.append(g.add_strips(rows_of_input(Y, W, g)))
@@ -115,7 +120,7 @@ def gradients(
 def gradients_by_mirror(grad: Tensor, g: Geometry, weight: Tensor, x: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """ȳ and W -> x̄; and if x is given, W̄. See the mirror in conv_products.py."""
     W, grad_x, grad_W = g.matrices(mirrored(weight)), [], []
-    for grad_part, x_part in zip(parts(grad, g), repeat(None) if x is None else parts(x, g), strict=False):
+    for grad_part, x_part in in_step(grad, x, g):
         Z = g.strips(grad_part)
         grad_x.append(g.image(rows_of_output(g.shifted(Z), W)))
         if x_part is not None:

@@ -64,13 +64,17 @@ class Geometry(NamedTuple):
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
     block: int  # B
-    plain: tuple[int, int]  # K and s of the last dimension without them
     mirror: Any = None  # the geometry of (8), where x̄ and W̄ are to be had by it
 
     @property
     def shifting(self) -> bool:
         """Whether a dimension goes by shifts."""
         return len(self.size) < len(self.kernel)
+
+    @property
+    def reordered(self) -> bool:
+        """Whether the rows of Z and Y lie in another order than the numbers of x and y."""
+        return bool(self.groups) or self.shifting
 
     @property
     def by_columns(self) -> bool:
@@ -92,7 +96,7 @@ class Geometry(NamedTuple):
         x = self.padded_lines(x)
         groups, rest = len(self.groups), len(self.size)
         c = x.shape[-1] // math.prod(self.groups)
-        if self.groups or self.shifting:
+        if self.reordered:
             z = x.view(x.shape[0], self.steps, self.step, *self.size, *self.groups, c)
             z = z.permute(2, *range(3 + rest, 3 + rest + groups), 1, 0, *range(3, 3 + rest), -1)
         else:
@@ -142,19 +146,19 @@ class Geometry(NamedTuple):
 
     def rows(self, y: Tensor) -> Tensor:
         """y (N, O, *L) -> Y (G, L·N·L', B·O/G), (7). What is missing to a multiple of B is 0."""
-        n, o, windows = y.shape[0], y.shape[1] // math.prod(self.groups), math.prod(self.windows)
+        n, o, each = y.shape[0], y.shape[1] // math.prod(self.groups), math.prod(self.windows)
         y = constant_pad(y.movedim(1, -1), (0, 0, 0, self.windows[-1] * self.block - y.shape[-1]))
-        if self.groups or self.shifting:
-            y = y.reshape(n, self.lines, windows, self.block, *self.groups, o)
+        if self.reordered:
+            y = y.reshape(n, self.lines, each, self.block, *self.groups, o)
             y = y.permute(*range(4, 4 + len(self.groups)), 1, 0, 2, 3, -1)  # (G, L, N, L', B, O/G)
-        return y.reshape(*self.groups, self.lines * n * windows, self.block * o)
+        return y.reshape(*self.groups, self.lines * n * each, self.block * o)
 
     def image(self, Y: Tensor) -> Tensor:
         """The inverse of `rows`, which is its adjoint: Y -> y as (N, *L, O)."""
-        groups, windows, o = len(self.groups), math.prod(self.windows), Y.shape[-1] // self.block
-        n = Y.shape[-2] // (self.lines * windows)
-        if self.groups or self.shifting:
-            Y = Y.view(*self.groups, self.lines, n, windows, self.block, o)
+        groups, each, o = len(self.groups), math.prod(self.windows), Y.shape[-1] // self.block
+        n = Y.shape[-2] // (self.lines * each)
+        if self.reordered:
+            Y = Y.view(*self.groups, self.lines, n, each, self.block, o)
             Y = Y.permute(1 + groups, groups, 2 + groups, 3 + groups, *range(groups), -1)  # (N, L, L', B, G, O/G)
         y = Y.reshape(n, *self.output[:-1], self.windows[-1] * self.block, math.prod(self.groups) * o)
         return y if y.shape[-2] == self.output[-1] else y.narrow(-2, 0, self.output[-1])
@@ -170,7 +174,7 @@ class Geometry(NamedTuple):
     def diagonals(self, wide: Tensor) -> Tensor:
         """W⁺ (K, G, K'·C/G, B·O/G) -> the view of W⁺[…, s·j + k, c; j, o] in the order of W, and then j:
         (G, O/G, C/G, *K, B)."""
-        (shift, *groups, row, column), (_, s) = wide.stride(), self.plain
+        (shift, *groups, row, column), s = wide.stride(), self.stride[-1] // self.block
         c, o = wide.shape[-2] // math.prod(self.window), wide.shape[-1] // self.block
         along = [row * c * math.prod(self.window[axis:]) for axis in range(1, 1 + len(self.window))]
         return wide.as_strided(
@@ -256,6 +260,5 @@ def geometry(
         strides[rest],
         tuple(dilation[rest]),
         block,
-        (kernel[-1], stride[-1]),
         reverse,
     )

@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.cross_entropy import batched, class_numbers, cross_entropy, pick
-from scratch.ops.dtype import autocast, autocast_wide, need_floating, widen
+from scratch.ops.dtype import autocast, autocast_on, autocast_wide, need_floating, widen
 from scratch.ops.exponential import LOG2_E, exp
 from scratch.ops.function import Function, in_place
 from scratch.ops.linear import linear
@@ -197,7 +197,7 @@ def linear_cross_entropy(
         loss = LinearCrossEntropyFn.apply(*given, index, a, b, w, size, rows, wanted)[0]
     if reduction == "mean":
         loss = loss + 0 / total  # NaN where nothing counts
-    if not torch.is_autocast_enabled(input.device.type):
+    if not autocast_on(input):
         loss = loss.to(input.dtype)
     return loss.reshape(input.shape[:-1]) if rows else loss
 
