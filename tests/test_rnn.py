@@ -7,7 +7,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, unpack_seque
 
 from scratch import nn
 from scratch.ops import recurrence
-from scratch.ops.recurrence import previous, tanh_into
+from scratch.ops.recurrence import previous
 from scratch.testing import CHECKS
 from tests.cases import CASES
 from tests.conftest import case_parameters
@@ -88,12 +88,6 @@ def test_previous_is_what_each_step_started_from(reverse):
     found = [rows.flatten().tolist() for rows in previous(steps, initial, sizes, reverse)]
     backward = [[3, 4, -3], [5, 6], [7, -2], [-1]]
     assert found == (backward if reverse else [[-1, -2, -3], [0, 1], [3, 4], [5]])
-
-
-def test_tanh_by_sigmoid():
-    x = torch.cat((torch.linspace(-12, 12, 4001), torch.tensor([0.0, -torch.inf, torch.inf])))
-    torch.testing.assert_close(tanh_into(torch.empty_like(x), x), x.tanh(), rtol=0, atol=2.5e-7)
-    assert tanh_into(torch.empty(1), torch.tensor([torch.nan])).isnan().all()
 
 
 @every_layer

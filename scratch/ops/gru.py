@@ -54,9 +54,8 @@ from scratch.ops.recurrence import (
     in_full_precision,
     order,
     previous,
-    tanh_into,
 )
-from scratch.ops.sigmoids import sigmoid, tanh
+from scratch.ops.sigmoids import sigmoid, tanh, tanh_into
 
 
 def trace(x, W, U, b, d, h_before):

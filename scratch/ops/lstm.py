@@ -59,11 +59,9 @@ from scratch.ops.recurrence import (
     in_full_precision,
     order,
     previous,
-    tanh_into,
     total,
-    twice_less_one_,
 )
-from scratch.ops.sigmoids import sigmoid, tanh
+from scratch.ops.sigmoids import sigmoid, tanh, tanh_into, twice_less_one_
 
 
 def trace(x, h0, c0, W, U, b, V, y, sizes, reverse):

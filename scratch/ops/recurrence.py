@@ -100,22 +100,6 @@ class Rows:
         return torch.cat(self.steps) if self.recorded else self.matrix
 
 
-MINUS_ONE = torch.tensor(-1.0)
-
-
-def twice_less_one_(s: Tensor) -> Tensor:
-    """2s − 1: tanh x, given s = σ(2x). The kernel of σ is six times as fast as that of tanh; the rounding error is
-    that of a number near 1, as in the sums that x comes from."""
-    if torch.compiler.is_compiling():  # which takes no out= with gaps in memory
-        return s.mul_(2).sub_(1)
-    return torch.add(MINUS_ONE, s, alpha=2, out=s)
-
-
-def tanh_into(out: Tensor, x: Tensor) -> Tensor:
-    twice = out.copy_(x).mul_(2) if torch.compiler.is_compiling() else torch.add(x, x, out=out)
-    return twice_less_one_(twice.sigmoid_())
-
-
 def in_full_precision(layer: Layer) -> Layer:
     """Half-precision numbers come in and go out, as under autocast; the recurrence between them runs in
     float32, where the rounding errors of many steps do not add up to something one sees."""

@@ -13,6 +13,8 @@ softsign    y = x / (1 + |x|)                    f′ = 1 / (1 + |x|)²         
 hardsigmoid y = min(max(x + 3, 0), 6) / 6        f′ = [−3 < x < 3] / 6           (8)
 hardtanh    y = min(max(x, a), b)                f′ = [a < x < b]                (9)
 
+tanh x is 2σ(2x) − 1, and in float32 on the CPU computed so: with the rounding error of a number near 1, below 2⁻²²,
+also where x is very small.
 log(1 + eᶻ) is computed as max(z, 0) + log1p(e^−|z|), where no exponent is positive and nothing cancels;
 logsigmoid likewise, being −log(1 + e⁻ˣ).
 
@@ -21,8 +23,9 @@ Kinks:      f′ is 0 at both ends of hardsigmoid and hardtanh, as in PyTorch. N
 Errors:     NotImplementedError for integers (logsigmoid, softplus, hardsigmoid) and booleans (softsign,
             hardtanh); ValueError for hardtanh with a > b, RuntimeError for unsigned x with a or b below 0.
 Reference:  torch.nn.functional.sigmoid, logsigmoid, tanh, softplus, softsign, hardsigmoid, hardtanh. Differs:
-            softplus with a large threshold is finite where PyTorch's e^βx has overflowed; the slope of softsign
-            at ±∞ is 0, PyTorch's NaN; PyTorch's gradient of hardsigmoid has, for some x, 1/6 in single precision.
+            tanh in float32 on the CPU as above; softplus with a large threshold is finite where PyTorch's e^βx
+            has overflowed; the slope of softsign at ±∞ is 0, PyTorch's NaN; PyTorch's gradient of hardsigmoid has,
+            for some x, 1/6 in single precision.
 Source:     LeCun, Bottou, Orr and Müller, Efficient BackProp (1998); Dugas, Bengio, Bélisle, Nadeau and Garcia,
             Incorporating second-order functional knowledge (2001), for softplus; Turian, Bergstra and Bengio,
             Quadratic features and deep architectures for chunking (2009), for softsign; Courbariaux, Bengio and
@@ -35,6 +38,7 @@ from torch import Tensor
 from scratch.ops.dtype import autocast_wide, need_floating
 from scratch.ops.elementwise import Elementwise, applied, where_not_0
 from scratch.ops.exponential import LOG2_E
+from scratch.ops.function import values_known
 
 
 class SigmoidFn(Elementwise):
@@ -65,12 +69,28 @@ class LogSigmoidFn(Elementwise):
         return x.neg().sigmoid()  # (4)
 
 
+MINUS_ONE = torch.tensor(-1.0)
+
+
+def twice_less_one_(s):
+    """2s − 1: tanh x, given s = σ(2x). The kernel of σ is five times as fast as that of tanh."""
+    if not values_known():  # torch.compile and vmap know no out= here
+        return s.mul_(2).sub_(1)
+    return torch.add(MINUS_ONE, s, alpha=2, out=s)
+
+
+def tanh_into(out, x):
+    """out ← tanh x."""
+    twice = torch.add(x, x, out=out) if values_known() else out.copy_(x).mul_(2)
+    return twice_less_one_(twice.sigmoid_())
+
+
 class TanhFn(Elementwise):
     saved = "y"
 
     @staticmethod
     def value(x):
-        return x.tanh()
+        return tanh_into(torch.empty_like(x), x) if x.is_cpu and x.dtype is torch.float32 else x.tanh()
 
     @staticmethod
     def derivative(y):
