@@ -9,7 +9,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from scratch.nn import functional as F
 from scratch.ops import conv
 from scratch.ops.conv import ConvFn, plan
-from scratch.ops.conv_products import geometry
+from scratch.ops.conv_products import channels_last, geometry
 
 SETTINGS = {  # size of x, of W, stride, padding (right to left), dilation, groups
     "plain": ((3, 2, 7, 8), (4, 2, 3, 3), (1, 1), (0, 0, 0, 0), (1, 1), 1),
@@ -145,6 +145,20 @@ def test_a_batch_in_parts(name, monkeypatch):
     assert len(conv.parts(inputs[0], g)) == x[0]
     for part, all_at_once in zip(results(inputs, g), whole, strict=True):
         torch.testing.assert_close(part, all_at_once, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(3, 16, 8, 16), (0, 16, 8, 16), (3, 16, 8, 15)])
+def test_channels_are_moved_apart_in_memory(size):
+    x = torch.randn(size, dtype=torch.float64)
+    with torch.no_grad():
+        moved = channels_last(x)
+    assert torch.equal(moved, x.movedim(1, -1))
+    assert (moved.stride(-1) != x.stride(1)) == (size == (3, 16, 8, 16))
+    inputs = [x.requires_grad_(), torch.randn(5, 16, 3, 3, dtype=x.dtype, requires_grad=True)]
+    ours, theirs = (f.conv2d(*inputs, padding=1) for f in (F, torch.nn.functional))
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    for mine, native in zip(*(torch.autograd.grad(y.square().sum(), inputs) for y in (ours, theirs)), strict=True):
+        torch.testing.assert_close(mine, native, rtol=1e-12, atol=1e-11)
 
 
 def test_any_memory_layout_goes_in_and_channels_last_comes_out():

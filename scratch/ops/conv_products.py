@@ -36,6 +36,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.dtype import widen
+from scratch.ops.function import in_place
 from scratch.ops.pad import constant_pad
 from scratch.ops.product import product
 from scratch.ops.window import Sizes, add_windows, output_sizes, windows
@@ -85,7 +86,7 @@ class Geometry(NamedTuple):
 
     def padded_lines(self, x: Tensor) -> Tensor:
         """x (N, C, *S) with its padding, as (N, *S, C): a window is then one run of numbers."""
-        return constant_pad(x.movedim(1, -1), (0, 0, *self.padding)).contiguous()
+        return constant_pad(channels_last(x), (0, 0, *self.padding)).contiguous()
 
     def cropped(self, x: Tensor) -> Tensor:
         """The adjoint of `padded_lines`, but for the order of the dimensions: x̄ (N, *S, C) without its padding."""
@@ -147,7 +148,7 @@ class Geometry(NamedTuple):
     def rows(self, y: Tensor) -> Tensor:
         """y (N, O, *L) -> Y (G, L·N·L', B·O/G), (7). What is missing to a multiple of B is 0."""
         n, o, each = y.shape[0], y.shape[1] // math.prod(self.groups), math.prod(self.windows)
-        y = constant_pad(y.movedim(1, -1), (0, 0, 0, self.windows[-1] * self.block - y.shape[-1]))
+        y = constant_pad(channels_last(y), (0, 0, 0, self.windows[-1] * self.block - y.shape[-1]))
         if self.reordered:
             y = y.reshape(n, self.lines, each, self.block, *self.groups, o)
             y = y.permute(*range(4, 4 + len(self.groups)), 1, 0, 2, 3, -1)  # (G, L, N, L', B, O/G)
@@ -199,6 +200,17 @@ class Geometry(NamedTuple):
         """Z[s·l + d·k]ᵀ Ȳ[l] (K, G, K'·C/G, B·O/G) for all k."""
         first, *others = [product(z.mT, Y) for z in self.shifted(Z)]
         return torch.stack([first, *others]) if others else first[None]
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """x (N, C, *S) -> its view (N, *S, C), which is to be copied. Channels that are a multiple of 1 KiB apart share few
+    places of a processor's cache, and reading one number of each in turn takes four times as long: they are moved
+    apart first."""
+    size = math.prod(x.shape[2:])
+    if in_place(x) and x.is_cpu and x.is_contiguous() and x.shape[1] >= FEW and size * x.element_size() % 1024 == 0:
+        apart = x.new_empty(*x.shape[:2], size + FEW).narrow(-1, 0, size)
+        x = apart.copy_(x.flatten(2)).unflatten(-1, x.shape[2:])
+    return x.movedim(1, -1)
 
 
 def mirrored(weight: Tensor) -> Tensor:
