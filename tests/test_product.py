@@ -33,10 +33,11 @@ LAYOUTS = ["rows", "columns", "rows with gaps", "columns with gaps", "one row", 
 @pytest.mark.parametrize("layout_a", LAYOUTS)
 def test_every_layout(layout_a, layout_b, sizes, monkeypatch):
     monkeypatch.setattr(module, "PAYS", 1)
+    monkeypatch.setattr(module, "WORTH", 1)
     n, i, o = sizes
     a, b, plus = laid_out(layout_a, n, i), laid_out(layout_b, i, o), torch.randn(o)
     with torch.no_grad():
-        assert fast(a, b)
+        assert fast(a, b) and fast(a, b, adding=True)
         exact = a.double() @ b.double()
         for found, wanted in ((product(a, b), exact), (product(a, b, plus), exact + plus)):
             assert found.is_contiguous()
@@ -53,6 +54,7 @@ def test_only_where_nothing_is_recorded_batched_or_of_another_type(monkeypatch):
     assert not fast(a, b)  # gradients are recorded
     with torch.no_grad():
         assert fast(a, b)
+        assert not fast(a, b, adding=True)  # each number of the sum is of few products
         assert not fast(a.double(), b.double())
         assert not fast(a.to("meta"), b.to("meta"))
         torch.vmap(lambda x: x * [1, None][fast(x, b)])(torch.randn(3, 4, 4))

@@ -207,14 +207,16 @@ def plan(
     options = x[2:], weight, stride, padding, dilation, groups
     output = geometry(*options).output
     # Narrow products are slow: at least 16 columns. Windows of few channels are slow to copy: 2 to 4 neighbours share
-    # one, for 64 columns. Rather more than a remainder.
-    each = weight[0] // groups
-    block = max(-(-16 // each), min(max(-(-64 // each), 2), 4) if weight[1] < FEW else 1)
+    # one, for 64 columns, or 32 where a kernel has many rows. Rather more than a remainder.
+    each, few, tall = weight[0] // groups, weight[1] < FEW, weight[2] > 4
+    block = max(-(-16 // each), min(max(-(-(32 if tall else 64) // each), 2), 4) if few else 1)
     block = next((b for b in range(block, 2 * block) if output[-1] % b == 0), block)
     block = min(block, output[-1]) if dilation[-1] == 1 else 1
-    # Shifts make a product for each row of the kernel: not where those are narrow, or where y has but one row. The
-    # only dimension of a line goes by windows.
-    shift = len(output) > 1 and output[0] > 1 and (weight[-1] + stride[-1] * (block - 1)) * weight[1] > 64
+    # Shifts make a product for each row of the kernel: not where those are narrow, or where y has but one row, and with
+    # few channels only where they save many copies. The only dimension of a line goes by windows.
+    width = (weight[-1] + stride[-1] * (block - 1)) * weight[1]
+    pays = tall and width > 32 >= block * each if few else width > 64
+    shift = len(output) > 1 and output[0] > 1 and pays
     return geometry(*options, block, shift, mirror=block == 1)
 
 
