@@ -37,7 +37,8 @@ def test_every_layout(layout_a, layout_b, sizes, monkeypatch):
     n, i, o = sizes
     a, b, plus = laid_out(layout_a, n, i), laid_out(layout_b, i, o), torch.randn(o)
     with torch.no_grad():
-        assert fast(a, b) and fast(a, b, adding=True)
+        assert fast(a, b)
+        assert fast(a, b, adding=True)
         exact = a.double() @ b.double()
         for found, wanted in ((product(a, b), exact), (product(a, b, plus), exact + plus)):
             assert found.is_contiguous()

@@ -234,7 +234,7 @@ def benchmark(config: DictConfig) -> list[Result]:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device={config.device}: {str(error).splitlines()[0]}") from None
     tasks = list(plan(config))
-    # glibc returns freed memory to the system, and each step fetches it anew, page by page, until a large block has been
+    # glibc returns freed memory to the system, and each step fetches it anew, page by page, until a large block was
     # freed: then it keeps twice as much. So both sides are measured as in a process that has run for a while.
     torch.empty(28 * 2**20, dtype=torch.uint8)
     console = Console()
