@@ -80,6 +80,8 @@ REVIEWED = {  # (file and function, words of the changed line): why it changes n
     ("perceptron.py StepFn.derivative", "z := torch.zeros_like(s)"): "any multiple of 0 is 0",
     ("pool.py MaxPoolFn.backward", "else x.detach()"): COMPARED,
     ("pool.py MaxPoolWithIndicesFn.backward", "else index.detach()"): INTEGERS,
+    ("pool.py chain", "(z := best)"): "all maxima are doubled, and only compared",
+    ("pool.py part_count", "else 2 * z"): "the number of parts is a matter of speed",
     ("rectifiers.py LeakyReLUFn.derivative", "else x.detach()"): "its sign is detached anyway",
     ("rectifiers.py ReLUFn.derivative", "else y.detach()"): COMPARED,
     ("rectifiers.py ThresholdFn.derivative", "else x.detach()"): COMPARED,

@@ -146,8 +146,8 @@ class MaxPoolFn(Function):
         (x,), g = ctx.saved_tensors, ctx.geometry
         if not in_place(grad):
             return scatter(grad, argmax(x, g), g), None
-        images = -(-len(x) // max(1, round(x.numel() / CACHE)))  # in each of some parts of equal size
-        parts = [hand_back(*part, g) for part in zip(x.split(images), laid_out(grad, g).split(images), strict=True)]
+        n = part_count(x)
+        parts = [hand_back(*part, g) for part in zip(x.chunk(n), laid_out(grad, g).chunk(n), strict=True)]
         return torch.cat(parts) if len(parts) > 1 else parts[0], None
 
 
@@ -177,6 +177,11 @@ def scatter(grad: Tensor, index: Tensor, g: Geometry) -> Tensor:
 
 CACHE = 2**19  # numbers of x treated at a time
 BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def part_count(x: Tensor) -> int:
+    """Of a batch that fits in a cache part by part."""
+    return max(1, round(x.numel() / CACHE))
 
 
 def hand_back(x: Tensor, grad: Tensor, g: Geometry) -> Tensor:
