@@ -208,7 +208,7 @@ def plan(
     output = geometry(*options).output
     # Narrow products are slow: at least 16 columns. Windows of few channels are slow to copy: 2 to 4 neighbours share
     # one, for 64 columns, or 32 where a kernel has many rows. Rather more than a remainder.
-    each, few, tall = weight[0] // groups, weight[1] < FEW, weight[2] > 4
+    each, few, tall = weight[0] // groups, weight[1] < FEW, len(output) > 1 and weight[2] > 4
     block = max(-(-16 // each), min(max(-(-(32 if tall else 64) // each), 2), 4) if few else 1)
     block = next((b for b in range(block, 2 * block) if output[-1] % b == 0), block)
     block = min(block, output[-1]) if dilation[-1] == 1 else 1
