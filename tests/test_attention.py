@@ -11,7 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import zoo.layers
 from scratch import nn
 from scratch.nn import functional as F
-from scratch.ops import attention, linear_cross_entropy
+from scratch.ops.attention import attention
+from scratch.ops.loss import linear_cross_entropy
 from scratch.testing import CHECKS, PURITY_CHECKS
 from tests.cases.attention import FUNCTION
 from tests.cases.linear_cross_entropy import CASES as LINEAR_CROSS_ENTROPY

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from scratch.ops import product as module
-from scratch.ops.product import add_product, fast, product
+from scratch.ops.core import product as module
+from scratch.ops.core.product import add_product, fast, product
 from scratch.testing import CHECKS
 from tests.cases import CASES
 from tests.conftest import case_parameters

@@ -6,8 +6,8 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, unpack_sequence
 
 from scratch import nn
-from scratch.ops import recurrence
-from scratch.ops.recurrence import previous
+from scratch.ops.recurrent import sequence as recurrence
+from scratch.ops.recurrent.sequence import previous
 from scratch.testing import CHECKS
 from tests.cases import CASES
 from tests.conftest import case_parameters

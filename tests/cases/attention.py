@@ -1,4 +1,4 @@
-"""Cases of scratch/ops/attention.py and scratch/nn/attention.py."""
+"""Cases of scratch/ops/attention/attention.py and scratch/nn/attention.py."""
 
 import math
 from itertools import product

@@ -1,4 +1,4 @@
-"""Cases of scratch/ops/grid_sample.py."""
+"""Cases of scratch/ops/resample/grid_sample.py."""
 
 from scratch.testing import bad, case, given, integers, normal, uniform
 

@@ -1,4 +1,4 @@
-"""Cases of scratch/ops/softmax.py."""
+"""Cases of scratch/ops/activation/softmax.py."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Cases of scratch/nn/upsample.py and scratch/ops/interpolate.py."""
+"""Cases of scratch/nn/upsample.py and scratch/ops/resample/interpolate.py."""
 
 from scratch.testing import bad, case, integers, normal
 
