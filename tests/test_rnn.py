@@ -1,4 +1,4 @@
-"""What the cases of tests/cases/{rnn,embedding}.py cannot say about recurrent layers and embeddings."""
+"""What the cases of scratch/testing/cases/{rnn,embedding}.py cannot say about recurrent layers and embeddings."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from scratch import nn
 from scratch.ops.recurrent import sequence as recurrence
 from scratch.ops.recurrent.sequence import previous
 from scratch.testing import CHECKS
-from tests.cases import CASES
+from scratch.testing.cases import CASES
 from tests.conftest import case_parameters
 
 LAYERS = {

@@ -1,5 +1,4 @@
-"""Attention, alone and with projections and their initialisation; the mathematics is in scratch/ops/attention/attention.py and
-multi_head_attention.py."""
+"""Attention, alone and with projections and their initialisation; the mathematics is in scratch/ops/attention/."""
 
 import torch
 from torch import Tensor

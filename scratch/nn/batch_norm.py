@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import Module, Parameter, init
 
 from scratch.nn import functional as F
-from scratch.ops.norm.batch_norm import sync_batch_norm
 from scratch.ops.core.warning import warn
+from scratch.ops.norm.batch_norm import sync_batch_norm
 
 
 class _NormBase(Module):

@@ -16,8 +16,8 @@ from torch.nn.utils.rnn import PackedSequence
 from scratch.ops.core.dtype import autocast_on
 from scratch.ops.recurrent.gru import gru
 from scratch.ops.recurrent.lstm import lstm
-from scratch.ops.recurrent.sequence import Layer, Sizes, State, Weights, stack
 from scratch.ops.recurrent.rnn import rnn
+from scratch.ops.recurrent.sequence import Layer, Sizes, State, Weights, stack
 
 
 class RNNBase(Module):

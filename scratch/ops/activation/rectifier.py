@@ -35,12 +35,12 @@ Source:     Nair and Hinton, Rectified linear units (2010); Maas, Hannun and Ng,
 import torch
 from torch import Tensor
 
-from scratch.ops.dropout import DropoutFn
+from scratch.ops.activation.sigmoid import hardtanh
 from scratch.ops.core.dtype import need_floating
 from scratch.ops.core.elementwise import Elementwise, applied, inplace_on, where_not_0
 from scratch.ops.core.exponential import LOG2_E
 from scratch.ops.core.function import values_known
-from scratch.ops.activation.sigmoid import hardtanh
+from scratch.ops.dropout import DropoutFn
 
 
 class ReLUFn(Elementwise):

@@ -29,11 +29,11 @@ import math
 import torch
 from torch import Tensor
 
+from scratch.ops.activation.sigmoid import tanh
+from scratch.ops.activation.softmax import softmax
 from scratch.ops.attention.attention import ProductFn
 from scratch.ops.core.dtype import autocast, widen
 from scratch.ops.core.function import Function, in_place
-from scratch.ops.activation.sigmoid import tanh
-from scratch.ops.activation.softmax import softmax
 
 
 class AdditiveScoresFn(Function):

@@ -44,12 +44,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from scratch.ops.activation.softmax import softmax
 from scratch.ops.core.broadcast import unbroadcast
-from scratch.ops.dropout import dropout
 from scratch.ops.core.dtype import autocast, widen
 from scratch.ops.core.exponential import LOG2_E
 from scratch.ops.core.function import Function, in_place
-from scratch.ops.activation.softmax import softmax
+from scratch.ops.dropout import dropout
 
 KEPT = 128  # up to so many rows and keys P is kept
 ROWS, KEYS = 512, 256  # the size of a block

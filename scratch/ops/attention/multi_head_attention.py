@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from scratch.ops.attention.attention import attention_with_weights, scaled_dot_product_attention
-from scratch.ops.linear import linear
 from scratch.ops.conv.pad import pad
 from scratch.ops.core.warning import warn
+from scratch.ops.linear import linear
 
 
 def multi_head_attention_forward(

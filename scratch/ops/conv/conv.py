@@ -35,12 +35,12 @@ import torch
 from torch import Tensor
 
 from scratch.ops.conv.products import FEW, Geometry, geometry, mirrored
+from scratch.ops.conv.window import Sizes, pair
 from scratch.ops.core.dtype import autocast
 from scratch.ops.core.function import Function, in_place, known
-from scratch.ops.linear import LinearFn
 from scratch.ops.core.product import add_product, product
 from scratch.ops.core.warning import warn
-from scratch.ops.conv.window import Sizes, pair
+from scratch.ops.linear import LinearFn
 
 CACHE = 2**20  # numbers of Z made at a time
 

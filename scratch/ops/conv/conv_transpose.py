@@ -24,9 +24,9 @@ from torch import Tensor
 
 from scratch.ops.conv.conv import ConvFn, CorrelateFn, gradients
 from scratch.ops.conv.products import Geometry, geometry
+from scratch.ops.conv.window import Sizes, pair
 from scratch.ops.core.dtype import autocast
 from scratch.ops.core.function import Function
-from scratch.ops.conv.window import Sizes, pair
 
 
 class ConvTransposeFn(Function):

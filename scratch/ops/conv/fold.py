@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from scratch.ops.core.function import Function
 from scratch.ops.conv.pad import constant_pad
 from scratch.ops.conv.window import Sizes, add_windows, output_sizes, pair
+from scratch.ops.core.function import Function
 
 Ints = tuple[int, ...]
 

@@ -19,9 +19,9 @@ Reference:  torch.nn.functional.pad. Differs: nothing.
 import torch
 from torch import Tensor
 
+from scratch.ops.conv.window import Sizes, empty
 from scratch.ops.core.dtype import autocast_wide
 from scratch.ops.core.function import Function
-from scratch.ops.conv.window import Sizes, empty
 
 
 def constant_pad(x: Tensor, padding: Sizes, value: float = 0) -> Tensor:

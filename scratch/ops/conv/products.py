@@ -35,11 +35,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from scratch.ops.conv.pad import constant_pad
+from scratch.ops.conv.window import Sizes, add_windows, output_sizes, windows
 from scratch.ops.core.dtype import widen
 from scratch.ops.core.function import in_place
-from scratch.ops.conv.pad import constant_pad
 from scratch.ops.core.product import product
-from scratch.ops.conv.window import Sizes, add_windows, output_sizes, windows
 
 FEW = 16  # channels of a group; with fewer, a window has few numbers
 

@@ -26,8 +26,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.ops.embedding.embedding import renormalize
 from scratch.ops.core.function import Function, values_known
+from scratch.ops.embedding.embedding import renormalize
 
 
 class BagSumFn(Function):

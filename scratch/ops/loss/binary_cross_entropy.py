@@ -29,12 +29,12 @@ Source:     Bishop, Neural Networks for Pattern Recognition (1995), section 6.7.
 import torch
 from torch import Tensor
 
+from scratch.ops.activation.sigmoid import log_sigmoid, logsigmoid
 from scratch.ops.core.dtype import autocast_wide, need_floating, widen
 from scratch.ops.core.elementwise import times
 from scratch.ops.core.function import Function, values_known
 from scratch.ops.loss.point_loss import PointLoss, weighted
 from scratch.ops.loss.reduction import reduce, reduce_adjoint, reduction_name
-from scratch.ops.activation.sigmoid import log_sigmoid, logsigmoid
 
 
 class BCEWithLogitsFn(Function):

@@ -29,9 +29,9 @@ from torch import Tensor
 
 from scratch.ops.core.dtype import autocast_wide
 from scratch.ops.core.function import values_known
+from scratch.ops.core.warning import warn
 from scratch.ops.loss.point_loss import PointLoss
 from scratch.ops.loss.reduction import legacy_reduction, reduction_name
-from scratch.ops.core.warning import warn
 
 
 class PoissonNLLLossFn(PointLoss):

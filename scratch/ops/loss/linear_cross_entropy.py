@@ -31,12 +31,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.ops.loss.cross_entropy import batched, class_numbers, cross_entropy, pick
 from scratch.ops.core.dtype import autocast, autocast_on, autocast_wide, need_floating, widen
 from scratch.ops.core.exponential import LOG2_E, exp
 from scratch.ops.core.function import Function, in_place
-from scratch.ops.linear import linear
 from scratch.ops.core.product import add_product, product
+from scratch.ops.linear import linear
+from scratch.ops.loss.cross_entropy import batched, class_numbers, cross_entropy, pick
 from scratch.ops.loss.reduction import reduction_name
 
 CHUNK = 2**22  # logits at a time: 16 MiB of float32

@@ -13,7 +13,7 @@ multilabel_margin_loss   the labels k of a row are those before its first −1; 
                       x̄_i = ℓ̄ / C Σ_k [z_ki > 0],  x̄_k = −ℓ̄ / C Σ_i [z_ki > 0]                   (7)
 
 Shapes:     x, t (…) in (1) to (3), each broadcast to the others; x (N, D), t (N,) in (4); a, p, n (N, D) in (5);
-            x (N, C), t (N,) in (6), (N, C) in (7). ℓ (N,), and L as in scratch/ops/loss/reduction.py. In (4) to (7) N may
+            x (N, C), t (N,) in (6), (N, C) in (7). ℓ (N,), and L as in reduction.py. In (4) to (7) N may
             be left out.
 Tangent:    ℓ̇ = ℓ_x ẋ, each ℓ_x the slope of the piece that x is on
 Adjoint:    x̄ = ℓ_x ℓ̄, see scratch/ops/loss/point_loss.py
@@ -33,13 +33,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from scratch.ops.loss.cross_entropy import pick
-from scratch.ops.distance import CosineFn, pairwise_distance
+from scratch.ops.activation.sigmoid import log_one_plus_exp
 from scratch.ops.core.dtype import autocast_wide, need_floating, widen
 from scratch.ops.core.function import Function, values_known
+from scratch.ops.distance import CosineFn, pairwise_distance
+from scratch.ops.loss.cross_entropy import pick
 from scratch.ops.loss.point_loss import PointLoss
 from scratch.ops.loss.reduction import reduce, reduce_adjoint, reduction_name
-from scratch.ops.activation.sigmoid import log_one_plus_exp
 
 
 class HingeEmbeddingFn(PointLoss):

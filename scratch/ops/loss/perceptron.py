@@ -25,9 +25,9 @@ Source:         McCulloch and Pitts, A logical calculus of the ideas immanent in
 import torch
 from torch import Tensor
 
-from scratch.ops.loss.cross_entropy import pick
 from scratch.ops.core.dtype import need_floating
 from scratch.ops.core.elementwise import Elementwise
+from scratch.ops.loss.cross_entropy import pick
 from scratch.ops.loss.point_loss import PointLoss
 from scratch.ops.loss.reduction import reduce, reduction_name
 

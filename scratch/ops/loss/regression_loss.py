@@ -25,9 +25,9 @@ from scratch.ops.core.broadcast import unbroadcast
 from scratch.ops.core.dtype import autocast_wide, need_floating, widen
 from scratch.ops.core.elementwise import times
 from scratch.ops.core.function import Function
+from scratch.ops.core.warning import warn
 from scratch.ops.loss.point_loss import PointLoss, weighted
 from scratch.ops.loss.reduction import WeightedReduceFn, reduce, reduce_adjoint, reduction_name
-from scratch.ops.core.warning import warn
 
 
 class MSELossFn(Function):

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import autocast_wide, need_floating
-from scratch.ops.pool.pool import AvgPoolFn, windows_of
 from scratch.ops.pool.irregular_windows import Axis, max_of_windows, unroll
+from scratch.ops.pool.pool import AvgPoolFn, windows_of
 
 Output = int | Sequence[int | None]
 

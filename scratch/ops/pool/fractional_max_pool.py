@@ -19,9 +19,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from scratch.ops.conv.window import Sizes, pair
 from scratch.ops.core.dtype import autocast_wide, need_floating
 from scratch.ops.pool.irregular_windows import Axis, max_of_windows
-from scratch.ops.conv.window import Sizes, pair
 
 
 def windows(u: Tensor, n: int, o: int, k: int) -> Axis:

@@ -18,10 +18,10 @@ import math
 
 from torch import Tensor
 
+from scratch.ops.conv.window import Sizes
 from scratch.ops.core.dtype import autocast_wide, widen
 from scratch.ops.core.function import Function
 from scratch.ops.pool.pool import AvgPoolFn, AvgSpreadFn, Geometry, MaxPoolFn, windows_of
-from scratch.ops.conv.window import Sizes
 
 
 class LPPoolFn(Function):

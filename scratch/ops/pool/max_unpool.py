@@ -18,9 +18,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from scratch.ops.conv.window import Sizes, pair
 from scratch.ops.core.dtype import autocast_wide, need_floating
 from scratch.ops.core.function import Function
-from scratch.ops.conv.window import Sizes, pair
 
 
 class MaxUnpoolFn(Function):

@@ -33,10 +33,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import autocast_wide, widen
-from scratch.ops.core.function import Function, in_place, known
 from scratch.ops.conv.pad import constant_pad
 from scratch.ops.conv.window import Sizes, add_shifted, pair, shifted
+from scratch.ops.core.dtype import autocast_wide, widen
+from scratch.ops.core.function import Function, in_place, known
 
 Ints = tuple[int, ...]
 

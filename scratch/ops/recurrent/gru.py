@@ -41,6 +41,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scratch.ops.activation.sigmoid import sigmoid, tanh, tanh_into
 from scratch.ops.core.function import Function
 from scratch.ops.core.product import product
 from scratch.ops.recurrent.sequence import (
@@ -55,7 +56,6 @@ from scratch.ops.recurrent.sequence import (
     order,
     previous,
 )
-from scratch.ops.activation.sigmoid import sigmoid, tanh, tanh_into
 
 
 def trace(x, W, U, b, d, h_before):

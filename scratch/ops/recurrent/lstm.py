@@ -45,6 +45,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scratch.ops.activation.sigmoid import sigmoid, tanh, tanh_into, twice_less_one_
 from scratch.ops.core.function import Function
 from scratch.ops.core.product import add_product, product
 from scratch.ops.recurrent.sequence import (
@@ -61,7 +62,6 @@ from scratch.ops.recurrent.sequence import (
     previous,
     total,
 )
-from scratch.ops.activation.sigmoid import sigmoid, tanh, tanh_into, twice_less_one_
 
 
 def trace(x, h0, c0, W, U, b, V, y, sizes, reverse):

@@ -38,9 +38,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scratch.ops.pool.adaptive_pool import adaptive_avg_pool
 from scratch.ops.core.dtype import need_floating, widen
 from scratch.ops.core.function import Function
+from scratch.ops.pool.adaptive_pool import adaptive_avg_pool
 
 DIMENSIONS = {  # what each mode takes
     "nearest": (1, 2, 3),

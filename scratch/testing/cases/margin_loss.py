@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from scratch.testing import Case, bad, case, distinct, given, integers, normal, uniform
-from scratch.testing.cases import source
+from scratch.testing.calls import source
 
 REDUCTIONS = ("mean", "sum", "none")
 

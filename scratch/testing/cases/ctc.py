@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from scratch.testing import Case, bad, case, given, normal
-from scratch.testing.cases import source
+from scratch.testing.calls import source
 
 
 @source
