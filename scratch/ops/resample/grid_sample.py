@@ -5,7 +5,7 @@ Shapes:     x (N, C, *S)   grid (N, *O, d), the place in x that each number of y
 Formula:    along each axis of n numbers the coordinate g becomes the place
             p = (g + 1)/2 · (n − 1) with align_corners, else ((g + 1) n − 1)/2,                            (1)
             clamped to the image for padding_mode border, reflected at its borders for reflection, and
-            y[o] = Σ_t w_t(p) x[j_t],   w_t the product over the axes of those in interpolate.py                        (2)
+            y[o] = Σ_t w_t(p) x[j_t],   w_t the product over the axes of those in interpolate.py   (2)
             (nearest, linear, bicubic). Numbers outside the image are 0 for zeros; bicubic pads its neighbours.
             affine_grid: grid[o] = θ (e, 1), with e the places of an image's own numbers by (1)             (3)
 Tangent:    ẏ[o] = Σ_t w_t ẋ[j_t] + Σ_t Σ_a ∂w_t/∂p_a x[j_t] ṗ_a,   ṗ = p′(g) ġ
