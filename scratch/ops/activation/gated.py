@@ -39,7 +39,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import need_floating, widen
-from scratch.ops.core.elementwise import Elementwise, applied, in_parts, times
+from scratch.ops.core.elementwise import Elementwise, applied, in_parts, times_if
 from scratch.ops.core.exponential import LOG2_E, exp, exp_
 from scratch.ops.core.function import Function, in_place
 
@@ -71,7 +71,7 @@ class GELUFn(Function):
         grad_x = None if grad_cdf is None else pdf * grad_cdf  # (9)
         if grad_y is not None:
             out = pdf if grad_x is None and in_place(grad_y) else None
-            through_y = times(torch.addcmul(cdf, wide, pdf, out=out), widen(grad_y))  # (3)
+            through_y = times_if(torch.addcmul(cdf, wide, pdf, out=out), widen(grad_y))  # (3)
             grad_x = through_y if grad_x is None else grad_x + through_y
         return None if grad_x is None else grad_x.to(x.dtype)
 

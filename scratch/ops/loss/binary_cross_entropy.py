@@ -31,7 +31,7 @@ from torch import Tensor
 
 from scratch.ops.activation.sigmoid import log_sigmoid, logsigmoid
 from scratch.ops.core.dtype import autocast_wide, need_floating, widen
-from scratch.ops.core.elementwise import times
+from scratch.ops.core.elementwise import times_if
 from scratch.ops.core.function import Function, values_known
 from scratch.ops.loss.point_loss import PointLoss, weighted
 from scratch.ops.loss.reduction import reduce, reduce_adjoint, reduction_name
@@ -68,12 +68,12 @@ class BCEWithLogitsFn(Function):
                 grad_x = sigma - t
             else:
                 grad_x = ((pos_weight - 1) * t + 1) * sigma - pos_weight * t
-            grad_x = times(grad_x, grad).to(x.dtype)  # (3)
+            grad_x = times_if(grad_x, grad).to(x.dtype)  # (3)
         if ctx.needs_input_grad[1]:
             slope = -wide
             if pos_weight is not None:
                 slope = (1 - pos_weight) * logsigmoid(wide) - wide
-            grad_t = times(slope, grad).to(t.dtype)  # (4)
+            grad_t = times_if(slope, grad).to(t.dtype)  # (4)
         return grad_x, grad_t, None, None, None
 
 

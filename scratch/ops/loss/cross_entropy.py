@@ -42,7 +42,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import autocast_wide, need_floating, widen
-from scratch.ops.core.elementwise import times
+from scratch.ops.core.elementwise import times_if
 from scratch.ops.core.exponential import exp, exp_
 from scratch.ops.core.function import Function
 from scratch.ops.loss.reduction import reduce, reduce_adjoint, reduction_name
@@ -125,7 +125,7 @@ class SoftCrossEntropyFn(Function):
             grad = reduce_adjoint(widen(grad), ctx.reduction, y[:, 0].numel())
             grad = grad.unsqueeze(1) if ctx.reduction == "none" else grad
             if ctx.needs_input_grad[0]:
-                through_p = times(p, q.sum(1, keepdim=True) * grad)
+                through_p = times_if(p, q.sum(1, keepdim=True) * grad)
                 through_loss = torch.addcmul(through_p, q, grad, value=-1)  # (6)
                 grad_x = through_loss if grad_x is None else grad_x + through_loss
             if ctx.needs_input_grad[1]:

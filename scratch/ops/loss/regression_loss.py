@@ -23,7 +23,7 @@ from torch import Tensor
 
 from scratch.ops.core.broadcast import unbroadcast
 from scratch.ops.core.dtype import autocast_wide, need_floating, widen
-from scratch.ops.core.elementwise import times
+from scratch.ops.core.elementwise import times_if
 from scratch.ops.core.function import Function
 from scratch.ops.core.warning import warn
 from scratch.ops.loss.point_loss import PointLoss, weighted
@@ -45,7 +45,7 @@ class MSELossFn(Function):
     def backward(ctx, grad):
         x, t = ctx.saved_tensors
         error = widen(x) - t
-        error = times(error, reduce_adjoint(2 * widen(grad), ctx.reduction, error.numel()))
+        error = times_if(error, reduce_adjoint(2 * widen(grad), ctx.reduction, error.numel()))
         grad_x = unbroadcast(error, x.shape).to(x.dtype) if ctx.needs_input_grad[0] else None  # (5)
         grad_t = unbroadcast(error.neg(), t.shape).to(t.dtype) if ctx.needs_input_grad[1] else None  # (6)
         return grad_x, grad_t, None
