@@ -18,6 +18,8 @@ Reference:  torch.nn.functional.softmax, log_softmax, softmin, gumbel_softmax. D
 Source:     Bridle, Probabilistic interpretation of feedforward classification network outputs (1990).
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -26,8 +28,12 @@ from scratch.ops.core.exponential import exp, exp_
 from scratch.ops.core.function import Function
 from scratch.ops.core.warning import warn
 
+ROWS = {"x": "N D", "y": "N D"}
+
 
 class SoftmaxFn(Function):
+    layouts: ClassVar = ROWS
+
     @staticmethod
     def value(x, dim):
         e = (x - x.amax(dim, keepdim=True)).exp()
@@ -40,6 +46,10 @@ class SoftmaxFn(Function):
     @staticmethod
     def adjoint(y_bar, y, dim):
         return y * (y_bar - (y * y_bar).sum(dim, keepdim=True))  # (3)
+
+    @staticmethod
+    def compiled_if(x, dim):
+        return dim == -1
 
     @staticmethod
     def fast_value(x, dim):
@@ -55,6 +65,8 @@ class SoftmaxFn(Function):
 
 
 class LogSoftmaxFn(Function):
+    layouts: ClassVar = ROWS
+
     @staticmethod
     def value(x, dim):
         n = x - x.amax(dim, keepdim=True)
@@ -67,6 +79,10 @@ class LogSoftmaxFn(Function):
     @staticmethod
     def adjoint(y_bar, y, dim):
         return y_bar - y.exp() * y_bar.sum(dim, keepdim=True)  # (6)
+
+    @staticmethod
+    def compiled_if(x, dim):
+        return dim == -1
 
     @staticmethod
     def fast_value(x, dim):
@@ -118,4 +134,5 @@ def along(fn, name: str, x: Tensor, dim: int | None, stacklevel: int, dtype: tor
         dim = 0 if x.dim() in (0, 1, 3) else 1  # as PyTorch guesses
     (x,) = autocast_wide(x, cpu=False) if dtype is None else (x.to(dtype),)
     need_floating(x.dtype, name)
+    dim = -1 if dim == x.dim() - 1 else dim
     return fn.apply(x, dim) if x.numel() else x.clone()

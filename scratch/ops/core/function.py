@@ -26,10 +26,11 @@ and a fast form, which an op may have beside them:
         def fast_value(x, dim):               the outputs, then the tensors that ``keeps`` names, for the backward pass
         def fast_adjoint(needs, y_bar, y, …): the gradients; ``needs`` says for each whether it is asked for
 
-These two may look at numbers, and write into tensors that they made.
+which may look at numbers, and write into tensors that they made; and the formulas compiled, where ``layouts`` says how
+their tensors are read (`compiler.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -39,6 +40,7 @@ from torch.autograd import forward_ad
 from torch.nn import Parameter
 
 from scratch.ops.core.broadcast import unbroadcast
+from scratch.ops.core.compiler import Kernel
 from scratch.ops.core.dtype import NARROW, widen
 from scratch.ops.core.forms import FORM
 
@@ -68,6 +70,7 @@ class Function(torch.autograd.Function):
     wide = True
     fast_value: Callable[..., Any] | None = None
     fast_adjoint: Callable[..., Any] | None = None
+    layouts: Mapping[str, str] = {}
     direct: type[torch.autograd.Function]
     dual: type[torch.autograd.Function]
 
@@ -91,6 +94,11 @@ class Function(torch.autograd.Function):
     @staticmethod
     def fast_if(*inputs: Any) -> bool:
         """Whether the fast form is for these inputs."""
+        return True
+
+    @staticmethod
+    def compiled_if(*inputs: Any) -> bool:
+        """Whether the compiled form is for these inputs."""
         return True
 
     @classmethod
@@ -181,32 +189,56 @@ def textbook_form(op: Any, places: Places) -> tuple[Callable[..., Any], ...]:
 def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
     """The same in torch's older form, where one method does the work of forward and setup_context. It knows no
     torch.func, but a call takes 4 µs instead of 19: in the newer form each asks for forward's signature and binds the
-    arguments to it. Here the fast form runs, where there is one.
+    arguments to it. Here the fast and the compiled form run, where there are such.
     """
-    textbook_forward, textbook_backward = op.forward, op.backward
-    fast_value, fast_adjoint, fast_if, adjoint, wide = op.fast_value, op.fast_adjoint, op.fast_if, op.adjoint, op.wide
+    textbook_forward, textbook_backward, adjoint, wide = op.forward, op.backward, op.adjoint, op.wide
+    fast_value, fast_adjoint, fast_if, compiled_if = op.fast_value, op.fast_adjoint, op.fast_if, op.compiled_if
     has_fast_form = fast_value is not None or fast_adjoint is not None
+    value_kernel, adjoint_kernel = kernels(op, places) if op.layouts else (None, None)
     count = len(op.outputs)
 
     def forward(ctx, *inputs):
-        ctx.fast = has_fast_form and FORM.get() == "scratch" and all(map(ordinary, inputs)) and fast_if(*inputs)
-        found = fast_value(*inputs) if ctx.fast and fast_value is not None else textbook_forward(*inputs)
-        found = [unbound(y, inputs) for y in found] if isinstance(found, tuple) else [unbound(found, inputs)]
+        form = FORM.get() if all(map(ordinary, inputs)) else "plain"
+        ctx.compiled = form == "compiled" and value_kernel is not None and compiled_if(*inputs)
+        found = value_kernel(*inputs) if ctx.compiled else None
+        ctx.compiled = found is not None
+        ctx.fast = not ctx.compiled and form != "plain" and has_fast_form and fast_if(*inputs)
+        if found is None:
+            found = fast_value(*inputs) if ctx.fast and fast_value is not None else textbook_forward(*inputs)
+            found = found if isinstance(found, tuple) else (found,)
+        found = [unbound(y, inputs) for y in found]
         save(ctx, places, places.saved_fast if ctx.fast else places.saved, [*inputs, *found])
         return tuple(found[:count]) if count > 1 else found[0]
 
     def backward(ctx, *bars):
-        if not ctx.fast:
-            return textbook_backward(ctx, *bars)
         arguments = [*bars, *loaded(ctx)]
-        if fast_adjoint is not None and in_place(bars[0]):
+        if ctx.compiled and in_place(bars[0]):
+            wanted = tuple(like is not None for like in ctx.like)
+            found = adjoint_kernel(*[arguments[i] for i in places.adjoint], wanted=wanted)
+            if found is not None:
+                grads = iter(found)
+                return fitted(ctx, places, tuple(next(grads) if want else None for want in wanted))
+        if ctx.fast and fast_adjoint is not None and in_place(bars[0]):
             needs = [ctx.needs_input_grad[i] for i in places.varied]
             return fitted(ctx, places, fast_adjoint(needs, *[arguments[i] for i in places.fast]))
+        if not ctx.fast:
+            return textbook_backward(ctx, *bars)
         if wide:
             arguments = [*map(widened, arguments)]
         return fitted(ctx, places, adjoint(*[arguments[i] for i in places.recorded]))
 
     return type(op.__name__, (torch.autograd.Function,), {"forward": forward, "backward": backward})
+
+
+def kernels(op: Any, places: Places) -> tuple[Kernel, Kernel]:
+    """The compiled forms of value and adjoint."""
+    name = f"{op.__module__}.{op.__name__}".removeprefix("scratch.ops.")
+    inputs, layouts = list(signature(op.value).parameters), dict(op.layouts)
+    layouts |= {f"{output}_bar": layouts[output] for output in op.outputs}
+    return (
+        Kernel(op.value, layouts, [layouts[output] for output in op.outputs], name=f"{name}.value"),
+        Kernel(op.adjoint, layouts, [layouts[inputs[i]] for i in places.varied], name=f"{name}.adjoint"),
+    )
 
 
 def ordinary(x: Any) -> bool:

@@ -21,6 +21,7 @@ Source:     Ba, Kiros and Hinton, Layer normalization (2016).
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -35,6 +36,7 @@ class LayerNormFn(Function):
     """Rows x (N, D), w (D,), b (D,) -> y."""
 
     keeps = ("mean", "r")
+    layouts: ClassVar = {"x": "N D", "w": "D", "b": "D", "y": "N D"}
 
     @staticmethod
     def value(x, w, b, eps):
