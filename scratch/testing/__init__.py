@@ -16,6 +16,7 @@ differs, where, and how to rerun it. The checks stand in tables by name, for tes
     optimizers.py  OPTIMIZER_CHECKS: parameters and state after every step
     networks.py    compare_networks: layer by layer, gradient by gradient, trained side by side
     transforms.py  TRANSFORM_CHECKS: vmap, compile, autocast
+    tangents.py    and among them forward mode
     purity.py      Audit, PURITY_CHECKS: nothing but primitive operations
 """
 
@@ -62,6 +63,7 @@ from scratch.testing.optimizers import (
     sparse_gradients,
 )
 from scratch.testing.purity import PRIMITIVES, PURITY_CHECKS, Audit, Impure
+from scratch.testing.tangents import tangents  # noqa: F401, entered in TRANSFORM_CHECKS
 from scratch.testing.transforms import TRANSFORM_CHECKS
 
 __all__ = [

@@ -29,34 +29,53 @@ class Called(torch.nn.Module):
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
-        self.module, self.function = layer.module, layer.function
+        self.module, self.function, self.seed = layer.module, layer.function, layer.case.seed
 
     def forward(self, *inputs: Any) -> Any:
         return self.function(*inputs)
 
 
+class Pure:
+    """A layer as a pure function of the tensors among its inputs and of its parameters, as torch.func takes it.
+
+    ``tensors`` are the inputs in their order, ``varied`` the places among them of those that get a gradient.
+    """
+
+    def __init__(self, layer: Layer, train: bool) -> None:
+        inputs, wanted = layer.draw()
+        self.flat, self.spec = tree_flatten(inputs)
+        self.places = [i for i, value in enumerate(self.flat) if isinstance(value, Tensor)]
+        self.varied = [i for i in self.places if self.flat[i].requires_grad]
+        self.called = Called(layer).train(train)
+        self.parameters = {f"module.{name}": t for name, t in layer.initial.items() if name in wanted}
+        self.buffers = {f"module.{name}": t for name, t in layer.initial.items() if name not in wanted}
+        self.floating = {i: self.flat[i].detach() for i in self.varied}
+
+    def outputs(
+        self, floating: dict[int, Tensor], parameters: dict[str, Tensor], others: dict[int, Tensor] | None = None
+    ) -> list[Tensor]:
+        """The outputs that have a gradient, given the varied inputs, the parameters and the other tensors."""
+        torch.default_generator.manual_seed(self.called.seed)
+        state = parameters | {name: t.clone() for name, t in self.buffers.items()}
+        given = {i: t.clone() for i, t in (floating | (others or {})).items()}
+        values = [given.get(i, value) for i, value in enumerate(self.flat)]
+        outputs = functional_call(self.called, state, tuple(tree_unflatten(values, self.spec)))
+        return [t for _, t in leaves(outputs, "output") if isinstance(t, Tensor) and continuous(t)]
+
+    def total(self, *given: Any) -> Tensor:
+        """The sum of the sines of all outputs."""
+        return torch.stack([t.sin().sum() for t in self.outputs(*given)]).sum()
+
+
 def gradient_of(layer: Layer, train: bool) -> Callable[..., Any]:
     """``torch.func.grad`` of the sum of the sines of all outputs: a function of the tensors among the inputs that
     gives the gradients of the floating ones and of the parameters."""
-    inputs, wanted = layer.draw()
-    flat, spec = tree_flatten(inputs)
-    tensors = [i for i, value in enumerate(flat) if isinstance(value, Tensor)]
-    varied = [i for i in tensors if flat[i].requires_grad]
-    called = Called(layer).train(train)
-    buffers = {f"module.{name}": t for name, t in layer.initial.items() if name not in wanted}
-    parameters = {f"module.{name}": t for name, t in layer.initial.items() if name in wanted}
-
-    def total(floating: dict[int, Tensor], parameters: dict[str, Tensor], others: dict[int, Tensor]) -> Tensor:
-        state = parameters | {name: t.clone() for name, t in buffers.items()}
-        values = dict(enumerate(flat)) | {i: t.clone() for i, t in (floating | others).items()}
-        outputs = functional_call(called, state, tuple(tree_unflatten(list(values.values()), spec)))
-        found = [t for _, t in leaves(outputs, "output") if isinstance(t, Tensor) and continuous(t)]
-        return torch.stack([t.sin().sum() for t in found]).sum()
+    pure = Pure(layer, train)
 
     def gradient(*values: Tensor) -> Any:
-        given = dict(zip(tensors, values, strict=True))
-        floating = {i: given.pop(i) for i in varied}
-        return grad(total, (0, 1))(floating, parameters, given)
+        given = dict(zip(pure.places, values, strict=True))
+        floating = {i: given.pop(i) for i in pure.varied}
+        return grad(pure.total, (0, 1))(floating, pure.parameters, given)
 
     return gradient
 
