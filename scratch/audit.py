@@ -193,7 +193,7 @@ class Kernels(Audit):
         self.observer = observer
 
     def found(self, name: str) -> None:
-        node = torch._C._current_autograd_node()
+        node: Any = torch._C._current_autograd_node()
         where = node.metadata.get(MARK) if node is not None else None
         self.observer.note(where or self.observer.place()[1], name)
 

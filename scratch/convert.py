@@ -83,7 +83,7 @@ def torchs(kind: type) -> bool:
     return kind.__module__.startswith(("torch.nn.", "torch.ao.nn.")) and kind not in CONTAINERS
 
 
-def counterpart(kind: type) -> type:
+def counterpart(kind: type[Any]) -> type[Any]:
     """The class that computes by hand what this one does; itself where there is none."""
     layer = next((base for base in kind.__mro__ if base in COUNTERPARTS), None)
     if layer is None or issubclass(kind, Layer):
@@ -91,12 +91,12 @@ def counterpart(kind: type) -> type:
     return COUNTERPARTS[layer] if kind is layer else derived(kind, COUNTERPARTS[layer])
 
 
-def namesake(kind: type) -> type:
+def namesake(kind: type[Any]) -> type[Any]:
     return NAMESAKES.get(kind, kind)
 
 
 @cache
-def derived(kind: type, layer: type) -> type:
+def derived(kind: type[Any], layer: type[Any]) -> type[Any]:
     """The class, with our layer put between it and torch.nn's; itself if its own bases do not let that be done."""
 
     def body(namespace: dict[str, Any]) -> None:
@@ -114,9 +114,9 @@ def derived(kind: type, layer: type) -> type:
     return new
 
 
-def remade(kind: type, layer: type) -> Module:
+def remade(kind: type[Any], layer: type[Any]) -> Module:
     """An empty object of a derived class, which pickle does not find by name."""
-    new = derived(kind, layer)
+    new: Any = derived(kind, layer)
     return new.__new__(new)
 
 
@@ -124,11 +124,11 @@ class Conversion:
     """From one tree of modules to another: ``change`` says which class becomes which, ``functions`` the same of the
     activation that a Transformer's layer keeps."""
 
-    def __init__(self, change: Callable[[type], type], functions: dict[Any, Any]) -> None:
+    def __init__(self, change: Callable[[type[Any]], type[Any]], functions: dict[Any, Any]) -> None:
         self.change, self.functions = change, functions
         self.done: dict[int, Any] = {}
 
-    def of(self, module: Module) -> Module:
+    def of(self, module: Any) -> Any:
         if id(module) not in self.done:
             where = type(module).__name__
             if isinstance(module, LazyModuleMixin):
@@ -137,14 +137,14 @@ class Conversion:
                 raise TypeError(f"{where} is compiled already: convert the model first, and compile it then")
             if isinstance(module, torch.jit.ScriptModule):
                 return module
-            kind = self.kind(module)
+            kind: Any = self.kind(module)
             new = self.done[id(module)] = kind.__new__(kind)
             new.__setstate__(self.state(module, kind))
             if isinstance(module, torch.fx.GraphModule):  # whose forward is compiled from a graph, for each object
                 new.graph = copy.deepcopy(module.graph)
         return self.done[id(module)]
 
-    def kind(self, module: Module) -> type:
+    def kind(self, module: Module) -> type[Any]:
         kind = type(module)
         if not is_parametrized(module):
             return self.change(kind)
@@ -152,7 +152,7 @@ class Conversion:
         properties = {name: value for name, value in vars(kind).items() if name not in ("__dict__", "__weakref__")}
         return type(kind.__name__, (self.change(kind.__bases__[0]),), properties)
 
-    def state(self, module: Module, kind: type) -> dict[str, Any]:
+    def state(self, module: Any, kind: type) -> dict[str, Any]:
         """The contents of the new object, as a copy would have them."""
         given = vars(module) if is_parametrized(module) else module.__getstate__()
         state = {}
@@ -211,7 +211,8 @@ def functions() -> dict[Any, Callable[..., Any]]:
     return found | {torch.special.expit: functional.sigmoid}
 
 
-# as torch.x(…) or Tensor.x(…), too, with the same arguments in the same places
-SAME_SIGNATURE = ("alpha_dropout", "celu", "dropout", "feature_alpha_dropout", "group_norm", "hardshrink", "layer_norm")
-SAME_SIGNATURE += ("max_pool1d", "max_pool2d", "max_pool3d", "prelu", "relu", "relu_", "rms_norm", "rrelu", "selu")
-SAME_SIGNATURE += ("sigmoid", "tanh", "threshold")
+SAME_SIGNATURE = (  # as torch.x(…) or Tensor.x(…), too, with the same arguments in the same places
+    *("alpha_dropout", "celu", "dropout", "feature_alpha_dropout", "group_norm", "hardshrink", "layer_norm"),
+    *("max_pool1d", "max_pool2d", "max_pool3d", "prelu", "relu", "relu_", "rms_norm", "rrelu", "selu", "sigmoid"),
+    *("tanh", "threshold"),
+)

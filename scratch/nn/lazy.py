@@ -6,7 +6,7 @@ everything of torch's.
 """
 
 # torch declares its mixin's methods for a protocol of its own, and no arguments of its parameters:
-# mypy: disable-error-code="call-arg, misc, override"
+# mypy: disable-error-code="attr-defined, call-arg, misc, override"
 
 from typing import Any
 

@@ -100,9 +100,9 @@ class Traced(TorchFunctionMode):
         if not isinstance(result, torch.Size):
             return result
         state = torch._C._get_tracing_state()
-        torch._C._set_tracing_state(None)
+        torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
         try:
             numbers = func(*args, **kwargs)
         finally:
-            torch._C._set_tracing_state(state)
+            torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
         return torch.Size((*result[:1], *numbers[1:]))
