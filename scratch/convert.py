@@ -96,7 +96,7 @@ def namesake(kind: type[Any]) -> type[Any]:
 
 
 @cache
-def derived(kind: type[Any], layer: type[Any]) -> type[Any]:
+def derived(kind: Any, layer: Any) -> Any:
     """The class, with our layer put between it and torch.nn's; itself if its own bases do not let that be done."""
 
     def body(namespace: dict[str, Any]) -> None:
