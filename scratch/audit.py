@@ -29,7 +29,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from scratch.convert import by_hand, functions
-from scratch.ops.product import ONEDNN
+from scratch.ops.core.product import ONEDNN
 
 # ATen's names, without overload and without the underscore of an in-place form; _foreach_add counts as add.
 _GROUPS = (

@@ -83,7 +83,7 @@ def torchs(kind: type) -> bool:
     return kind.__module__.startswith(("torch.nn.", "torch.ao.nn.")) and kind not in CONTAINERS
 
 
-def counterpart(kind: type[Any]) -> type[Any]:
+def counterpart(kind: Any) -> Any:
     """The class that computes by hand what this one does; itself where there is none."""
     layer = next((base for base in kind.__mro__ if base in COUNTERPARTS), None)
     if layer is None or issubclass(kind, Layer):
@@ -114,7 +114,7 @@ def derived(kind: Any, layer: Any) -> Any:
     return new
 
 
-def remade(kind: type[Any], layer: type[Any]) -> Module:
+def remade(kind: Any, layer: Any) -> Module:
     """An empty object of a derived class, which pickle does not find by name."""
     new: Any = derived(kind, layer)
     return new.__new__(new)

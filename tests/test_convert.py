@@ -18,7 +18,7 @@ from torchmetrics.classification import BinaryAccuracy
 import scratch.nn
 from scratch import audit, by_hand, convert, revert
 from scratch.testing import Audit, Case, resolve
-from tests.cases import CASES
+from scratch.testing.cases import CASES
 from tests.conftest import identified
 
 pytestmark = pytest.mark.usefixtures("one_thread")

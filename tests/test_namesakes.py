@@ -20,7 +20,7 @@ from scratch.nn.attention import NonDynamicallyQuantizableLinear
 from scratch.nn.layer import Layer, native
 from scratch.nn.rnn import RNNBase, RNNCellBase
 from scratch.testing import resolve
-from tests.cases import CASES
+from scratch.testing.cases import CASES
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore")]
 

@@ -13,8 +13,8 @@ import scratch.nn
 import scratch.nn.functional as F
 from scratch import revert
 from scratch.testing import Case
+from scratch.testing.cases import CASES
 from scratch.testing.running import Layer
-from tests.cases import CASES
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore")]
 

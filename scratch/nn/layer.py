@@ -5,7 +5,7 @@ from typing import Any
 from torch.nn import Module
 from torch.nn.modules.lazy import LazyModuleMixin
 
-from scratch.ops.function import Traced
+from scratch.ops.core.function import Traced
 
 
 class Layer(Module):

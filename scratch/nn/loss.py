@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from scratch.nn import functional as F
 from scratch.nn.distance import PairwiseDistance
 from scratch.nn.layer import Layer
-from scratch.ops.reduction import legacy_reduction
+from scratch.ops.loss.reduction import legacy_reduction
 
 
 class _Loss(Layer):

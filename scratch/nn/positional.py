@@ -1,4 +1,4 @@
-"""Positions as modules; the mathematics is in scratch/ops/positional.py."""
+"""Positions as modules; the mathematics is in scratch/ops/attention/positional.py."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
 from scratch.nn.layer import Layer
-from scratch.ops.positional import sinusoids
+from scratch.ops.attention.positional import sinusoids
 
 
 class _Positions(Layer):

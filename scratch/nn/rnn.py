@@ -15,12 +15,12 @@ from torch.nn import Parameter, init
 from torch.nn.utils.rnn import PackedSequence
 
 from scratch.nn.layer import Layer
-from scratch.ops.dtype import autocast_on
-from scratch.ops.gru import gru
-from scratch.ops.lstm import lstm
-from scratch.ops.recurrence import Layer as Recurrence
-from scratch.ops.recurrence import Sizes, State, Weights, stack
-from scratch.ops.rnn import rnn
+from scratch.ops.core.dtype import autocast_on
+from scratch.ops.recurrent.gru import gru
+from scratch.ops.recurrent.lstm import lstm
+from scratch.ops.recurrent.rnn import rnn
+from scratch.ops.recurrent.sequence import Layer as Recurrence
+from scratch.ops.recurrent.sequence import Sizes, State, Weights, stack
 
 
 class RNNBase(Layer, nn.RNNBase):
@@ -202,7 +202,7 @@ class RNN(RNNBase, nn.RNN):
     """RNN(input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
     dropout=0.0, bidirectional=False, device=None, dtype=None)
 
-    h′ = φ(W x + U h + b), with φ = tanh or "relu"; equations in scratch/ops/rnn.py.
+    h′ = φ(W x + U h + b), with φ = tanh or "relu"; equations in scratch/ops/recurrent/rnn.py.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -225,7 +225,7 @@ class GRU(RNNBase, nn.GRU):
     """GRU(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
     bidirectional=False, device=None, dtype=None)
 
-    The gated recurrent unit; equations in scratch/ops/gru.py.
+    The gated recurrent unit; equations in scratch/ops/recurrent/gru.py.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -241,7 +241,7 @@ class LSTM(RNNBase, nn.LSTM):
     """LSTM(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
     bidirectional=False, proj_size=0, device=None, dtype=None)
 
-    Long short-term memory; equations in scratch/ops/lstm.py. The state is the pair (h, c); with ``proj_size``
+    Long short-term memory; equations in scratch/ops/recurrent/lstm.py. The state is the pair (h, c); with ``proj_size``
     h is projected to that size.
     """
 
@@ -344,8 +344,8 @@ class RNNCell(RNNCellBase, nn.RNNCell):
         return self.run(layer, input, None if hx is None else (hx,))[0]
 
 
-class LSTMCell(RNNCellBase, nn.LSTMCell):
-    """(h′, c′) from x and (h, c); equations in scratch/ops/lstm.py."""
+class LSTMCell(RNNCellBase):
+    """(h′, c′) from x and (h, c); equations in scratch/ops/recurrent/lstm.py."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device=None, dtype=None) -> None:
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
@@ -354,8 +354,8 @@ class LSTMCell(RNNCellBase, nn.LSTMCell):
         return self.run(lstm, input, hx, count=2)
 
 
-class GRUCell(RNNCellBase, nn.GRUCell):
-    """h′ from x and h; equations in scratch/ops/gru.py."""
+class GRUCell(RNNCellBase):
+    """h′ from x and h; equations in scratch/ops/recurrent/gru.py."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device=None, dtype=None) -> None:
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)

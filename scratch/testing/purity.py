@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from scratch.audit import Audit
-from scratch.testing.cases import Case, Namespace
+from scratch.testing.calls import Case, Namespace
 from scratch.testing.compare import Check, mapped, named
 from scratch.testing.optimizers import OptimizerCase, Run
 from scratch.testing.running import Layer, differentiable_leaves, random
