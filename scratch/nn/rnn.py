@@ -344,7 +344,7 @@ class RNNCell(RNNCellBase, nn.RNNCell):
         return self.run(layer, input, None if hx is None else (hx,))[0]
 
 
-class LSTMCell(RNNCellBase):
+class LSTMCell(RNNCellBase, nn.LSTMCell):
     """(h′, c′) from x and (h, c); equations in scratch/ops/recurrent/lstm.py."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device=None, dtype=None) -> None:
@@ -354,7 +354,7 @@ class LSTMCell(RNNCellBase):
         return self.run(lstm, input, hx, count=2)
 
 
-class GRUCell(RNNCellBase):
+class GRUCell(RNNCellBase, nn.GRUCell):
     """h′ from x and h; equations in scratch/ops/recurrent/gru.py."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device=None, dtype=None) -> None:
