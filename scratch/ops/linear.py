@@ -44,8 +44,8 @@ class LinearFn(Function):
 
     @staticmethod
     def adjoint(y_bar, x, W):
-        x_bar = y_bar @ W.conj()  # (3)
-        W_bar = rows(y_bar).mT @ rows(x).conj()  # (4)
+        x_bar = y_bar @ W  # (3)
+        W_bar = rows(y_bar).mT @ rows(x)  # (4)
         b_bar = rows(y_bar).sum(0)  # (5)
         return x_bar, W_bar, b_bar
 

@@ -17,9 +17,10 @@ differs, where, and how to rerun it. The checks stand in tables by name, for tes
     networks.py    compare_networks: layer by layer, gradient by gradient, trained side by side
     transforms.py  TRANSFORM_CHECKS: vmap, compile, autocast
     tangents.py    and among them forward mode
-    purity.py      Audit, PURITY_CHECKS: nothing but primitive operations
+    purity.py      PURITY_CHECKS: nothing but primitive operations
 """
 
+from scratch.audit import PRIMITIVES, Audit, Impure
 from scratch.testing.calls import (
     Case,
     Missing,
@@ -62,7 +63,7 @@ from scratch.testing.optimizers import (
     random_gradients,
     sparse_gradients,
 )
-from scratch.testing.purity import PRIMITIVES, PURITY_CHECKS, Audit, Impure
+from scratch.testing.purity import PURITY_CHECKS
 from scratch.testing.tangents import tangents  # noqa: F401, entered in TRANSFORM_CHECKS
 from scratch.testing.transforms import TRANSFORM_CHECKS
 

@@ -17,7 +17,9 @@ Around the formulas, which know nothing of it, this class
     computes in float32 what comes in sixteen bits, and rounds once, at the end (unless ``wide`` is False);
     takes 0 for the tangent of an input that has none;
     gives each gradient the dtype of its input and, where that was broadcast, its shape, by (2) of broadcast.py;
-    drops the gradients that nobody asked for.
+    drops the gradients that nobody asked for;
+    conjugates complex gradients on their way in and out. Where ẏ = J ẋ, torch's x̄ is Jᴴ ȳ, the conjugate of Jᵀ times
+    the conjugate of ȳ; pages are written with Jᵀ, as for real numbers.
 
 The formulas can be recorded, batched and compiled, so they are what runs in second derivatives, under torch.func,
 torch.compile and torch.export, and on tensors without memory of their own. Elsewhere `forms.py` chooses between them
@@ -30,6 +32,7 @@ which may look at numbers, and write into tensors that they made; and the formul
 their tensors are read (`compiler.py`).
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from inspect import signature
 from typing import Any, NamedTuple
@@ -38,6 +41,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import Parameter
+from torch.overrides import TorchFunctionMode
 
 from scratch.ops.core.broadcast import unbroadcast
 from scratch.ops.core.compiler import Kernel
@@ -47,7 +51,8 @@ from scratch.ops.core.forms import FORM
 
 def values_known() -> bool:
     """Whether a program may look at numbers: not while it is compiled, nor under a transform such as vmap."""
-    return not (torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active())
+    transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    return not transformed and torch._C._get_tracing_state() is None
 
 
 def in_place(grad: Tensor) -> bool:
@@ -105,6 +110,8 @@ class Function(torch.autograd.Function):
     def apply(cls, *inputs: Any) -> Any:
         if torch.compiler.is_compiling():
             return super().apply(*inputs)
+        if torch._C._get_tracing_state() is not None:
+            return traced(cls, inputs)
         if "adjoint" not in dir(cls):
             return cls.direct.apply(*inputs) if values_known() else super().apply(*inputs)
         if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
@@ -165,7 +172,7 @@ def textbook_form(op: Any, places: Places) -> tuple[Callable[..., Any], ...]:
         save(ctx, places, places.saved, [*inputs, *output] if several else [*inputs, output])
 
     def backward(ctx, *bars):
-        arguments = [*bars, *loaded(ctx)]
+        arguments = [*map(conjugate, bars), *loaded(ctx)]
         if wide:
             arguments = [*map(widened, arguments)]
         return fitted(ctx, places, adjoint(*[arguments[i] for i in places.adjoint]))
@@ -211,7 +218,9 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
         return tuple(found[:count]) if count > 1 else found[0]
 
     def backward(ctx, *bars):
-        arguments = [*bars, *loaded(ctx)]
+        if not (ctx.fast or ctx.compiled):
+            return textbook_backward(ctx, *bars)
+        arguments = [*map(conjugate, bars), *loaded(ctx)]
         if ctx.compiled and in_place(bars[0]):
             wanted = tuple(like is not None for like in ctx.like)
             found = adjoint_kernel(*[arguments[i] for i in places.adjoint], wanted=wanted)
@@ -270,10 +279,13 @@ def fitted(ctx: Any, places: Places, found: Any) -> tuple[Tensor | None, ...]:
     for i, grad, like in zip(places.varied, found if isinstance(found, tuple) else (found,), ctx.like, strict=True):
         if grad is not None and like is not None and ctx.needs_input_grad[i]:
             shape, dtype = like
-            if grad.is_complex() and not dtype.is_complex:
-                grad = grad.real
+            grad = conjugate(grad) if dtype.is_complex or not grad.is_complex() else grad.real
             grads[i] = unbroadcast(grad, shape).to(dtype)
     return tuple(grads)
+
+
+def conjugate(x: Any) -> Any:
+    return x.conj_physical() if isinstance(x, Tensor) and x.is_complex() else x
 
 
 def zero(like: tuple[torch.Size, torch.dtype] | None, some: Tensor) -> Any:
@@ -313,3 +325,30 @@ def unbound(output: Any, inputs: tuple[Any, ...]) -> Any:
     if any(isinstance(x, Tensor) and base is (x._base if x._is_view() else x) for x in inputs):
         return output.clone()  # a new tensor, whoever writes into it
     return output.data
+
+
+def traced(function: type[Function], args: tuple[Any, ...]) -> Any:
+    """The operations of ``forward`` alone, for torch.jit.trace, whose programs know no other backward than torch's."""
+    if torch.is_grad_enabled() and any(isinstance(arg, Tensor) and arg.requires_grad for arg in args):
+        message = "backward passes in Python are not traced, the program is for inference: train the module itself"
+        warnings.warn(message, torch.jit.TracerWarning, stacklevel=2)
+    with torch.no_grad(), Traced():
+        return function.forward(*[arg.detach() if isinstance(arg, Tensor) else arg for arg in args])
+
+
+class Traced(TorchFunctionMode):
+    """A context for torch.jit.trace, in which sizes are numbers, as plans are made for them, not tensors; but for that
+    of the batch, which stays free."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if not isinstance(result, torch.Size):
+            return result
+        state = torch._C._get_tracing_state()
+        torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
+        try:
+            numbers = func(*args, **kwargs)
+        finally:
+            torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
+        return torch.Size((*result[:1], *numbers[1:]))

@@ -33,6 +33,7 @@ def bounds(n: int, o: int) -> list[tuple[int, int]]:
 
 def windows(n: int, o: int, device: torch.device) -> Axis:
     """(1) for `unroll`."""
+    n = int(n)  # a tensor, where torch.jit.trace looks
     if n % o == 0:
         return Axis(n // o)
     k = max(end - begin for begin, end in bounds(n, o))
@@ -51,7 +52,7 @@ def sizes(dims: int, output: Output, x: Tensor) -> list[int]:
         raise TypeError(f"output_size must be whole numbers, but got {output}")
     if len(output) != dims:
         raise RuntimeError(f"output_size needs 1 or {dims} numbers, but got {output}")
-    found = [n if o is None else o for o, n in zip(output, x.shape[2:], strict=True)]
+    found = [int(n) if o is None else o for o, n in zip(output, x.shape[2:], strict=True)]
     if min(found) <= 0 or 0 in x.shape[1:]:
         raise RuntimeError(
             f"output_size must be positive and only the batch empty, but got {output} for an input {tuple(x.shape)}"
