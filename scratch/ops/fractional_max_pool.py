@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.dtype import autocast_wide, need_floating
+from scratch.ops.pool import unbatched
 from scratch.ops.unroll import Axis, max_of_windows
 from scratch.ops.window import Sizes, pair
 
@@ -43,8 +44,8 @@ def fractional_max_pool(
     samples: Tensor | None,
 ) -> Tensor | tuple[Tensor, Tensor]:
     if x.dim() == dims + 1:
-        result = fractional_max_pool(dims, x[None], kernel, output, ratio, return_indices, samples)
-        return (result[0][0], result[1][0]) if isinstance(result, tuple) else result[0]
+        samples = None if samples is None else samples[:1].transpose(0, 1)
+        return unbatched(fractional_max_pool(dims, x[:, None], kernel, output, ratio, return_indices, samples))
     if x.dim() != dims + 2 or 0 in x.shape[1:]:
         raise RuntimeError(
             f"expected (N, C, *S) or (C, *S) with {dims} dimensions S not empty, but got {tuple(x.shape)}"

@@ -27,7 +27,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from scratch.ops.function import Function
+from scratch.ops.function import Function, in_place
 from scratch.ops.product import add_product, product
 from scratch.ops.recurrence import (
     Rows,
@@ -64,7 +64,7 @@ class RNNFn(Function):
         x, h0, W, U, y = ctx.saved_tensors
         sizes, reverse = ctx.sizes, ctx.reverse
         y_steps, grad_steps = y.split(sizes), grad_y.split(sizes)
-        rows = Rows(y.shape[1], 1, sizes, y, torch.is_grad_enabled())
+        rows = Rows(y.shape[1], 1, sizes, y, in_place(grad_y) and in_place(grad_h))
         for t in reversed(order(sizes, reverse)):
             g, h = first(grad_h, sizes[t], sizes[0]) + grad_steps[t], y_steps[t]  # (3)
             (slot,) = rows.slots[t]
