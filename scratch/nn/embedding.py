@@ -1,4 +1,4 @@
-"""Embedding and EmbeddingBag: the table and its initialisation; the mathematics is in scratch/ops/embedding.py and
+"""Embedding and EmbeddingBag: the table and its initialisation; the mathematics is in scratch/ops/embedding/embedding.py and
 embedding_bag.py."""
 
 from inspect import signature

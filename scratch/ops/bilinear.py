@@ -14,8 +14,8 @@ Reference:  torch.nn.functional.bilinear. Differs: nothing.
 
 from torch import Tensor
 
-from scratch.ops.dtype import without_autocast
-from scratch.ops.function import Function
+from scratch.ops.core.dtype import without_autocast
+from scratch.ops.core.function import Function
 from scratch.ops.linear import rows, unrolled
 
 

@@ -60,9 +60,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from scratch.ops.core.dtype import without_autocast
+from scratch.ops.core.function import Function, numbers_known, values_known
 from scratch.ops.dropout import dropout
-from scratch.ops.dtype import without_autocast
-from scratch.ops.function import Function, numbers_known, values_known
 from scratch.ops.linear import linear
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")

@@ -18,7 +18,7 @@ differs, where, and how to rerun it. The checks stand in tables by name, for tes
     purity.py      Audit, PURITY_CHECKS: nothing but primitive operations
 """
 
-from scratch.testing.cases import (
+from scratch.testing.calls import (
     Case,
     Missing,
     Namespace,
