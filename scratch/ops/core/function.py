@@ -1,14 +1,21 @@
 """The base class of every hand-written op."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 
 
 def values_known() -> bool:
     """Whether a program may look at numbers: not while it is compiled, nor under a transform such as vmap."""
     return not (torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active())
+
+
+def numbers_known(x: Tensor) -> bool:
+    """Whether it may look at those of x: a tensor on the meta device, or a fake one, has a shape and a type only."""
+    return values_known() and not (x.is_meta or isinstance(x, FakeTensor))
 
 
 def in_place(grad: Tensor) -> bool:
@@ -27,6 +34,9 @@ def known(shape: torch.Size) -> tuple[int, ...]:
 class Function(torch.autograd.Function):
     """`torch.autograd.Function` in the form forward -> setup_context -> backward, vmap derived by PyTorch.
 
+    Complex numbers: where ẏ = J ẋ, the gradient in PyTorch's convention is x̄ = Jᴴ ȳ, the conjugate of Jᵀ times the
+    conjugate of ȳ. Pages are written with Jᵀ, as for real numbers: ``backward`` gets and gives conjugates.
+
     Rules that every subclass keeps:
 
     * ``forward`` computes on plain tensors; nothing in it is recorded.
@@ -42,11 +52,28 @@ class Function(torch.autograd.Function):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "forward" in vars(cls):
+            cls.backward = staticmethod(between_conjugates(cls.backward))  # type: ignore[method-assign]
             cls.direct = directly(cls)
 
     @classmethod
     def apply(cls, *args: Any) -> Any:
         return cls.direct.apply(*args) if values_known() else super().apply(*args)
+
+
+def between_conjugates(backward: Callable[..., Any]) -> Callable[..., Any]:
+    def conjugated(ctx: Any, *grads: Any) -> Any:
+        found = backward(ctx, *conjugates(grads))
+        return conjugates(found if isinstance(found, tuple) else (found,))
+
+    return conjugated
+
+
+def conjugates(grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    """The same, if all are real."""
+    for grad in grads:
+        if grad is not None and grad.is_complex():
+            return tuple(grad if grad is None else grad.conj_physical() for grad in grads)
+    return grads
 
 
 def directly(function: type[Function]) -> type[torch.autograd.Function]:
@@ -68,7 +95,7 @@ def directly(function: type[Function]) -> type[torch.autograd.Function]:
 def unbound(output: Any, inputs: tuple[Any, ...]) -> Any:
     """The same numbers in the same memory, no longer known as a view of what ``forward`` made on its way, since
     autograd forbids to write into such an output, and so an activation with ``inplace=True`` behind it."""
-    if not isinstance(output, Tensor) or not output._is_view():
+    if not isinstance(output, Tensor) or not output._is_view() or torch._C._functorch.is_legacy_batchedtensor(output):
         return output
     base = output._base
     if any(isinstance(x, Tensor) and base is (x._base if x._is_view() else x) for x in inputs):
