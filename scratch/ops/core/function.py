@@ -39,6 +39,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
 from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
@@ -53,6 +54,11 @@ def values_known() -> bool:
     """Whether a program may look at numbers: not while it is compiled, nor under a transform such as vmap."""
     transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
     return not transformed and torch._C._get_tracing_state() is None
+
+
+def numbers_known(x: Tensor) -> bool:
+    """Whether it may look at those of x: a tensor on the meta device, or a fake one, has a shape and a type only."""
+    return values_known() and not (x.is_meta or isinstance(x, FakeTensor))
 
 
 def in_place(grad: Tensor) -> bool:
@@ -89,6 +95,7 @@ class Function(torch.autograd.Function):
             cls.dual = type(cls.__name__, (cls,), {"jvp": jvp})  # apart: torch.compile refuses a Function with a jvp
             cls.direct = direct_form(cls, places)
         elif "forward" in own:
+            cls.backward = staticmethod(between_conjugates(cls.backward))  # type: ignore[method-assign]
             cls.direct = cls.dual = directly(cls)
 
     @staticmethod
@@ -300,6 +307,22 @@ def rounded(y: Tensor, dtype: torch.dtype) -> Tensor:
     return y.to(dtype) if y.is_floating_point() else y
 
 
+def between_conjugates(backward: Callable[..., Any]) -> Callable[..., Any]:
+    def conjugated(ctx: Any, *grads: Any) -> Any:
+        found = backward(ctx, *conjugates(grads))
+        return conjugates(found if isinstance(found, tuple) else (found,))
+
+    return conjugated
+
+
+def conjugates(grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    """The same, if all are real."""
+    for grad in grads:
+        if grad is not None and grad.is_complex():
+            return tuple(grad if grad is None else grad.conj_physical() for grad in grads)
+    return grads
+
+
 def directly(function: type[Function]) -> type[torch.autograd.Function]:
     """The same in torch's older form, where one method does the work of forward and setup_context. It knows no
     torch.func, but a call takes 4 µs instead of 19: in the newer form each asks for forward's signature and binds the
@@ -319,7 +342,7 @@ def directly(function: type[Function]) -> type[torch.autograd.Function]:
 def unbound(output: Any, inputs: tuple[Any, ...]) -> Any:
     """The same numbers in the same memory, no longer known as a view of what ``forward`` made on its way, since
     autograd forbids to write into such an output, and so an activation with ``inplace=True`` behind it."""
-    if not isinstance(output, Tensor) or not output._is_view():
+    if not isinstance(output, Tensor) or not output._is_view() or torch._C._functorch.is_legacy_batchedtensor(output):
         return output
     base = output._base
     if any(isinstance(x, Tensor) and base is (x._base if x._is_view() else x) for x in inputs):
