@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.functional.conv import conv_nd, conv_transpose_nd, padding_amounts
 from scratch.nn.layer import Layer
-from scratch.ops.conv.conv import conv, padding_amounts
-from scratch.ops.conv.conv_transpose import conv_transpose
 from scratch.ops.conv.window import Sizes, pair
 
 
@@ -120,7 +119,7 @@ class Conv(ConvNd):
         padding: str | int | Sizes = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._reversed_padding_repeated_twice, self.padding_mode), 0
-        return conv(self.dims, input, weight, bias, self.stride, padding, self.dilation, self.groups)
+        return conv_nd(self.dims, input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
 class Conv1d(Conv, nn.Conv1d):
@@ -172,7 +171,7 @@ class ConvTranspose(ConvNd):
         options = self.stride, self.padding, self.kernel_size, self.dims, self.dilation
         extra = self._output_padding(input, output_size, *options)
         options = self.stride, self.padding, extra, self.groups, self.dilation
-        return conv_transpose(self.dims, input, self.weight, self.bias, *options)
+        return conv_transpose_nd(self.dims, input, self.weight, self.bias, *options)
 
     def _output_padding(
         self,

@@ -4,6 +4,16 @@ from functools import partial
 
 import torch.fx
 
+from scratch.nn.functional.conv import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    fold,
+    unfold,
+)
 from scratch.ops.activation.gated import gelu, glu, hardswish, mish, silu
 from scratch.ops.activation.prelu import prelu
 from scratch.ops.activation.rectifier import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
@@ -15,9 +25,6 @@ from scratch.ops.attention.attention import scaled_dot_product_attention
 from scratch.ops.attention.multi_head_attention import multi_head_attention_forward
 from scratch.ops.attention.positional import add_positions
 from scratch.ops.bilinear import bilinear
-from scratch.ops.conv.conv import conv1d, conv2d, conv3d
-from scratch.ops.conv.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
-from scratch.ops.conv.fold import fold, unfold
 from scratch.ops.conv.pad import pad
 from scratch.ops.distance import cosine_similarity, normalize, pairwise_distance, pdist
 from scratch.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout

@@ -1,4 +1,4 @@
-"""A convolution as matrix products: the arrays x, W and y as matrices Z, W⁺ and Y, and back.
+"""The fast form of a convolution: the arrays x, W and y as matrices Z, W⁺ and Y, and back.
 
 Symbols as in conv.py. (1), (3) and (4) are its formulas of y, x̄ and W̄.
 
@@ -25,21 +25,22 @@ Mirror:     With stride 1, (3) is (1) again: ȳ convolved with the mirrored kern
             Instead of adding windows to where they were read, it reads those of ȳ, and they serve (4) as well:
             W̄°[k] = Σ_l Z°[l + d·k]ᵀ X[l],   Z° the windows of ȳ, X the rows of x.                      (9)
 
-`geometry` with B = 1, without shifts and mirror, is the textbook, as which the tests prove all.
+`geometry` with B = 1, without shifts and mirror, copies all windows; tests prove that the other forms give the same.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from scratch.ops.conv.pad import constant_pad
-from scratch.ops.conv.window import Sizes, add_windows, output_sizes, windows
+from scratch.ops.conv.window import Sizes, Windows, add_windows, windows
 from scratch.ops.core.dtype import widen
-from scratch.ops.core.function import in_place
-from scratch.ops.core.product import product
+from scratch.ops.core.product import add_product, product
 
 FEW = 16  # channels of a group; with fewer, a window has few numbers
 
@@ -79,22 +80,22 @@ class Geometry(NamedTuple):
 
     @property
     def by_columns(self) -> bool:
-        """Whether `columns` is faster than `strips` for (4): no dimension goes by shifts, and the channels are few."""
+        """Whether `window_columns` is faster than `window_rows` for (4): no dimension goes by shifts, and the channels are few."""
         return not self.shifting and self.channels < FEW * math.prod(self.groups)
 
     # The three arrays as matrices, and back. If there are groups, they are the first dimension of each matrix.
 
-    def padded_lines(self, x: Tensor) -> Tensor:
+    def padded_x(self, x: Tensor) -> Tensor:
         """x (N, C, *S) with its padding, as (N, *S, C): a window is then one run of numbers."""
         return constant_pad(channels_last(x), (0, 0, *self.padding)).contiguous()
 
     def cropped(self, x: Tensor) -> Tensor:
-        """The adjoint of `padded_lines`, but for the order of the dimensions: x̄ (N, *S, C) without its padding."""
+        """The adjoint of `padded_x`, but for the order of the dimensions: x̄ (N, *S, C) without its padding."""
         return constant_pad(x, (0, 0, *(-amount for amount in self.padding)))
 
-    def strips(self, x: Tensor) -> Tensor:
+    def window_rows(self, x: Tensor) -> Tensor:
         """x (N, C, *S) -> Z (s, G, S/s·N·L', K'·C/G)."""
-        x = self.padded_lines(x)
+        x = self.padded_x(x)
         groups, rest = len(self.groups), len(self.size)
         c = x.shape[-1] // math.prod(self.groups)
         if self.reordered:
@@ -110,10 +111,10 @@ class Geometry(NamedTuple):
             self.step, *self.groups, self.steps * x.shape[0] * math.prod(self.windows), math.prod(self.window) * c
         )
 
-    def columns(self, x: Tensor) -> Tensor:
+    def window_columns(self, x: Tensor) -> Tensor:
         """x (N, C, *S) -> the same Z (1, G, N·L', K'·C/G), column by column in memory, where no dimension goes by
         shifts."""
-        x = self.padded_lines(x)
+        x = self.padded_x(x)
         groups, rest = len(self.groups), len(self.size)
         c = x.shape[-1] // math.prod(self.groups)
         z = x.view(*x.shape[:-1], *self.groups, c) if self.groups else x
@@ -135,8 +136,8 @@ class Geometry(NamedTuple):
         step, each = Z.unbind(0), Z.shape[-2] // self.steps
         return [step[remainder].narrow(-2, quotient * each, self.lines * each) for quotient, remainder in self.shifts]
 
-    def add_strips(self, Z: Tensor) -> Tensor:
-        """The adjoint of `strips`, but for the shifts: Z̄ -> x̄ as (N, *S, C)."""
+    def add_window_rows(self, Z: Tensor) -> Tensor:
+        """The adjoint of `window_rows`, but for the shifts: Z̄ -> x̄ as (N, *S, C)."""
         groups, rest = len(self.groups), len(self.size)
         n, c = Z.shape[-2] // (self.steps * math.prod(self.windows)), Z.shape[-1] // math.prod(self.window)
         z = widen(Z).view(self.step, *self.groups, self.steps, n, *self.windows, *self.window, c)
@@ -208,7 +209,7 @@ def channels_last(x: Tensor) -> Tensor:
     places of a processor's cache, and reading one number of each in turn takes four times as long: they are moved
     apart first."""
     size = math.prod(x.shape[2:])
-    if in_place(x) and x.is_cpu and x.is_contiguous() and x.shape[1] >= FEW and size * x.element_size() % 1024 == 0:
+    if x.is_cpu and x.is_contiguous() and x.shape[1] >= FEW and size * x.element_size() % 1024 == 0:
         apart = x.new_empty(*x.shape[:2], size + 16).narrow(-1, 0, size)  # by a cache line, or two, more
         x = apart.copy_(x.flatten(2)).unflatten(-1, x.shape[2:])
     return x.movedim(1, -1)
@@ -220,34 +221,26 @@ def mirrored(weight: Tensor) -> Tensor:
 
 
 def geometry(
-    size: Sizes,
-    weight: Sizes,
-    stride: Sizes,
-    padding: Sizes,
-    dilation: Sizes,
-    groups: int,
-    block: int = 1,
-    shift: bool = False,
-    mirror: bool = False,
+    weight: Sizes, places: Windows, groups: int, block: int = 1, shift: bool = False, mirror: bool = False
 ) -> Geometry:
-    """From S and the shape of W: B neighbours together, and the first dimension by shifts, or all by windows; for the
+    """From the shape of W: B neighbours together, and the first dimension by shifts, or all by windows; for the
     gradients by the mirror, where there is one."""
-    kernel = tuple(weight[2:])
-    padded = [n + left + right for n, left, right in zip(size, padding[-2::-2], padding[::-2], strict=True)]
-    output = output_sizes(padded, kernel, stride, dilation)
+    size, kernel, stride, padding, dilation = places
+    padded, output = list(places.padded), places.output
     reach = (d * (k - 1) for k, d in zip(kernel[::-1], dilation[::-1], strict=True) for _ in ("left", "right"))
     borders = tuple(r - p for r, p in zip(reach, padding, strict=True))
     if mirror and {*stride, groups} == {1} and min(borders) >= 0:
-        reverse = geometry(output, (weight[1], weight[0], *kernel), stride, borders, dilation, 1)
+        there = Windows(output, kernel, stride, borders, dilation)
+        reverse = geometry((weight[1], weight[0], *kernel), there, 1)
     else:
         reverse = None
     # A single window may as well step by its own size, which `add_windows` does at once.
     if block == 1:
         stride = tuple(k if n == 1 else s for s, n, k in zip(stride, output, kernel, strict=True))
-    windows = (*output[:-1], -(-output[-1] // block))
+    windows_ = (*output[:-1], -(-output[-1] // block))
     window = (*kernel[:-1], kernel[-1] + stride[-1] * (block - 1))
     strides = (*stride[:-1], stride[-1] * block)
-    padded[-1] = strides[-1] * (windows[-1] - 1) + dilation[-1] * (window[-1] - 1) + 1  # what is read
+    padded[-1] = strides[-1] * (windows_[-1] - 1) + dilation[-1] * (window[-1] - 1) + 1  # what is read
     step, steps, lines, rest = 1, 1, 1, slice(None)
     shifts: tuple[tuple[int, int], ...] = ((0, 0),)
     if shift:
@@ -257,21 +250,162 @@ def geometry(
         padded[0] = step * steps
     amounts = [(left, n - m - left) for m, n, left in zip(size, padded, padding[-2::-2], strict=True)]
     return Geometry(
-        tuple(amount for pair in reversed(amounts) for amount in pair),
-        tuple(padded),
-        output,
-        kernel,
-        weight[1] * groups,
-        (groups,) if groups > 1 else (),
-        step,
-        steps,
-        lines,
-        shifts,
-        tuple(padded[rest]),
-        windows[rest],
-        window[rest],
-        strides[rest],
-        tuple(dilation[rest]),
-        block,
-        reverse,
+        padding=tuple(amount for pair in reversed(amounts) for amount in pair),
+        padded=tuple(padded),
+        output=output,
+        kernel=kernel,
+        channels=weight[1] * groups,
+        groups=(groups,) if groups > 1 else (),
+        step=step,
+        steps=steps,
+        lines=lines,
+        shifts=shifts,
+        size=tuple(padded[rest]),
+        windows=windows_[rest],
+        window=window[rest],
+        stride=strides[rest],
+        dilation=tuple(dilation[rest]),
+        block=block,
+        mirror=reverse,
     )
+
+
+CACHE = 2**20  # numbers of Z made at a time
+
+
+def parts(images: Tensor, g: Geometry) -> Sequence[Tensor]:
+    """The batch in parts of equal size, whose Z fits in a cache."""
+    n = images.shape[0]
+    count = n * g.channels * math.prod((g.steps, g.step, *g.windows, *g.window)) // CACHE + 1
+    return images.split(-(-n // count)) if count > 1 else [images]
+
+
+def together(grad: Tensor, x: Tensor | None, g: Geometry) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """The parts of ȳ with those of x, if it is given."""
+    return zip(parts(grad, g), repeat(None) if x is None else parts(x, g), strict=False)
+
+
+def joined(images: list[Tensor]) -> Tensor:
+    """Parts (N, *L, O) -> (N, O, *L)"""
+    return (torch.cat(images) if len(images) > 1 else images[0].contiguous()).movedim(-1, 1)
+
+
+def rows_of_output(Z: list[Tensor], W: list[Tensor], b: Tensor | None = None) -> Tensor:
+    """Y = Σ_k Z[k] W[k] + b"""
+    Y = product(Z[0], W[0], b)
+    for z, w in zip(Z[1:], W[1:], strict=True):
+        add_product(Y, z, w)
+    return Y
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, g: Geometry) -> Tensor:
+    """(1): x, W, b -> y."""
+    W, b = g.matrices(weight), None if bias is None else g.biases(bias)
+    Z = (g.shifted(g.window_rows(part)) for part in parts(x, g))
+    return joined([g.image(rows_of_output(z, W, b)) for z in Z])
+
+
+def rows_of_input(Y: Tensor, W: list[Tensor], g: Geometry) -> Tensor:
+    """Z̄, where each block of rows Z[k] gets Ȳ W[k]ᵀ: added up where blocks overlap."""
+    if len(W) == 1 and g.step == 1:
+        return product(Y, W[0].mT)[None]
+    Z = Y.new_zeros(g.step, *g.groups, Y.shape[-2] // g.lines * g.steps, W[0].shape[-2])
+    for z, w in zip(g.shifted(Z), W, strict=True):
+        add_product(z, Y, w.mT)
+    return Z
+
+
+def gradients(
+    grad: Tensor, g: Geometry, weight: Tensor | None, x: Tensor | None, bias: bool = False
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """ȳ and what is needed for each -> x̄ by (3), which takes W; W̄ by (4), which takes x; b̄ by (5)."""
+    if g.mirror is not None and weight is not None:
+        return *gradients_by_mirror(grad, g.mirror, weight, x), grad.sum([0, *range(2, grad.dim())]) if bias else None
+    W = [] if weight is None else g.matrices(weight)
+    grad_x: list[Tensor] = []
+    grad_W: list[Tensor] = []
+    grad_b: list[Tensor] = []
+    for grad_part, x_part in together(grad, x, g):
+        Y = g.rows(grad_part)
+        if weight is not None:
+            grad_x.append(g.add_window_rows(rows_of_input(Y, W, g)))
+        if x_part is not None:
+            grad_W.append(g.products(g.window_columns(x_part) if g.by_columns else g.window_rows(x_part), Y))
+        if bias:
+            grad_b.append(g.sum_biases(Y))
+    return (
+        joined(grad_x) if grad_x else None,
+        g.sum_diagonals(sum(grad_W[1:], grad_W[0])) if grad_W else None,
+        sum(grad_b[1:], grad_b[0]) if grad_b else None,
+    )
+
+
+def gradients_by_mirror(grad: Tensor, g: Geometry, weight: Tensor, x: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """ȳ and W -> x̄; and if x is given, W̄. By (8) and (9)."""
+    W, grad_x, grad_W = g.matrices(mirrored(weight)), [], []
+    for grad_part, x_part in together(grad, x, g):
+        Z = g.window_rows(grad_part)
+        grad_x.append(g.image(rows_of_output(g.shifted(Z), W)))
+        if x_part is not None:
+            grad_W.append(g.products(Z, g.rows(x_part)))
+    return joined(grad_x), mirrored(g.sum_diagonals(sum(grad_W[1:], grad_W[0]))) if grad_W else None
+
+
+@lru_cache
+def plan(weight: Sizes, places: Windows, groups: int) -> Geometry:
+    """What is fastest, by measurement, for a weight of this shape and windows in these places."""
+    output, dilation, stride = places.output, places.dilation, places.stride
+    # Narrow products are slow: at least 16 columns. Windows of few channels are slow to copy: 2 to 4 neighbours share
+    # one, for 64 columns, or 32 where a kernel has many rows; a few more of them where that leaves no remainder.
+    each, few, tall = weight[0] // groups, weight[1] < FEW, len(output) > 1 and weight[2] > 4
+    block = max(-(-16 // each), min(max(-(-(32 if tall else 64) // each), 2), 4) if few else 1)
+    block = next((b for b in range(block, 2 * block) if output[-1] % b == 0), block)
+    block = min(block, output[-1]) if dilation[-1] == 1 else 1
+    # Shifts make a product for each row of the kernel: not where those are narrow, or where y has but one row, and with
+    # few channels only where they save many copies. The only dimension of a line goes by windows.
+    width = (weight[-1] + stride[-1] * (block - 1)) * weight[1]
+    pays = tall and width > 32 >= block * each if few else width > 64
+    shift = len(output) > 1 and output[0] > 1 and pays
+    return geometry(weight, places, groups, block, shift, mirror=block == 1)
+
+
+@lru_cache
+def plan_transposed(weight: Sizes, places: Windows, groups: int) -> Geometry:
+    """The same for the convolution of which a transposed one is the input gradient."""
+    shift = (
+        len(places.size) > 1 and places.output[0] > 1 and weight[-1] * weight[1] > 24
+    )  # else the products are narrow
+    return geometry(weight, places, groups, shift=shift)
+
+
+def one_window(places: Windows, groups: int) -> bool:
+    """Whether a single window is all of x: a linear map."""
+    return places.kernel == places.size and groups == 1 and not any(places.padding)
+
+
+def value(x, W, b, windows, groups):
+    if one_window(windows, groups):
+        return product(x.flatten(1), W.flatten(1).t(), b).view(*x.shape[:1], W.shape[0], *windows.output)
+    return convolve(x, W, b, plan(W.shape, windows, groups))
+
+
+def adjoint(needs, y_bar, x, W, windows, groups):
+    if one_window(windows, groups):
+        Y = y_bar.flatten(1)
+        x_bar = product(Y, W.flatten(1)).view(x.shape) if needs[0] else None
+        W_bar = product(Y.t(), x.flatten(1)).view(W.shape) if needs[1] else None
+        return x_bar, W_bar, Y.sum(0) if needs[2] else None
+    g = plan(W.shape, windows, groups)
+    return gradients(y_bar, g, W if needs[0] else None, x if needs[1] else None, needs[2])
+
+
+def value_transposed(x, W, b, windows, groups):
+    y = gradients(x, plan_transposed(W.shape, windows, groups), W, None)[0]
+    return y if b is None else y + b.view(-1, *(1 for _ in windows.kernel))
+
+
+def adjoint_transposed(needs, y_bar, x, W, windows, groups):
+    g = plan_transposed(W.shape, windows, groups)
+    x_bar = convolve(y_bar, W, None, g) if needs[0] else None
+    W_bar = gradients(x, g, None, y_bar)[1] if needs[1] else None
+    return x_bar, W_bar, y_bar.sum([0, *range(2, y_bar.dim())]) if needs[2] else None
