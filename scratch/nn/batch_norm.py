@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import Module, Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.functional.norm import sync_batch_norm
 from scratch.nn.layer import Layer
 from scratch.ops.core.warning import warn
-from scratch.ops.norm.batch_norm import sync_batch_norm
 
 
 class _NormBase(Layer):

@@ -14,6 +14,14 @@ from scratch.nn.functional.conv import (
     fold,
     unfold,
 )
+from scratch.nn.functional.norm import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    rms_norm,
+)
 from scratch.ops.activation.gated import gelu, glu, hardswish, mish, silu
 from scratch.ops.activation.prelu import prelu
 from scratch.ops.activation.rectifier import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
@@ -63,10 +71,6 @@ from scratch.ops.loss.margin_loss import (
 )
 from scratch.ops.loss.perceptron import perceptron_loss, step
 from scratch.ops.loss.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
-from scratch.ops.norm.batch_norm import batch_norm, group_norm, instance_norm
-from scratch.ops.norm.layer_norm import layer_norm
-from scratch.ops.norm.local_response_norm import local_response_norm
-from scratch.ops.norm.rms_norm import rms_norm
 from scratch.ops.pool.adaptive_pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,

@@ -25,7 +25,7 @@ def conv1d(
     dilation: int | Sizes = 1,
     groups: int = 1,
 ) -> Tensor:
-    """y (N, O, L') = b + W * x for x (N, C, L) or, unbatched, (C, L). See scratch/ops/conv/conv.py."""
+    """y (N, O, L') = b + W * x for x (N, C, L) or, unbatched, (C, L)."""
     return conv_nd(1, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -38,7 +38,7 @@ def conv2d(
     dilation: int | Sizes = 1,
     groups: int = 1,
 ) -> Tensor:
-    """y (N, O, H', W') = b + W * x for x (N, C, H, W) or, unbatched, (C, H, W). See scratch/ops/conv/conv.py."""
+    """y (N, O, H', W') = b + W * x for x (N, C, H, W) or, unbatched, (C, H, W)."""
     return conv_nd(2, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -51,7 +51,7 @@ def conv3d(
     dilation: int | Sizes = 1,
     groups: int = 1,
 ) -> Tensor:
-    """y (N, O, D', H', W') = b + W * x for x (N, C, D, H, W) or, unbatched, (C, D, H, W). See scratch/ops/conv/conv.py."""
+    """y (N, O, D', H', W') = b + W * x for x (N, C, D, H, W) or, unbatched, (C, D, H, W)."""
     return conv_nd(3, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -131,7 +131,7 @@ def conv_transpose1d(
     groups: int = 1,
     dilation: int | Sizes = 1,
 ) -> Tensor:
-    """y (N, O, L') for x (N, C, L) or, unbatched, (C, L). See scratch/ops/conv/conv_transpose.py."""
+    """y (N, O, L') for x (N, C, L) or, unbatched, (C, L)."""
     return conv_transpose_nd(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -145,7 +145,7 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: int | Sizes = 1,
 ) -> Tensor:
-    """y (N, O, H', W') for x (N, C, H, W) or, unbatched, (C, H, W). See scratch/ops/conv/conv_transpose.py."""
+    """y (N, O, H', W') for x (N, C, H, W) or, unbatched, (C, H, W)."""
     return conv_transpose_nd(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -159,7 +159,7 @@ def conv_transpose3d(
     groups: int = 1,
     dilation: int | Sizes = 1,
 ) -> Tensor:
-    """y (N, O, D', H', W') for x (N, C, D, H, W) or, unbatched, (C, D, H, W). See scratch/ops/conv/conv_transpose.py."""
+    """y (N, O, D', H', W') for x (N, C, D, H, W) or, unbatched, (C, D, H, W)."""
     return conv_transpose_nd(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 

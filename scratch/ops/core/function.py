@@ -173,7 +173,9 @@ def textbook_form(op: Any, places: Places) -> tuple[Callable[..., Any], ...]:
         if not (wide and any(isinstance(x, Tensor) and x.dtype in NARROW for x in inputs)):
             return value(*inputs)
         found, dtype = value(*map(widened, inputs)), result_dtype(*inputs)
-        return tuple(rounded(y, dtype) for y in found) if several else rounded(found, dtype)
+        if not several:
+            return rounded(found, dtype)
+        return tuple(y if i in places.constant else rounded(y, dtype) for i, y in enumerate(found))
 
     def setup_context(ctx, inputs, output):
         save(ctx, places, places.saved, [*inputs, *output] if several else [*inputs, output])

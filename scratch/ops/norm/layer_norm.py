@@ -13,20 +13,18 @@ Fast form:  a few rows at a time, so that every pass but the first finds them in
             D mean g = ȳ · w,  D mean(x̂ g) = r (ȳ n) · w,  w̄ = (ȳ n)ᵀ r,  b̄ = ȳᵀ 1,                (8)
             x̄ = r (w ȳ − (ȳ · w) / D − n r² ((ȳ n) · w) / D)                                       (9)
 Kinks:      none. A row of equal numbers has x̂ = 0 and r = 1/√ε.
-Errors:     RuntimeError where x does not end in S, where w or b is not of shape S, or neither of x's type nor of
-            float32 while x is narrower; NotImplementedError for integers.
+Errors:     see scratch/nn/functional/norm.py.
 Reference:  torch.nn.functional.layer_norm. Differs: nothing.
 Source:     Ba, Kiros and Hinton, Layer normalization (2016).
 """
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import NARROW, autocast_wide, need_floating, widen
+from scratch.ops.core.dtype import widen
 from scratch.ops.core.function import Function
 
 BLOCK = 2**16  # numbers at a time: 256 KiB of float32, for each thread
@@ -133,37 +131,6 @@ def room(memory: Tensor | None, x: Tensor) -> Tensor:
     return widen(x[:0]).new_empty(x.shape) if memory is None else memory[: x.shape[0]]
 
 
-def layer_norm(
-    input: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
-    """w (x − μ) r + b over the last dimensions, which are normalized_shape. See the module's page."""
-    need_floating(input.dtype, "layer_norm")
-    input, weight, bias = autocast_wide(input, weight, bias, cpu=False)
-    for name, parameter in (("weight", weight), ("bias", bias)):
-        if parameter is None or parameter.dtype is input.dtype:
-            continue
-        if parameter.dtype is not torch.float32 or input.dtype not in NARROW:
-            raise RuntimeError(f"{name} is {parameter.dtype}, but the input {input.dtype}")
-    x, weight, bias = rows_of(input, normalized_shape, weight, bias)
-    return LayerNormFn.apply(x, weight, bias, eps).view(input.shape)
-
-
-def rows_of(
-    x: Tensor, shape: Sequence[int], weight: Tensor | None, bias: Tensor | None = None
-) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Check that x ends in ``shape`` and that weight and bias have it; then x as (N, D), the others as (D,)."""
-    shape = tuple(shape)
-    if not shape:
-        raise RuntimeError("normalized_shape needs at least one dimension")
-    if tuple(x.shape[-len(shape) :]) != shape:
-        raise RuntimeError(f"the input must end in {shape}, but has the shape {tuple(x.shape)}")
-    for name, parameter in (("weight", weight), ("bias", bias)):
-        if parameter is not None and tuple(parameter.shape) != shape:
-            raise RuntimeError(f"{name} must have the shape {shape}, but has {tuple(parameter.shape)}")
-    size = torch.Size(shape).numel()
-    weight, bias = (None if parameter is None else parameter.reshape(-1) for parameter in (weight, bias))
-    return x.reshape(math.prod(x.shape[: -len(shape)]), size), weight, bias
+def layer_norm(x: Tensor, w: Tensor | None, b: Tensor | None, eps: float) -> Tensor:
+    """w x̂ + b of the rows x (N, D). See the module's page."""
+    return LayerNormFn.apply(x, w, b, eps)
