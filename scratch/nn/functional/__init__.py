@@ -22,6 +22,7 @@ from scratch.nn.functional.norm import (
     local_response_norm,
     rms_norm,
 )
+from scratch.nn.functional.pad import pad
 from scratch.ops.activation.gated import gelu, glu, hardswish, mish, silu
 from scratch.ops.activation.prelu import prelu
 from scratch.ops.activation.rectifier import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
@@ -33,7 +34,6 @@ from scratch.ops.attention.attention import scaled_dot_product_attention
 from scratch.ops.attention.multi_head_attention import multi_head_attention_forward
 from scratch.ops.attention.positional import add_positions
 from scratch.ops.bilinear import bilinear
-from scratch.ops.conv.pad import pad
 from scratch.ops.distance import cosine_similarity, normalize, pairwise_distance, pdist
 from scratch.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from scratch.ops.embedding.embedding import embedding

@@ -80,7 +80,7 @@ class Geometry(NamedTuple):
 
     @property
     def by_columns(self) -> bool:
-        """Whether `window_columns` is faster than `window_rows` for (4): no dimension goes by shifts, and the channels are few."""
+        """Whether `window_columns` is faster for (4): no dimension goes by shifts, and the channels are few."""
         return not self.shifting and self.channels < FEW * math.prod(self.groups)
 
     # The three arrays as matrices, and back. If there are groups, they are the first dimension of each matrix.
