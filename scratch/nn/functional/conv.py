@@ -78,7 +78,14 @@ def conv_nd(
     if padding == "same" and amounts[::2] != amounts[1::2]:
         warn("padding='same' is uneven here: there is one more zero on the right", stacklevel=3)
     windows = Windows(tuple(x.shape[2:]), tuple(weight.shape[2:]), stride, amounts, dilation)
-    check(x.shape[1], x.shape[:2].numel() > 0, tuple(weight.shape), None if bias is None else tuple(bias.shape), windows, groups)
+    check(
+        x.shape[1],
+        x.shape[:2].numel() > 0,
+        tuple(weight.shape),
+        None if bias is None else tuple(bias.shape),
+        windows,
+        groups,
+    )
     return conv(x, weight, bias, windows, groups)
 
 

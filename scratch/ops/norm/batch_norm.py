@@ -16,13 +16,13 @@ Running:    μ' ← (1 − m) μ' + m μ   v' ← (1 − m) v' + m v D / (D − 
             v, as constants:
             r' = 1/√(v' + ε)   x̂ = (x − μ') r'   y = w x̂ + b   ẏ = ẇ x̂ + w r' ẋ + ḃ               (9)
             x̄ = w r' ȳ      w̄ and b̄ by (7)                                                      (10)
-Processes:  with a group of processes every mean is over the numbers of all: D and the sums in (1), (3) and (6) are added
-            up. w̄ and b̄ are of the process's own numbers.
+Processes:  with a group of processes every mean is over the numbers of all: D and the sums in (1), (3) and (6) are
+            added up. w̄ and b̄ are of the process's own numbers.
 Saved:      x, w; by the fast form μ and v.   Recomputed: r, x̂.
 Kinks:      none. Equal numbers have x̂ = 0 and r = 1/√ε. The variance is that of x − μ, exact for any mean.
 Errors:     see scratch/nn/functional/norm.py.
-Reference:  torch.nn.functional.batch_norm, instance_norm, and of torch.nn.SyncBatchNorm, which is for GPUs, batch_norm on
-            the joint batch. Differs: nothing.
+Reference:  torch.nn.functional.batch_norm, instance_norm, and of torch.nn.SyncBatchNorm, which is for GPUs, batch_norm
+            on the joint batch. Differs: nothing.
 Source:     Ioffe and Szegedy, Batch normalization (2015); Ulyanov, Vedaldi and Lempitsky, Instance normalization (2016).
 """
 

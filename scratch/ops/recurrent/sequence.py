@@ -16,7 +16,6 @@ sequences.
 from collections.abc import Callable, Sequence
 from functools import wraps
 from itertools import accumulate
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,36 +66,22 @@ def blocks(matrix: Tensor, count: int, sizes: Sizes) -> list[tuple[Tensor, ...]]
 CHUNK = 2**18  # numbers that an adjoint finds before it makes products of them: 1 MiB
 
 
-def chunks(sizes: Sizes, reverse: bool, columns: int, fast: bool) -> list[tuple[range, slice]]:
-    """The steps in the order of the adjoint, in parts whose rows fit in a cache, or all at once where it is not to be
-    fast; and those rows."""
+def chunks(sizes: Sizes, reverse: bool, columns: int) -> list[tuple[range, slice]]:
+    """The steps in the order of the adjoint, in parts whose rows fit in a cache; and those rows."""
     ends = [0, *accumulate(sizes)]
     T, steps = len(sizes), max(1, CHUNK // max(1, sizes[0] * columns))
-    parts = [range(T)] if not fast else [range(first, min(first + steps, T)) for first in range(0, T, steps)]
+    parts = [range(first, min(first + steps, T)) for first in range(0, T, steps)]
     found = [(part[:: 1 if reverse else -1], slice(ends[part.start], ends[part.stop])) for part in parts]
     return found if reverse else found[::-1]
 
 
 class Rows:
-    """What the steps of a part of an adjoint find, (rows, C) in blocks of columns. They write it into their slots of
-    one matrix; where `in_place` forbids such an ``out=``, the slots are None and the blocks are put together."""
+    """Memory for what the steps of a part of an adjoint find: ``matrix`` (rows, C), ``steps``, the rows of each step, and
+    ``slots``, those in blocks of columns."""
 
-    def __init__(self, columns: int, count: int, sizes: Sizes, like: Tensor, fast: bool) -> None:
-        self.fast = fast
-        self.steps: list[Any] = [None] * len(sizes)
-        self.slots: list[Any] = [[None] * count] * len(sizes)
-        if fast:
-            self.matrix = like.new_empty(sum(sizes), columns)
-            self.steps, self.slots = list(self.matrix.split(sizes)), blocks(self.matrix, count, sizes)
-
-    def put(self, t: int, *found: Tensor) -> Tensor:
-        """The rows of a step, once its blocks are found."""
-        if not self.fast:
-            self.steps[t] = torch.cat(found, 1)
-        return self.steps[t]
-
-    def all(self) -> Tensor:
-        return self.matrix if self.fast else torch.cat(self.steps)
+    def __init__(self, columns: int, count: int, sizes: Sizes, like: Tensor) -> None:
+        self.matrix = like.new_empty(sum(sizes), columns)
+        self.steps, self.slots = self.matrix.split(sizes), blocks(self.matrix, count, sizes)
 
 
 def in_full_precision(layer: Layer) -> Layer:
