@@ -23,7 +23,7 @@ Around the formulas, which know nothing of it, this class
 
 The formulas can be recorded, batched and compiled, so they are what runs in second derivatives, under torch.func,
 torch.compile and torch.export, and on tensors without memory of their own. Elsewhere `forms.py` chooses between them
-and a fast form, which an op may have beside them:
+and a fast form, which an op may have beside them for CPUs, where it was measured:
 
         def fast_value(x, dim):               the outputs, then the tensors that ``keeps`` names, for the backward pass
         def fast_adjoint(needs, y_bar, y, …): the gradients; ``needs`` says for each whether it is asked for
@@ -218,7 +218,7 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
         ctx.compiled = form == "compiled" and value_kernel is not None and compiled_if(*inputs)
         found = value_kernel(*inputs) if ctx.compiled else None
         ctx.compiled = found is not None
-        ctx.fast = not ctx.compiled and form != "plain" and has_fast_form and fast_if(*inputs)
+        ctx.fast = not ctx.compiled and form != "plain" and has_fast_form and inputs[0].is_cpu and fast_if(*inputs)
         if found is None:
             found = fast_value(*inputs) if ctx.fast and fast_value is not None else textbook_forward(*inputs)
             found = found if isinstance(found, tuple) else (found,)
