@@ -4,11 +4,11 @@ import sys
 
 from omegaconf import DictConfig
 
-from zoo.cli import command, quoted
+from zoo.training.cli import command, quoted
 
 
 def task(config: DictConfig) -> None:
-    from zoo.generation import write
+    from zoo.tools.generate import write
 
     write(config)
 

@@ -5,7 +5,7 @@ import sys
 
 from omegaconf import DictConfig
 
-from zoo.cli import command, quoted
+from zoo.training.cli import command, quoted
 
 
 def with_text(words: list[str]) -> list[str]:
@@ -16,7 +16,7 @@ def with_text(words: list[str]) -> list[str]:
 
 
 def task(config: DictConfig) -> None:
-    from zoo.translation import answer
+    from zoo.tools.translate import answer
 
     answer(config)
 

@@ -7,18 +7,18 @@ import sys
 
 from omegaconf import DictConfig
 
-from zoo.cli import command
+from zoo.training.cli import command
 
 
 def task(config: DictConfig) -> None:
-    from zoo.verification import verify
+    from zoo.tools.verify import verify
 
     if not verify(config):
         sys.exit(1)
 
 
 def layers(config: DictConfig) -> None:
-    from zoo.contract import contract
+    from zoo.tools.layer_table import contract
 
     if not contract(config):
         sys.exit(1)

@@ -5,8 +5,8 @@ import signal
 from typing import Any
 
 from scripts.train import task
-from zoo.classification import Classifier
-from zoo.cli import command
+from zoo.base.classifier import Classifier
+from zoo.training.cli import command
 
 step = Classifier.training_step
 

@@ -11,11 +11,11 @@ import torch.distributed as dist
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from zoo.cli import CONF
+from zoo.core.distributed import joint_mean
 from zoo.data import translation
 from zoo.data.dates import Dates
-from zoo.parallel import joint_mean
-from zoo.run import train
+from zoo.training.cli import CONF
+from zoo.training.run import train
 
 STEPS = 10
 UNCHANGED = ["data.batch_size=4", "data.rotate=0", "data.scale=0", "data.shift=0"]

@@ -8,7 +8,7 @@ import torch
 from zoo.language_model import LanguageModel
 from zoo.mlp import MLP
 from zoo.seq2seq import Seq2Seq
-from zoo.vocabulary import Vocabulary
+from zoo.text.vocabulary import Vocabulary
 
 DATES = ["data.train=100", "data.test=10"]
 WRONG = [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.comparison import overlaid, read, short_names
+from zoo.tools.compare import overlaid, read, short_names
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
-from zoo.cli import CONF, explain
-from zoo.errors import UsageError
-from zoo.run import train
+from zoo.core.errors import UsageError
+from zoo.training.cli import CONF, explain
+from zoo.training.run import train
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -57,8 +57,8 @@ OWN_PROCESSES = ("ddp", "ddp_cpu", "fsdp")  # of trainers; tests/test_parallel.p
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     """They take longer than all else; tests/test_run.py looks at them."""
-    monkeypatch.setattr("zoo.pictures.ClassifierPictures.on_test_end", lambda *_: None)
-    monkeypatch.setattr("zoo.pictures.LearningCurves.on_fit_end", lambda *_: None)
+    monkeypatch.setattr("zoo.callbacks.pictures.classifier.ClassifierPictures.on_test_end", lambda *_: None)
+    monkeypatch.setattr("zoo.callbacks.pictures.curves.LearningCurves.on_fit_end", lambda *_: None)
 
 
 def composed(*words: str) -> Any:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from zoo.core.errors import UsageError
 from zoo.data.digits import Digits
 from zoo.data.images import distort
 from zoo.data.loader import Loader, Tensors
 from zoo.data.mnist import FILES, MNISTData
-from zoo.errors import UsageError
 
 
 def write_idx(path: Path, values: np.ndarray) -> None:

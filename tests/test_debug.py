@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoo.debug import Limit
-from zoo.errors import UsageError
+from zoo.callbacks.limit import Limit
+from zoo.core.errors import UsageError
 
 PLAIN = ["model=mlp", "data.image_size=8", "~callbacks.progress", "+trainer.enable_progress_bar=false", "logger=csv"]
 
@@ -62,9 +62,9 @@ def test_fdr_keeps_nothing_but_the_record(start):
 def test_more_bells_than_pictures(script, start, capsys, tmp_path):
     """Told before the run has a folder."""
     if script == "seeds":
-        from zoo.seeds import train_seeds as task
+        from zoo.tools.seeds import train_seeds as task
     else:
-        from zoo.run import train as task
+        from zoo.training.run import train as task
     from tests.test_configs import composed
 
     with pytest.raises(UsageError, match=r"model.units=5000: must be at most 1257, the number of pictures"):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoo.decoding import Cache, beam_search, greedy, rows
-from zoo.vocabulary import BOS, EOS, PAD
+from zoo.text.decoding import Cache, beam_search, greedy, rows
+from zoo.text.vocabulary import BOS, EOS, PAD
 
 V, LENGTH = 6, 4
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from zoo.checkpoint import asked_for, trained_model
-from zoo.export import tensors
+from zoo.tools.export import tensors
+from zoo.training.checkpoint import asked_for, trained_model
 
 SHORT = ["trainer.max_epochs=1", "+trainer.limit_train_batches=1", "paths.run=run", "callbacks.progress=null"]
 DATES = ["data.train=300", "data.test=20"]

@@ -13,13 +13,14 @@ import torch
 
 import scratch.optim
 from scratch.testing import Audit
+from zoo.callbacks.stop_above_mean import StopAboveMean
+from zoo.core.errors import UsageError
 from zoo.data.graphs import GeneratedGraphs, GeneratedRelations
 from zoo.data.karate import GROUPS, Karate
 from zoo.data.neighbours import Neighbours
 from zoo.data.nodes import Graph, Nodes
 from zoo.data.planetoid import Citations
-from zoo.errors import UsageError
-from zoo.gcn import GCN, GraphGCN, StopAboveMean
+from zoo.gcn import GCN, GraphGCN
 
 DATA = os.environ.get("HANDGRAD_DATA", "")
 

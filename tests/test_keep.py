@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoo.errors import Failure
-from zoo.keep import WholeFiles, write_whole
+from zoo.core.errors import Failure
+from zoo.core.files import write_whole
 from zoo.mlp import MLP
+from zoo.training.checkpoint import WholeFiles
 
 
 def test_a_failing_write_leaves_what_was_there(tmp_path, monkeypatch):

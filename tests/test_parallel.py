@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from tests import parallel_runs
-from zoo.errors import UsageError
-from zoo.parallel import dealt
+from zoo.core.distributed import dealt
+from zoo.core.errors import UsageError
 
 ROOT = Path(__file__).parents[1]
 MLP = ["model=mlp", "model.width=8", "trainer=ddp_cpu", "data.batch_size=4", "paths.run=run", "logger=csv"]
@@ -185,7 +185,7 @@ def threads():
 atexit.register(lambda: print("left:", threads()))  # the first comes last
 
 import torch.distributed as dist
-import zoo.parallel
+import zoo.core.distributed
 
 dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
 deadline = time.monotonic() + 60

@@ -12,12 +12,12 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from scratch.testing import Audit, require_equal_networks, resolve
 from tests.test_run import weights
-from zoo.cli import CONF
+from zoo.callbacks.pictures.gradient import gradient_norms
+from zoo.core.errors import UsageError
 from zoo.data.sequences import Adding, CopyMemory, SequentialDigits, SequentialMNIST
-from zoo.errors import UsageError
-from zoo.gradient_picture import gradient_norms
 from zoo.language_model import LanguageModel
 from zoo.recurrent import CELLS, SequenceClassifier, SequenceRegressor
+from zoo.training.cli import CONF
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -264,7 +264,7 @@ def test_the_picture_changes_nothing(start, monkeypatch) -> None:
              "+trainer.limit_train_batches=3"]  # fmt: skip
     assert start(*words, "paths.run=with") == 0
     assert Path("with/pictures/gradient_per_step.png").read_bytes().startswith(b"\x89PNG")
-    monkeypatch.setattr("zoo.gradient_picture.GradientPicture.on_train_batch_start", lambda *_: None)
+    monkeypatch.setattr("zoo.callbacks.pictures.gradient.GradientPicture.on_train_batch_start", lambda *_: None)
     assert start(*words, "paths.run=without") == 0
     assert not Path("without/pictures/gradient_per_step.png").exists()
     first, second = weights("with"), weights("without")

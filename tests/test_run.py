@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoo.classification import Classifier
-from zoo.loggers import CSVLogger
+from zoo.base.classifier import Classifier
+from zoo.training.loggers import CSVLogger
 
 SHORT = ["trainer.max_epochs=3", "+trainer.limit_train_batches=6"]
 RANDOM = ["model=mlp", "model.dropout=0.3", "data.shift=2"]  # a run that lives on random numbers

@@ -16,11 +16,11 @@ from scratch.testing import Audit, require_equal_networks, resolve
 from scripts import translate, verify
 from tests.test_run import metrics, same, weights
 from tests.test_transformer import DIGITS, LETTERS, batch
-from zoo.cli import command
-from zoo.decoding import Cache, greedy
-from zoo.errors import UsageError
+from zoo.core.errors import UsageError
 from zoo.seq2seq import Seq2Seq, packed_places
-from zoo.vocabulary import BOS, EOS, PAD
+from zoo.text.decoding import Cache, greedy
+from zoo.text.vocabulary import BOS, EOS, PAD
+from zoo.training.cli import command
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore:.*self.log.*")]
 

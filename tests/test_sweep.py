@@ -12,9 +12,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.test_configs import composed
-from zoo import sweep
-from zoo.errors import UsageError
-from zoo.parallel import words_of_a_run
+from zoo.core.errors import UsageError
+from zoo.tools import sweep
+from zoo.training.processes import words_of_a_run
 
 pytest.importorskip("optuna")
 WORDS = ["sweep=optuna", "model=mlp", "sweep.trials=6", "+sweep.space={model.depth:[1,2],model.width:{low:8,high:9}}"]
@@ -144,14 +144,14 @@ def test_words_of_a_run(monkeypatch):
     """Without those of the sweep, or each run would begin it anew."""
     words = ["sweep=grid", "model=mlp", "+sweep.space={seed:[1]}", "seed=1", "sweep.trials=3"]
     config = OmegaConf.create({"overrides": {"task": words}})
-    monkeypatch.setattr("zoo.parallel.HydraConfig", SimpleNamespace(get=lambda: config))
+    monkeypatch.setattr("zoo.training.processes.HydraConfig", SimpleNamespace(get=lambda: config))
     assert words_of_a_run() == ["model=mlp", "seed=1"]
 
 
 def test_without_optuna(monkeypatch):
     from scripts.train import task
 
-    monkeypatch.setattr("zoo.errors.find_spec", lambda name: None)
+    monkeypatch.setattr("zoo.core.errors.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="sweep=optuna: needs the package optuna, which is not installed: pip install"):
         task(OmegaConf.create({"sweep": {}}))
 

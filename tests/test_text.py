@@ -15,12 +15,12 @@ from torch import Tensor
 
 from scripts import generate as script
 from tests.test_run import metrics, same, weights
-from zoo.cli import command, quoted
+from zoo.core.errors import UsageError
 from zoo.data.loader import Loader
 from zoo.data.text import Streams, Text
-from zoo.errors import UsageError
-from zoo.generation import draw, encoded, generate
 from zoo.language_model import LanguageModel
+from zoo.text.sampling import draw, encoded, generate
+from zoo.training.cli import command, quoted
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),

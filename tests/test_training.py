@@ -10,14 +10,16 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from tests.parallel_runs import SMALL
-from zoo import run as zoo_run
-from zoo.classification import Classifier
-from zoo.cli import CONF
-from zoo.compilation import compile_network, parts
-from zoo.errors import Failure, UsageError
-from zoo.guard import checked, packed, rerun, unpacked
-from zoo.run import build_data, build_model
-from zoo.tuning import Trial
+from zoo.base.classifier import Classifier
+from zoo.callbacks.data_check import checked
+from zoo.callbacks.finite import packed, unpacked
+from zoo.core.errors import Failure, UsageError
+from zoo.tools.rerun import rerun
+from zoo.training import run as zoo_run
+from zoo.training.build import build_data, build_model
+from zoo.training.cli import CONF
+from zoo.training.compilation import compile_network, parts
+from zoo.training.learning_rate import Trial
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -19,13 +19,13 @@ from scratch.testing import Audit, require_equal_networks, resolve
 from scripts import benchmark, verify
 from scripts import translate as script
 from tests.test_run import metrics, same, weights
-from zoo.attention_picture import looks
-from zoo.checkpoint import trained_model
-from zoo.cli import command
-from zoo.decoding import Cache, beam_search, greedy
-from zoo.errors import UsageError
+from zoo.callbacks.pictures.attention import looks
+from zoo.core.errors import UsageError
+from zoo.text.decoding import Cache, beam_search, greedy
+from zoo.text.vocabulary import BOS, EOS, PAD, Vocabulary
+from zoo.training.checkpoint import trained_model
+from zoo.training.cli import command
 from zoo.transformer import Transformer
-from zoo.vocabulary import BOS, EOS, PAD, Vocabulary
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,13 +11,13 @@ from urllib.error import URLError
 import pytest
 import torch
 
+from zoo.core.errors import UsageError
 from zoo.data import multi30k
 from zoo.data.dates import FIRST, LAST, Dates, written
 from zoo.data.loader import Loader
 from zoo.data.multi30k import FILES, Multi30k
 from zoo.data.translation import Buckets, Pairs, Sequences, sizes
-from zoo.errors import UsageError
-from zoo.vocabulary import BOS, EOS, PAD
+from zoo.text.vocabulary import BOS, EOS, PAD
 
 
 def pairs(count: int = 300) -> Pairs:

@@ -6,8 +6,8 @@ import random
 import pytest
 import torch
 
-from zoo.errors import UsageError
-from zoo.translation_metrics import metric
+from zoo.core.errors import UsageError
+from zoo.text.metrics import metric
 
 REFERENCES = [
     'A man, aged 42.5, says: "No - never!"',

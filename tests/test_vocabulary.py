@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.vocabulary import BOS, EOS, PAD, SPECIALS, UNK, Vocabulary
+from zoo.text.vocabulary import BOS, EOS, PAD, SPECIALS, UNK, Vocabulary
 
 LINES = [
     "Two young, White males are outside near many bushes.",

@@ -9,16 +9,18 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import Callback
 from torch import Tensor
 from torch.nn import Module, ModuleList
 
-from zoo.classification import Classifier
-from zoo.embedding import EmbeddingPicture
-from zoo.errors import at_least, between, listed, one_of, whole
-from zoo.namespace import Namespace
+from zoo.base.classifier import Classifier
+from zoo.callbacks.pictures.nodes import EmbeddingPicture
+from zoo.core.errors import at_least, between, listed, one_of, whole
+from zoo.core.namespace import Namespace
 
 ACTIVATIONS = ("ReLU", "Tanh", "Sigmoid", "LeakyReLU", "GELU", "Identity")
+
+
 SPARSE = 0.1  # features with a smaller share of non-zeros are multiplied as sparse matrices
 
 
@@ -209,25 +211,3 @@ class GraphGCN(Classifier):
     def forward(self, input: Any) -> Tensor:
         features, edges, batch, count = input
         return self.head(self.encoder.dropout(self.readout(self.encoder(features, edges), batch, count)))
-
-
-class StopAboveMean(Callback):
-    """End training once the monitored value is above its mean over the last `window` epochs: Kipf's early stopping."""
-
-    def __init__(self, monitor: str = "val/objective", window: int = 10) -> None:
-        whole("callbacks.early_stopping.window", window, 1)
-        self.monitor, self.window = monitor, window
-        self.values: list[float] = []
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.sanity_checking:
-            return
-        *earlier, last = self.values = [*self.values[-self.window :], float(trainer.callback_metrics[self.monitor])]
-        if len(earlier) == self.window and last > sum(earlier) / self.window:
-            trainer.should_stop = True
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"values": self.values}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.values = state_dict["values"]

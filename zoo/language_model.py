@@ -15,22 +15,15 @@ from typing import Any
 
 from lightning import Callback
 from torch import Tensor
-from torchmetrics import MeanMetric
 
-from zoo.errors import whole
-from zoo.generation import TextSamples
-from zoo.gradient_picture import GradientPicture, gradient_norms
-from zoo.namespace import Namespace
-from zoo.parallel import gathered
+from zoo.base.trainable import Trainable
+from zoo.callbacks.pictures.gradient import GradientPicture, gradient_norms
+from zoo.callbacks.text_samples import TextSamples
+from zoo.core.distributed import gathered
+from zoo.core.errors import whole
+from zoo.core.namespace import Namespace
 from zoo.recurrent import Recurrent, State
-from zoo.training import Trainable
-
-
-class Perplexity(MeanMetric):
-    """exp of the mean loss over all characters, which the mean of exp over the batches is not."""
-
-    def compute(self) -> Tensor:
-        return super().compute().exp()
+from zoo.text.metrics import Perplexity
 
 
 def detached(state: State) -> State:

@@ -18,9 +18,9 @@ from typing import Any
 
 from torch.nn import Sequential, init
 
-from zoo.classification import Classifier
-from zoo.errors import UsageError, one_of
-from zoo.namespace import Namespace
+from zoo.base.classifier import Classifier
+from zoo.core.errors import UsageError, one_of
+from zoo.core.namespace import Namespace
 
 # variant: activation, pooling, and the initialisation that goes with them
 VARIANTS = {

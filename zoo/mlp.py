@@ -10,9 +10,9 @@ from typing import Any
 
 from torch.nn import Sequential
 
-from zoo.classification import Classifier
-from zoo.errors import between, one_of, whole
-from zoo.namespace import Namespace
+from zoo.base.classifier import Classifier
+from zoo.core.errors import between, one_of, whole
+from zoo.core.namespace import Namespace
 
 ACTIVATIONS = ("Sigmoid", "Tanh", "ReLU", "LeakyReLU", "GELU", "Identity")
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from torch.nn import Sequential, init
 
-from zoo.classification import Classifier
-from zoo.namespace import Namespace
+from zoo.base.classifier import Classifier
+from zoo.core.namespace import Namespace
 
 
 class Perceptron(Classifier):

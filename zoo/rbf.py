@@ -13,9 +13,9 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 from torch.nn import Sequential
 
-from zoo.classification import Classifier
-from zoo.errors import UsageError, one_of, whole
-from zoo.namespace import Namespace
+from zoo.base.classifier import Classifier
+from zoo.core.errors import UsageError, one_of, whole
+from zoo.core.namespace import Namespace
 
 
 class RBF(Classifier):

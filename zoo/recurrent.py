@@ -16,11 +16,11 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
-from zoo.classification import Classifier
-from zoo.errors import between, one_of, whole
-from zoo.gradient_picture import GradientPicture, gradient_norms
-from zoo.namespace import Namespace
-from zoo.regression import Regressor
+from zoo.base.classifier import Classifier
+from zoo.base.regressor import Regressor
+from zoo.callbacks.pictures.gradient import GradientPicture, gradient_norms
+from zoo.core.errors import between, one_of, whole
+from zoo.core.namespace import Namespace
 
 # the cell, and its options
 CELLS: dict[str, tuple[str, dict[str, str]]] = {
@@ -29,7 +29,11 @@ CELLS: dict[str, tuple[str, dict[str, str]]] = {
     "LSTM": ("LSTM", {}),
     "GRU": ("GRU", {}),
 }
+
+
 GATED = {"LSTM": 4, "GRU": 3}  # cells with gates, and how many
+
+
 State = Any  # a tensor h (depth · directions, N, hidden), or the pair (h, c) of an LSTM
 
 

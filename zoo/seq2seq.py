@@ -24,16 +24,17 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
-from zoo.attention_picture import AttentionPicture
-from zoo.decoding import Cache
-from zoo.errors import UsageError, between, one_of, whole
-from zoo.gradient_picture import GradientPicture, gradient_norms
-from zoo.namespace import Namespace
+from zoo.base.translator import Batch, Translator
+from zoo.callbacks.pictures.attention import AttentionPicture
+from zoo.callbacks.pictures.gradient import GradientPicture, gradient_norms
+from zoo.core.errors import UsageError, between, one_of, whole
+from zoo.core.namespace import Namespace
 from zoo.recurrent import Recurrent, State
-from zoo.translation import Batch, Translator
-from zoo.vocabulary import PAD
+from zoo.text.decoding import Cache
+from zoo.text.vocabulary import PAD
 
 Memory = tuple[Tensor, Tensor, tuple[Tensor, ...]]  # m (N, S, H), where there is no PAD (N, S), s₀ (N, depth, H)
+
 
 ATTENTIONS = ("additive", "dot", "general")
 

@@ -22,13 +22,13 @@ from lightning import Callback
 from torch import Tensor
 from torch.nn import Module, ModuleList, init
 
-from zoo.attention_picture import AttentionPicture, looks
-from zoo.decoding import Cache
-from zoo.errors import UsageError, between, one_of, whole
-from zoo.namespace import Namespace
-from zoo.parallel import keep_whole, share_out
-from zoo.translation import Translator
-from zoo.vocabulary import PAD
+from zoo.base.translator import Translator
+from zoo.callbacks.pictures.attention import AttentionPicture, looks
+from zoo.core.errors import UsageError, between, one_of, whole
+from zoo.core.namespace import Namespace
+from zoo.core.sharding import keep_whole, share_out
+from zoo.text.decoding import Cache
+from zoo.text.vocabulary import PAD
 
 Memory = tuple[Tensor, Tensor | None]  # the encoder's output (N, S, D), and where there is no PAD (N, 1, 1, S)
 

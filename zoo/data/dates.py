@@ -12,10 +12,10 @@ from datetime import date, timedelta
 from random import Random
 from typing import NamedTuple
 
+from zoo.core.errors import whole
+from zoo.core.seeding import mix
 from zoo.data.translation import TranslationData
-from zoo.errors import whole
-from zoo.seeding import mix
-from zoo.vocabulary import Vocabulary
+from zoo.text.vocabulary import Vocabulary
 
 FIRST, LAST = date(1950, 1, 1), date(2049, 12, 31)
 

@@ -8,10 +8,10 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from zoo.core.errors import UsageError, between, whole
 from zoo.data.karate import undirected
 from zoo.data.loader import Loader, Tensors
 from zoo.data.nodes import Graph, NodeData, check_edges
-from zoo.errors import UsageError, between, whole
 
 
 class Graphs(NamedTuple):

@@ -7,8 +7,8 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from zoo.core.errors import UsageError, at_least, between, whole
 from zoo.data.loader import Loader, Tensors
-from zoo.errors import UsageError, at_least, between, whole
 
 
 class Images(NamedTuple):

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torch.utils.data.distributed import DistributedSampler
 
-from zoo.errors import UsageError
-from zoo.parallel import dealt
-from zoo.seeding import mix
+from zoo.core.distributed import dealt
+from zoo.core.errors import UsageError
+from zoo.core.seeding import mix
 
 
 class Tensors(Dataset):

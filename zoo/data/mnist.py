@@ -16,8 +16,8 @@ from torch.nn.functional import pad
 from torchvision import datasets
 from torchvision.datasets.mnist import read_image_file, read_label_file
 
+from zoo.core.errors import UsageError, between, one_of
 from zoo.data.images import ImageData, Images
-from zoo.errors import UsageError, between, one_of
 
 FILES = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+from zoo.core.errors import UsageError, one_of, whole
 from zoo.data.text import read
 from zoo.data.translation import TranslationData
-from zoo.errors import UsageError, one_of, whole
-from zoo.vocabulary import SPECIALS, Vocabulary
+from zoo.text.vocabulary import SPECIALS, Vocabulary
 
 LANGUAGES = ("en", "de")
 PARTS = {"train": "train", "val": "val", "test": "test_2016_flickr"}

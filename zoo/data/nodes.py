@@ -7,9 +7,9 @@ from lightning import LightningDataModule
 from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 
+from zoo.core.errors import UsageError, listed, whole
 from zoo.data.loader import Loader, Tensors
 from zoo.data.neighbours import Neighbours
-from zoo.errors import UsageError, listed, whole
 
 
 class Nodes(NamedTuple):

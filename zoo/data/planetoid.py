@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from zoo.core.errors import UsageError, one_of
 from zoo.data.nodes import Graph, NodeData
-from zoo.errors import UsageError, one_of
 
 FIELDS = {
     "Cora": ("theory", "reinforcement", "genetic", "neural", "probabilistic", "case based", "rules"),

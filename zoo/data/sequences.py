@@ -13,12 +13,12 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from zoo.core.errors import at_least, one_of, whole
+from zoo.core.seeding import mix
 from zoo.data.digits import Digits
 from zoo.data.images import ImageData
 from zoo.data.loader import Loader, Tensors
 from zoo.data.mnist import MNISTData
-from zoo.errors import at_least, one_of, whole
-from zoo.seeding import mix
 
 
 class GeneratedSequences(LightningDataModule):

@@ -9,8 +9,8 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from zoo.core.errors import UsageError, between, whole
 from zoo.data.loader import Loader
-from zoo.errors import UsageError, between, whole
 
 EVALUATION_STREAMS = 8
 

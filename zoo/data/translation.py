@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torch.utils.data.distributed import DistributedSampler
 
+from zoo.core.errors import UsageError, whole
 from zoo.data.loader import Loader
-from zoo.errors import UsageError, whole
-from zoo.vocabulary import BOS, EOS, PAD, Vocabulary
+from zoo.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
 
 class Sequences:

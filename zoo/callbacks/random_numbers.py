@@ -1,0 +1,35 @@
+"""TODO."""
+
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from zoo.core.seeding import mix
+
+
+class RandomNumbers(Callback):
+    """Make the random numbers of step k (dropout, augmentation) depend on the seed, the rank and k alone.
+
+    The generators are seeded before each step's batch is fetched. So nothing that happens between two steps, not a
+    validation and not an interruption, changes what follows, and a resumed run takes the path of an unbroken one.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def _reseed(self, trainer: Trainer) -> None:
+        step = trainer.fit_loop.epoch_loop.total_batch_idx
+        torch.manual_seed(mix(self.seed, trainer.global_rank, step))
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._reseed(trainer)  # a run resumed in mid-epoch has no on_train_epoch_start
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._reseed(trainer)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        self._reseed(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._reseed(trainer)

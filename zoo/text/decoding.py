@@ -1,0 +1,88 @@
+"""From a model of the next token to a sentence: greedy decoding, and beam search.
+
+Both look for tokens y₁ … y_L, ended by EOS, with a large  log p(y | x) = Σₜ log p(yₜ | y₁ … yₜ₋₁, x).
+
+Greedy decoding takes the likeliest token at each step. Beam search keeps the K best beginnings instead: each is
+continued by every token, and the K best of these K · V continuations are kept. One that has ended stays as it is and
+competes with the others, by the score
+
+    log p(y | x) / ((5 + L) / 6)^α                                                                  (1)
+
+with the length penalty α ≥ 0, since a sum of logarithms favours short sentences; L counts EOS.
+
+The model, (new tokens (M, T), memory, cache) -> (M, T, V), is given only what it has not read yet. Whatever it needs of
+what it has read it keeps in the cache, a dict that is empty at first: tensors or tuples of them, with a row for each
+hypothesis. Beam search reorders these rows as the hypotheses replace each other.
+Source: Wu et al., Google's neural machine translation system (2016), for (1); Vaswani et al. (2017) take α = 0.6.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.text.vocabulary import EOS, PAD
+
+Cache = dict[Any, Any]
+
+
+Model = Callable[[Tensor, Any, Cache], Tensor]
+
+
+def rows(nested: Any, index: Tensor) -> Any:
+    """These rows of all tensors in tuples and dicts."""
+    if isinstance(nested, Tensor):
+        return nested.index_select(0, index)
+    if isinstance(nested, tuple):
+        return tuple(rows(part, index) for part in nested)
+    if isinstance(nested, dict):
+        return {key: rows(part, index) for key, part in nested.items()}
+    return nested
+
+
+@torch.no_grad()
+def greedy(logits: Model, memory: Any, start: Tensor, max_length: int) -> Tensor:
+    """The likeliest token at each step: (N, L), with PAD behind EOS, L ≤ max_length; `start` is BOS (N, 1)."""
+    token, done = start, torch.zeros_like(start, dtype=torch.bool)
+    cache: Cache = {}
+    found: list[Tensor] = []
+    while len(found) < max_length and not done.all():
+        token = logits(token, memory, cache)[:, -1].argmax(1, keepdim=True).masked_fill(done, PAD)
+        done = done | (token == EOS)
+        found.append(token)
+    return torch.cat(found, 1)
+
+
+@torch.no_grad()
+def beam_search(
+    log_probabilities: Model, memory: Any, start: Tensor, max_length: int, beam: int, length_penalty: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """The best sentence that a beam of K finds, (N, L) as of `greedy`, and its score (1), (N,)."""
+    N, K, device = len(start), beam, start.device
+    first = torch.arange(N, device=device)[:, None] * K  # row n K + k is hypothesis k of sentence n
+    memory = rows(memory, first.expand(N, K).flatten() // K)
+    cache: Cache = {}
+    tokens = start.repeat_interleave(K, 0)
+    total = torch.full((N, K), -torch.inf, device=device)
+    total[:, 0] = 0  # all begin alike, so that only one of them counts
+    length = torch.zeros(N, K, dtype=torch.long, device=device)
+    done = torch.zeros(N, K, dtype=torch.bool, device=device)
+    for _ in range(max_length):
+        step = log_probabilities(tokens[:, -1:], memory, cache)[:, -1]
+        step, token = (part.unflatten(0, (N, K)) for part in step.topk(min(K, step.shape[1])))  # more cannot be needed
+        step = step.masked_fill(done[..., None], -torch.inf)
+        step[..., 0].masked_fill_(done, 0)
+        token = token.masked_fill(done[..., None], PAD)  # what has ended goes on with nothing, once and at no cost
+        length = length + ~done
+        every = total[..., None] + step
+        score = every / ((5 + length[..., None].to(every.dtype)) / 6) ** length_penalty  # (1)
+        best, place = score.flatten(1).topk(K, 1)
+        parent, token = place // token.shape[2], token.flatten(1).gather(1, place)
+        index = (first + parent).flatten()
+        tokens, cache = torch.cat([rows(tokens, index), token.view(-1, 1)], 1), rows(cache, index)
+        total, length = every.flatten(1).gather(1, place), length.gather(1, parent)
+        done = done.gather(1, parent) | (token == EOS)
+        if (done | total.isneginf()).all():
+            break
+    return tokens.unflatten(0, (N, K))[:, 0, 1:], best[:, 0]

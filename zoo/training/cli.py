@@ -1,0 +1,144 @@
+"""The frame of every script: Hydra's command line, with mistakes told in one line.
+
+Imports nothing heavy, so that ``--help`` answers at once.
+"""
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from zoo.core.errors import Failure, UsageError, did_you_mean, listing
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, whoever wanted it
+
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def command(
+    task: Callable[[DictConfig], Any], config: str, prepare: Callable[[list[str]], None] = lambda words: None
+) -> None:
+    """Compose conf/<config>.yaml with the words of the command line, for which `prepare` may offer more choices, and
+    call `task` with it.
+
+    A mistake of the user's ends in one line on standard error and exit status 2; the environment variable
+    HYDRA_FULL_ERROR=1 asks for the traceback instead.
+    """
+    # Processes that this one starts inherit HYDRA_FULL_ERROR as it is below, and HANDGRAD_TRACEBACK as the user had it.
+    wish = os.environ.get("HANDGRAD_TRACEBACK") or os.environ.get("HYDRA_FULL_ERROR", "0")
+    traceback_wanted = wish == "1"
+    sys.path.insert(0, os.getcwd())  # where a user's own package may lie
+    sys.argv[1:] = [f"impl@{word}" if word.startswith("reference=") else word for word in sys.argv[1:]]
+    offer_packages(sys.argv[1:])
+
+    def guarded(cfg: DictConfig) -> None:
+        with mistakes_in_one_line(traceback_wanted):  # here too, or Hydra adds lines of its own
+            task(cfg)
+
+    os.environ["HANDGRAD_TRACEBACK"] = wish
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then passes exceptions on as they are, and their form is ours
+    try:
+        with mistakes_in_one_line(traceback_wanted):
+            prepare(sys.argv[1:])
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(guarded)()
+    finally:
+        del os.environ["HANDGRAD_TRACEBACK"]
+        if not traceback_wanted:
+            del os.environ["HYDRA_FULL_ERROR"]
+
+
+@contextmanager
+def mistakes_in_one_line(traceback_wanted: bool) -> Iterator[None]:
+    try:
+        yield
+    except (UsageError, HydraException, OmegaConfBaseException) as error:
+        if traceback_wanted:
+            raise
+        print(f"error: {explain(error)}", file=sys.stderr)
+        sys.exit(2)
+    except (Failure, OSError) as error:
+        if traceback_wanted or (isinstance(error, OSError) and error.errno not in FULL):
+            raise
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def offer_packages(words: list[str]) -> None:
+    """Make ``impl=their.package`` a choice of the group impl, for any package that can be imported.
+
+    Layers come from their.package.nn and optimizers from their.package.optim, as in scratch; a package without
+    these parts is itself the namespace of layers, and the optimizers are torch's.
+    """
+    for word in words:
+        group, _, package = word.partition("=")
+        if group not in ("impl", "impl@reference") or (CONF / "impl" / f"{package}.yaml").exists():
+            continue
+        if importable(package):
+            layers = f"{package}.nn" if importable(f"{package}.nn") else package
+            optim = f"{package}.optim" if importable(f"{package}.optim") else "torch.optim"
+            ConfigStore.instance().store(group="impl", name=package, node={"layers": layers, "optim": optim})
+
+
+def offer_checkpoint(words: list[str]) -> None:
+    """Make what the checkpoint of ckpt=… was trained with choices of their groups, data=as_trained and the like."""
+    if any(word.startswith("ckpt=") for word in words):  # else there is nothing heavy to import
+        from zoo.training.as_trained import offer_as_trained
+
+        offer_as_trained(words)
+
+
+def quoted(word: str, key: str) -> str:
+    """key=… in Hydra's quotation marks, so that it may contain anything: a comma, a colon, a number, a new line. Other
+    words stay as they are."""
+    name, _, text = word.partition("=")
+    if name != key or text == "null":
+        return word
+    inside = re.sub(r"(\\*)('|$)", lambda end: end[1] * 2 + ("\\'" if end[2] else ""), text.replace("${", r"\${"))
+    return f"{key}='{inside}'"
+
+
+def importable(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def explain(error: BaseException) -> str:
+    """One line that names the wrong value and the legal ones."""
+    cause = error.__cause__
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        options = list(error.options or ()) or sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        also = ", or any importable package" if group == "impl" else ""
+        return f"{group}={choice}: unknown{did_you_mean(choice, options)}; legal are {listing(options)}{also}"
+    if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and cause.full_key:
+        parent, _, key = cause.full_key.rpartition(".")
+        legal = [str(name) for name in cause.parent_node or ()]
+        where = f" of {parent}" if parent else ""
+        return f"{cause.full_key}: unknown key{did_you_mean(key, legal)}; the keys{where} are {listing(legal)}"
+    unplaced = re.match(r"Could not override '([^']*)'.*\+(\S+)", one_line(error))
+    if unplaced:
+        return f"{unplaced[2]}: {unplaced[1]} is no group of this script; --help lists them"
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: not of the form key=value"
+    if isinstance(error, InstantiationException) and cause is not None:
+        place = str(error).rpartition("full_key: ")[2] if "full_key: " in str(error) else ""
+        return (f"{place}: " if place and not isinstance(cause, UsageError) else "") + one_line(cause)
+    return one_line(error)
+
+
+def one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
