@@ -54,7 +54,7 @@ def trials(tmp_path, monkeypatch):
 
 @pytest.fixture
 def no_picture(monkeypatch):
-    monkeypatch.setattr(sweep, "save", lambda *_: None)
+    monkeypatch.setattr(sweep, "save_figure", lambda *_: None)
     monkeypatch.setattr(sweep, "picture", lambda *_: None)
 
 

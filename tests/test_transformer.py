@@ -19,7 +19,7 @@ from scratch.testing import Audit, require_equal_networks, resolve
 from scripts import benchmark, verify
 from scripts import translate as script
 from tests.test_run import metrics, same, weights
-from zoo.callbacks.pictures.attention import looks
+from zoo.callbacks.pictures.attention import attention_weights
 from zoo.core.errors import UsageError
 from zoo.text.decoding import Cache, beam_search, greedy
 from zoo.text.vocabulary import BOS, EOS, PAD, Vocabulary
@@ -334,7 +334,7 @@ def test_what_is_drawn_is_what_is_computed() -> None:
                   "decoder to encoder": network.decoder[-1].cross_attention}  # fmt: skip
     for name, residual in attentions.items():
         residual.f.attention.register_forward_hook(keep(name))
-    found = looks(network, source, target)
+    found = attention_weights(network, source, target)
     assert found.keys() == attentions.keys()
     for name, probabilities in found.items():
         value, output = seen[name]

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import Module, ModuleList
 
 from zoo.base.classifier import Classifier
-from zoo.callbacks.pictures.nodes import EmbeddingPicture
+from zoo.callbacks.pictures.nodes import NodesPicture
 from zoo.core.errors import at_least, between, listed, one_of, whole
 from zoo.core.namespace import Namespace
 
@@ -177,7 +177,7 @@ class GCN(Classifier):
         return logits
 
     def configure_callbacks(self) -> list[Callback]:
-        return [*super().configure_callbacks(), EmbeddingPicture()]
+        return [*super().configure_callbacks(), NodesPicture()]
 
 
 class GraphGCN(Classifier):

@@ -180,7 +180,7 @@ class Seq2Seq(Translator):
         return self.decoder(target, memory, cache)[0]
 
     @torch.no_grad()
-    def looks(self, source: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def attention_weights(self, source: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The weights of the attention (1, T, S), for its picture; source (1, S), target (1, T)."""
         return {"decoder to encoder": self.decoder(target, self.encode(source), None)[1].cpu()}
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import Module, ModuleList, init
 
 from zoo.base.translator import Translator
-from zoo.callbacks.pictures.attention import AttentionPicture, looks
+from zoo.callbacks.pictures.attention import AttentionPicture, attention_weights
 from zoo.core.errors import UsageError, between, one_of, whole
 from zoo.core.namespace import Namespace
 from zoo.core.sharding import keep_whole, share_out
@@ -265,8 +265,8 @@ class Transformer(Translator):
             x = layer(x, memory, cache)
         return self.decoder_norm(x)
 
-    def looks(self, source: Tensor, target: Tensor) -> dict[str, Tensor]:
-        return looks(self, source, target)
+    def attention_weights(self, source: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return attention_weights(self, source, target)
 
     def configure_callbacks(self) -> list[Callback]:
         return [*super().configure_callbacks(), AttentionPicture()]

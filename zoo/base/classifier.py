@@ -1,4 +1,4 @@
-"""What every classifier shares: the loss, the metrics, and the order of a training step."""
+"""The base class of classifiers: loss, metrics, and the steps of training, validation and test."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ class Classifier(Trainable):
     """Trains ``self.network``, (N, …) -> logits (N, C), by cross-entropy on pairs (input, class number).
 
     Args:
-        layers: the package that every layer and the loss come from. A string, so that it survives checkpoints.
+        layers: the package that every layer and the loss come from. A string, so that checkpoints can store it.
         num_classes: C.
         training: optimizer and scheduler, see `Trainable`.
 
     A subclass builds the network in its constructor, from ``Namespace(layers)`` alone.
-    Logs val/loss, val/accuracy, test/loss, test/accuracy, and train/loss and train/accuracy with the endings
-    _step (a batch) and _epoch (the mean).
+    Logs val/loss, val/accuracy, test/loss, test/accuracy, and train/loss and train/accuracy with the endings _step
+    (of one batch) and _epoch (the mean).
     """
 
     network: Module
@@ -59,7 +59,7 @@ class Classifier(Trainable):
         return self._evaluate("test", self.test_accuracy, batch)
 
     def _evaluate(self, stage: str, metric: MulticlassAccuracy, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Log loss and accuracy of a batch; return its logits, for pictures."""
+        """Log loss and accuracy of a batch; return its logits, from which `ClassifierPictures` draws."""
         input, target = batch
         logits = self(input)
         metric.update(logits, target)

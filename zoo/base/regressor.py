@@ -1,4 +1,4 @@
-"""What every model that says numbers shares: the loss, and the order of a training step."""
+"""The base class of models that give numbers: loss, and the steps of training, validation and test."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ class Regressor(Trainable):
     """Trains ``self.network``, (N, …) -> (N, K), by the mean squared error on pairs (input, numbers (N, K)).
 
     Args:
-        layers: the package that every layer and the loss come from. A string, so that it survives checkpoints.
+        layers: the package that every layer and the loss come from. A string, so that checkpoints can store it.
         training: optimizer and scheduler, see `Trainable`.
 
     A subclass builds the network in its constructor, from ``Namespace(layers)`` alone.
-    Logs val/loss, test/loss, and train/loss with the endings _step (a batch) and _epoch (the mean).
+    Logs val/loss, test/loss, and train/loss with the endings _step (of one batch) and _epoch (the mean).
     """
 
     network: Module

@@ -1,4 +1,4 @@
-"""What every Lightning module of the zoo shares: its optimizer, and the schedule of the learning rate."""
+"""The base class of all models: its optimizer, the schedule of the learning rate, and a penalty on the weights."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -13,20 +13,22 @@ from zoo.core.errors import between
 
 
 class Trainable(LightningModule):
-    """A module that is given its optimizer and schedule from outside.
+    """A LightningModule that is given its optimizer and schedule from outside.
 
     Args:
-        optimizer: called with the parameters, gives the optimizer; None: a module to predict with.
-        scheduler: None or empty: the learning rate stays. Else a mapping with ``scheduler``, called with the
-            optimizer; ``interval``, "step" or "epoch", how often it moves; ``length``, the name of its argument
-            that takes the number of such moves in the whole run; ``monitor``, what a plateau is looked for in.
-        penalty: ``l1`` and ``l2``, what Σ|w| and Σ w² cost, of all weights or with ``biases`` of all parameters.
+        optimizer: a function of the parameters that returns the optimizer; None for a model that is not trained.
+        scheduler: None or empty for a constant learning rate. Else a mapping with ``scheduler``, a function of the
+            optimizer; ``interval``, "step" or "epoch", how often the schedule moves; ``length``, the name of its
+            argument for the number of moves in the whole run; ``monitor``, the quantity that a plateau is looked
+            for in.
+        penalty: ``l1`` and ``l2``, the factors of Σ|w| and Σ w² over all weights, or with ``biases`` over all
+            parameters.
 
-    None is kept among the hyper-parameters of a checkpoint: a subclass gives these as ``**training`` and
+    These three are no hyper-parameters and not stored in a checkpoint: a subclass takes them as ``**training`` and
     calls ``self.save_hyperparameters(ignore=list(training))``.
     """
 
-    alternatives: tuple[type, ...] = ()  # models that stand in for this one where the data give other facts
+    alternatives: tuple[type, ...] = ()  # models that take its place where the data have other facts
 
     def __init__(
         self,
@@ -41,14 +43,14 @@ class Trainable(LightningModule):
         self._optimizer, self._scheduler = optimizer, scheduler
 
     def log(self, *args: Any, **options: Any) -> None:
-        """Of several processes the mean."""
+        """Log as Lightning does, the mean over all processes."""
         super().log(*args, **{**options, "sync_dist": True})
 
     def check(self, data: Any) -> None:
         """Raise UsageError for a data module that this model cannot be trained on. Called before the run begins."""
 
     def parameter_groups(self) -> Iterable[Any]:
-        """What the optimizer is given: all parameters, or groups of them with options of their own."""
+        """The parameters for the optimizer: all of them, or groups with options of their own."""
         return self.parameters()
 
     def new_optimizer(self) -> Optimizer:
@@ -66,7 +68,7 @@ class Trainable(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {**options, "scheduler": build(optimizer, **whole_run)}}
 
     def penalty(self) -> Tensor | float:
-        """What the weights cost, to be added to the loss of the data; 0 without a penalty."""
+        """The penalty on the weights, to be added to the loss of the data; 0 without one."""
         l1, l2, biases = (self._penalty[name] for name in ("l1", "l2", "biases"))
         if not (l1 or l2):
             return 0.0
@@ -75,12 +77,12 @@ class Trainable(LightningModule):
         return sum(l1 * w.abs().sum() + l2 * w.square().sum() for w in weights)
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Keep the graph of the gradients for a rule that differentiates them once more (Newton's)."""
+        """Backpropagate; keep the graph of the gradients for an optimizer that differentiates them again (Newton)."""
         again = getattr(self.optimizers(use_pl_optimizer=False), "second_order", False)
         super().backward(loss, *args, create_graph=again, **kwargs)
 
     def _moves(self, interval: str) -> int:
-        """How often a schedule moves in the whole run; some number where there is no run yet to know it of."""
+        """The number of moves of a schedule in the whole run; 100 while there is no trainer, to try a schedule out."""
         if self._trainer is None:
             return 100
         return int(self.trainer.estimated_stepping_batches) if interval == "step" else int(self.trainer.max_epochs or 1)

@@ -1,10 +1,11 @@
-"""Translation: a model reads a sentence x, then says the tokens of another, y, each from x and those before it.
+"""The base class of translation models: they read a sentence x, then predict the tokens of its translation y in turn.
 
     p(y | x) = Πₜ p(yₜ | y₁ … yₜ₋₁, x),   loss = −log p(yₜ | …), the mean over all tokens, EOS included.
 
-In training it is told the true y₁ … yₜ₋₁ (teacher forcing), so that all tokens are learned at once; on its own it goes
-on from what it has said itself, see zoo/decoding.py. Label smoothing ε asks for the probability 1 − ε + ε / V of the
-true token, and ε / V of each other of the V tokens: the model is not to be surer than that.
+In training the model is given the true y₁ … yₜ₋₁ (teacher forcing), so that one pass predicts all tokens. To translate,
+it continues from its own tokens: see zoo/text/decoding.py. With label smoothing ε, the training target is the
+probability 1 − ε + ε / V for the true token and ε / V for each of the other tokens, V tokens in all, which keeps the
+model from becoming overconfident.
 Sources: Sutskever, Vinyals and Le, Sequence to sequence learning with neural networks (2014); Szegedy et al.,
 Rethinking the Inception architecture for computer vision (2016), for label smoothing.
 """
@@ -26,29 +27,31 @@ from zoo.text.metrics import Perplexity
 from zoo.text.metrics import metric as new_metric
 from zoo.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
-Batch = tuple[Tensor, Tensor]  # source (N, S), ended by EOS, and target (N, T), BOS … EOS; both filled up with PAD
+Batch = tuple[Tensor, Tensor]  # source (N, S), ended by EOS, and target (N, T), BOS … EOS; both padded with PAD
 
 
 class Translator(Trainable):
-    """What every model of translation shares: loss, measures, decoding.
+    """Loss, metrics and decoding of a translation model.
 
     Args:
         layers: the package that every layer and the loss come from.
-        size: D, numbers that the decoder's states have.
-        source_vocabulary, target_vocabulary: JSON text of a `Vocabulary`, so that a checkpoint is all one needs.
+        size: D, the length of the decoder's states.
+        source_vocabulary, target_vocabulary: JSON text of a `Vocabulary`, so that a checkpoint is complete.
         metric: "exact_match" or "bleu".
         label_smoothing: ε, of the training loss only.
-        beam, length_penalty: of the beam search in tests; validation decodes greedily.
-        max_length: tokens of a translation, at most.
-        val_sentences: so many, the first, are translated in each validation; loss and accuracy are those of all.
+        beam, length_penalty: of the beam search in the test; validation decodes greedily.
+        max_length: the largest number of tokens in a translation.
+        val_sentences: how many sentences, the first ones, are translated in each validation. Loss and accuracy are
+            measured on all.
 
-    A subclass says how to read and how to go on:
-        encode(source (N, S)) -> memory, a tensor or nested tuples of them, with a row for each sentence;
+    A subclass defines encoder and decoder:
+        encode(source (N, S)) -> memory, a tensor or nested tuples of tensors, with a row for each sentence;
         states(target (N, T), memory, cache=None) -> (N, T, D), where the state at t depends on the tokens up to t. With
-        a cache (zoo/decoding.py) only tokens are given that have not been read yet.
+        a cache (zoo/text/decoding.py), target holds only tokens that have not been read yet.
 
-    Logs train/loss; val and test loss, without smoothing, and its exp, the perplexity; accuracy, the share of tokens
-    that are the likeliest after the true ones before them; and the metric of whole translations.
+    Logs train/loss; for val and test the loss without smoothing, the perplexity exp(loss), the accuracy, which is the
+    share of tokens that get the highest probability given the true tokens before them, and the metric of whole
+    translations.
     """
 
     def __init__(
@@ -88,13 +91,13 @@ class Translator(Trainable):
         raise NotImplementedError
 
     def decode(self, target: Tensor, memory: Any, cache: Cache | None = None) -> Tensor:
-        """The logits of the token after each of the target's: (N, T, V)."""
+        """The logits (N, T, V) of the token that follows each token of the target."""
         return self.loss.linear(self.states(target, memory, cache))
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         return self.decode(target, self.encode(source))
 
-    # Training and measuring.
+    # Training and evaluation.
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         source, target = batch
@@ -114,14 +117,14 @@ class Translator(Trainable):
             self._compare("val", self.val_metric, batch, self.translations(memory, beam=1))
 
     def test_step(self, batch: Batch, batch_idx: int) -> Any:
-        """Return the translations, for `Translations`."""
+        """Return the translations, which the callback `Translations` writes down."""
         memory = self._evaluate("test", self.test_perplexity, batch)
         translations = self.translations(memory)
         self._compare("test", self.test_metric, batch, translations)
         return translations
 
     def _evaluate(self, stage: str, perplexity: Perplexity, batch: Batch) -> Any:
-        """Log what is known without decoding; return the memory."""
+        """Log loss, accuracy and perplexity, which need no decoding; return the memory."""
         source, target = batch
         memory = self.encode(source)
         logits, wanted = self.decode(target[:, :-1], memory).flatten(0, 1), target[:, 1:].flatten()
@@ -142,7 +145,7 @@ class Translator(Trainable):
 
     @property
     def signature(self) -> str:
-        """What exactly the metric measures, for the table at the end of a run."""
+        """The metric with its exact definition, for the table at the end of a run."""
         return f"{self.metric}: {self.test_metric.signature}"
 
     def configure_callbacks(self) -> list[Callback]:
@@ -150,10 +153,11 @@ class Translator(Trainable):
 
     # Translating.
 
-    def found(self, memory: Any, beam: int | None = None) -> Tensor:
-        """What the sentences of a memory are in the other language, (N, L), with PAD behind EOS.
+    def best_tokens(self, memory: Any, beam: int | None = None) -> Tensor:
+        """The translations (N, L) of the sentences in a memory, as tokens, with PAD behind EOS.
 
-        The beam is the model's own, if none is given.
+        Args:
+            beam: of the beam search, 1 for greedy decoding; None for the model's own.
         """
         beam = self.beam if beam is None else beam
         first = memory
@@ -165,15 +169,15 @@ class Translator(Trainable):
         return beam_search(self.log_probabilities, memory, start, self.max_length, beam, self.length_penalty)[0]
 
     def translations(self, memory: Any, beam: int | None = None) -> list[str]:
-        """`found` as texts."""
-        return [self.target_vocabulary.decode(ids) for ids in self.found(memory, beam).tolist()]
+        """`best_tokens` as texts."""
+        return [self.target_vocabulary.decode(ids) for ids in self.best_tokens(memory, beam).tolist()]
 
     def log_probabilities(self, target: Tensor, memory: Any, cache: Cache) -> Tensor:
         return self.log_softmax(self.decode(target, memory, cache))
 
     @torch.no_grad()
     def translate(self, text: str) -> str:
-        """A text in the other language; nothing stays nothing."""
+        """The translation of a text; of an empty one an empty text."""
         if not text.strip():
             return ""
         source = torch.tensor([[*self.source_vocabulary.encode(text), EOS]], device=self.device)
@@ -185,6 +189,7 @@ class Translator(Trainable):
 
 
 def check_decoding(prefix: str, beam: int, length_penalty: float, max_length: int) -> None:
+    """Refuse options of decoding that are out of range; `prefix` stands before their names in the message."""
     whole(f"{prefix}beam", beam, 1)
     between(f"{prefix}length_penalty", length_penalty, 0, math.inf)
     whole(f"{prefix}max_length", max_length, 1)

@@ -1,4 +1,7 @@
-"""The two checkpoints that a run keeps: best.ckpt and last.ckpt, each of them whole at every moment."""
+"""The two checkpoints of a run: when best.ckpt and last.ckpt are saved.
+
+How a checkpoint is written and read is in zoo/training/checkpoint.py.
+"""
 
 import time
 from pathlib import Path
@@ -12,8 +15,11 @@ from zoo.core.files import write_whole
 
 
 class Best(ModelCheckpoint):
-    """The checkpoint with the best measured quantity. A run that goes on in another folder takes the best one of before
-    along, so that it ends with the same as an unbroken run."""
+    """The checkpoint with the best value of the monitored quantity.
+
+    A run that is resumed in another folder copies the best checkpoint so far into it, so that it ends with the same one
+    as an unbroken run.
+    """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
@@ -32,17 +38,20 @@ class Best(ModelCheckpoint):
 
 
 def resumable(trainer: Trainer) -> bool:
-    """May a checkpoint be taken after the step that was just made? Not while gradients are being accumulated, which it
-    would lose, and not between the last step of an epoch and its validation, where Lightning cannot take it up."""
+    """Whether a run can be resumed from a checkpoint that is taken after the step just made.
+
+    Not while gradients are being accumulated, since a checkpoint does not hold them, and not between the last step of
+    an epoch and its validation, where Lightning cannot resume.
+    """
     made = trainer.fit_loop.epoch_loop.batch_progress.current.ready
     return not trainer.is_last_batch and made % trainer.accumulate_grad_batches == 0
 
 
 class Last(Checkpoint):
-    """The state of the run at `path`: after every epoch, and within an epoch every so many minutes or steps.
+    """The checkpoint of the run's last state: saved after every epoch, and every so many minutes or steps within one.
 
-    A `Checkpoint`, since Lightning calls these last: what it saves has the others' state of the same moment.
-    (ModelCheckpoint's own ``save_last`` saves only when the best changes, too.)
+    This is a `Checkpoint` because Lightning calls these after all other callbacks, so that it has their state after the
+    same step. (ModelCheckpoint's own ``save_last`` saves only when the best checkpoint changes.)
     """
 
     def __init__(self, path: str, minutes: float | None = None, steps: int | None = None) -> None:
@@ -66,7 +75,7 @@ class Last(Checkpoint):
         if self.steps and trainer.global_step % self.steps == 0:
             return True
         late = self.minutes is not None and time.monotonic() - self._saved > 60 * self.minutes
-        return trainer.strategy.broadcast(late)  # the clocks of several processes differ
+        return trainer.strategy.broadcast(late)  # several processes must agree
 
     def _save(self, trainer: Trainer) -> None:
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""TODO."""
+"""A check of the training data before the first step."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,17 +7,17 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 
-from zoo.callbacks.finite import finite, numbers, tensors, trouble
+from zoo.callbacks.finite import all_finite, floating_tensors, nan_or_infinity, stored_values
 from zoo.core.errors import UsageError
 
-SCALE = 1e-3, 1e3  # between these a mean square of inputs is nothing to wonder at
+SCALE = 1e-3, 1e3  # the usual range of the inputs' mean square
 
 
 class DataCheck(Callback):
-    """Before the first step look at the data as the model will see them.
+    """Check the first training batches, as the model will see them, before the first step.
 
-    Raises UsageError for NaN, infinity, and class numbers out of range; prints a line for inputs of unusual scale, and
-    for training data that come in the order of their classes.
+    Raises UsageError for NaN, infinity, and class numbers out of range. Prints a warning for inputs of unusual scale,
+    and for training data sorted by class.
     """
 
     def __init__(self, batches: int = 4) -> None:
@@ -37,14 +37,14 @@ class DataCheck(Callback):
 
 
 def checked(batches: Iterator[Any], num_classes: int | None) -> list[str]:
-    """Refuse what cannot be learned from; what is merely odd, as lines."""
+    """Raise UsageError for batches that cannot be learned from; return warnings about unusual ones, a line each."""
     squares, count, labels = 0.0, 0, []
     for index, (input, target) in enumerate(batches):
         for what, value in (("input", input), ("target", target)):
-            if not finite(value):
-                raise UsageError(f"data: the {what} of training batch {index} holds {trouble(value)}")
-        for tensor in tensors(input):
-            squares, count = squares + float(numbers(tensor).double().square().sum()), count + tensor.numel()
+            if not all_finite(value):
+                raise UsageError(f"data: the {what} of training batch {index} holds {nan_or_infinity(value)}")
+        for tensor in floating_tensors(input):
+            squares, count = squares + float(stored_values(tensor).double().square().sum()), count + tensor.numel()
         if num_classes is not None and not target.is_floating_point():
             wrong = target[(target < 0) | (target >= num_classes)]
             if len(wrong):

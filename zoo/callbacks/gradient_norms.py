@@ -1,4 +1,4 @@
-"""How long the gradient of each layer is, step by step: layers that learn nothing, and those about to explode."""
+"""The norm of each layer's gradient, step by step: it shows layers that do not learn, and gradients that explode."""
 
 from collections import defaultdict
 
@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 
 class GradientNorms(Callback):
-    """Log grad_norm/<layer>, ‖gradient of the layer's own parameters‖, and grad_norm/all, before clipping."""
+    """Log grad_norm/<layer>, the norm of the gradient by its own parameters, and grad_norm/all, before clipping."""
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         if trainer.global_step % trainer.log_every_n_steps:  # type: ignore[attr-defined]

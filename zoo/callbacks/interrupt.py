@@ -1,4 +1,4 @@
-"""TODO."""
+"""Ctrl-C: the run saves a checkpoint and ends."""
 
 import signal
 from typing import Any
@@ -10,7 +10,7 @@ from zoo.callbacks.checkpoints import resumable
 
 
 class Interrupted(Exception):
-    """The user pressed Ctrl-C; the state of the run is in the checkpoint `path`."""
+    """Raised when the user has pressed Ctrl-C and the state of the run is saved in the checkpoint `path`."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -18,16 +18,16 @@ class Interrupted(Exception):
 
 
 class Interrupt(Checkpoint):
-    """Ctrl-C ends the run after the step it is in, with a checkpoint at `path`; a second Ctrl-C ends it at once.
+    """On Ctrl-C finish the current step, save a checkpoint at `path` and end the run; on a second one end at once.
 
-    A `Checkpoint`, since Lightning calls these last: what it saves has the others' state of the same moment. It
-    waits for a step that is `resumable`.
+    The checkpoint is taken after the first step that is `resumable`. This is a `Checkpoint` because Lightning calls
+    these after all other callbacks, so that the checkpoint has their state after the same step.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.asked = False
-        self._before = signal.getsignal(signal.SIGINT)  # for an error before the fit
+        self._before = signal.getsignal(signal.SIGINT)  # where an error comes before the fit
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._before = signal.getsignal(signal.SIGINT)
@@ -52,6 +52,6 @@ class Interrupt(Checkpoint):
         self._stop_if_asked(trainer)
 
     def _stop_if_asked(self, trainer: Trainer) -> None:
-        if trainer.strategy.reduce_boolean_decision(self.asked, all=False):  # all processes, or none
+        if trainer.strategy.reduce_boolean_decision(self.asked, all=False):  # in one process: all stop
             trainer.save_checkpoint(self.path)
             raise Interrupted(self.path)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Training, validation and test on a part of the data."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from lightning import Callback, LightningModule, Trainer
 
 from zoo.core.errors import UsageError
 
-PARTS = {"fit": ("train", "val"), "test": ("test",)}  # of the data, by what a trainer is doing
+PARTS = {"fit": ("train", "val"), "test": ("test",)}  # stage of the trainer: the parts of the data it reads
 
 
 class Limit(Callback):
-    """A `fraction` of the batches of training, validation and test, but one of each at least."""
+    """Use only a `fraction` of the batches of training, validation and test, at least one of each."""
 
     def __init__(self, fraction: float) -> None:
         if not 0 < fraction <= 1:

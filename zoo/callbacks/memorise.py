@@ -1,4 +1,4 @@
-"""Runs to find out what is wrong: with a part of the data, or with a few batches to learn by heart."""
+"""A test of a model and its training: can it learn a few batches by heart?"""
 
 import math
 from itertools import islice
@@ -13,10 +13,10 @@ from zoo.data.loader import as_it_is
 
 
 class Memorise(Callback):
-    """Learn the first `batches` by heart: the run ends when the loss of each is below `loss`, or raises Failure.
+    """Train on the first `batches` alone until the loss of each is below `loss`; raise Failure if it never is.
 
-    They come in the same order, `passes` times an epoch, and nothing is in the way of knowing them: no distortions, no
-    dropout, no smoothed labels, no weight decay. What cannot learn so little by heart will not learn more.
+    The batches come in the same order, `passes` times an epoch. Distortions, dropout, label smoothing and weight decay
+    are switched off. A model that cannot learn so little by heart will not learn more.
     """
 
     def __init__(self, batches: int, passes: int, loss: float) -> None:
@@ -31,8 +31,8 @@ class Memorise(Callback):
         if stage == "fit":
             first = list(islice(data.train_dataloader(), self.batches))
             self.batches = len(first)
-            again: Any = self.passes * first  # a list is a dataset
-            data.train_dataloader = lambda: DataLoader(again, batch_size=None, collate_fn=as_it_is)
+            repeated: Any = self.passes * first  # a list is a dataset
+            data.train_dataloader = lambda: DataLoader(repeated, batch_size=None, collate_fn=as_it_is)
             for name in ("rotate", "scale", "shift"):
                 if hasattr(data, name):
                     setattr(data, name, 0)

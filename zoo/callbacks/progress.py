@@ -1,4 +1,4 @@
-"""What accompanies every training run: the progress bar, the random numbers, and Ctrl-C."""
+"""The progress bar, with loss and accuracy beside it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from rich.console import Console
 
 
 def short_names(metrics: dict[str, Any]) -> dict[str, Any]:
-    """What one wants to read beside a bar: loss and accuracy of the last step, val/loss and val/accuracy."""
+    """The metrics beside the bar: loss and accuracy of the last step, val/loss and val/accuracy."""
     return {
         name.removeprefix("train/").removesuffix("_step"): value
         for name, value in metrics.items()
@@ -27,5 +27,5 @@ class PlainProgress(TQDMProgressBar):
 
 
 def progress() -> Callback:
-    """Loss and accuracy while it learns: Rich's bar in a terminal, a plain one where the output goes elsewhere."""
+    """Rich's progress bar in a terminal, a plain one where the output goes elsewhere."""
     return RichProgress(leave=True) if Console().is_terminal else PlainProgress(refresh_rate=100, leave=True)

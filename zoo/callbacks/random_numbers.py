@@ -1,4 +1,4 @@
-"""TODO."""
+"""Random numbers that depend on the seed and the step alone, so that a resumed run repeats an unbroken one."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from zoo.core.seeding import mix
 class RandomNumbers(Callback):
     """Make the random numbers of step k (dropout, augmentation) depend on the seed, the rank and k alone.
 
-    The generators are seeded before each step's batch is fetched. So nothing that happens between two steps, not a
-    validation and not an interruption, changes what follows, and a resumed run takes the path of an unbroken one.
+    The generators are seeded before each step's batch is fetched. So neither a validation nor an interruption between
+    two steps changes the steps that follow.
     """
 
     def __init__(self, seed: int) -> None:
@@ -23,7 +23,7 @@ class RandomNumbers(Callback):
         torch.manual_seed(mix(self.seed, trainer.global_rank, step))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._reseed(trainer)  # a run resumed in mid-epoch has no on_train_epoch_start
+        self._reseed(trainer)  # a run resumed in mid-epoch skips on_train_epoch_start
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._reseed(trainer)

@@ -1,19 +1,19 @@
-"""TODO."""
+"""The configuration of a run, and its last validation, in every checkpoint."""
 
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
-from omegaconf import DictConfig
-
-from zoo.training.build import plain_values
+from omegaconf import DictConfig, OmegaConf
 
 
-class KeepConfig(Callback):
-    """Put the whole configuration into every checkpoint, as plain values, and what was measured last, so that the file
-    explains itself."""
+class SaveConfig(Callback):
+    """Put the whole configuration and the metrics of the last validation into every checkpoint, as plain values.
+
+    So a checkpoint can be evaluated, exported and resumed without any other file.
+    """
 
     def __init__(self, config: DictConfig) -> None:
-        self.config = plain_values(config)
+        self.config = OmegaConf.to_container(config, resolve=True)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The early stopping of Kipf and Welling's graph convolutional network."""
 
 from typing import Any
 
@@ -8,7 +8,10 @@ from zoo.core.errors import whole
 
 
 class StopAboveMean(Callback):
-    """End training once the monitored value is above its mean over the last `window` epochs: Kipf's early stopping."""
+    """End training once the monitored value is above its mean over the last `window` epochs.
+
+    Source: the code of Kipf and Welling, Semi-supervised classification with graph convolutional networks (2017).
+    """
 
     def __init__(self, monitor: str = "val/objective", window: int = 10) -> None:
         whole("callbacks.early_stopping.window", window, 1)

@@ -2,8 +2,8 @@
 
     W̄ = (W₁ + … + Wₙ) / n,   Wₖ the weights at the end of the k-th of those epochs.
 
-Validation, the checkpoints' ``state_dict`` and the test use W̄; training goes on from W, which a checkpoint keeps too.
-Best with a constant and rather large learning rate.
+Validation, test and the ``state_dict`` of checkpoints use W̄. Training continues from W, which a checkpoint holds as
+well. It works best with a constant, rather large learning rate.
 Source: Izmailov, Podoprikhin, Garipov, Vetrov and Wilson, Averaging weights leads to wider optima and better
 generalization (2018).
 """
@@ -17,7 +17,7 @@ from zoo.core.errors import between
 
 
 class StochasticWeightAveraging(WeightAveraging):
-    """Average over the epochs from the share `start` of the run on."""
+    """Average the weights over the epochs of a run that come after the fraction `start` of it."""
 
     def __init__(self, start: float = 0.75) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class StochasticWeightAveraging(WeightAveraging):
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
         return epoch_idx is not None and epoch_idx >= self._begin
 
-    # Before there is a mean, everything is as without it.
+    # Before the first of these epochs has ended, the weights themselves are used.
 
     def _averages(self) -> bool:
         return self._average_model is not None and int(self._average_model.n_averaged) > 0

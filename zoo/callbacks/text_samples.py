@@ -1,4 +1,4 @@
-"""TODO."""
+"""Samples of what a language model writes, epoch by epoch."""
 
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from zoo.text.sampling import generate, opening
 
-SAMPLE = 300  # characters of a sample in the log
+SAMPLE = 300  # characters in a sample
 
 
 class TextSamples(Callback):
-    """After every epoch, let the model write: to samples.txt and to TensorBoard."""
+    """After every epoch let the model write a sample, and append it to samples.txt and the TensorBoard log."""
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.is_global_zero:

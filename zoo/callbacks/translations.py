@@ -1,4 +1,4 @@
-"""TODO."""
+"""The translations of the test sentences, as a text file."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from lightning import Callback, LightningModule, Trainer
 
 
 class Translations(Callback):
-    """Write translations.txt in a test: each sentence, what it should become, and what the model makes of it."""
+    """Write translations.txt in a test: each sentence, its reference translation (=) and the model's own (>)."""
 
     def _path(self, trainer: Trainer) -> Path:
         return Path(trainer.default_root_dir) / "translations.txt"

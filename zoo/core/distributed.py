@@ -1,4 +1,8 @@
-"""TODO."""
+"""Several processes that train one model: who is the first, and values and means over all of them.
+
+Each process has a part of every batch, and all have the mean gradient. Lightning starts them (``trainer=ddp``), or
+torchrun, or Slurm: see zoo/training/processes.py.
+"""
 
 import atexit
 from typing import Any
@@ -13,19 +17,21 @@ from zoo.core.errors import UsageError
 
 @atexit.register
 def leave() -> None:
-    """End the threads of the process group before Python ends, which aborts a process where one of them still waits to
-    free a tensor. Lightning does so for NCCL only."""
+    """End the threads of the process group before Python ends.
+
+    Python aborts a process in which one of them still waits to free a tensor. Lightning ends them for NCCL only.
+    """
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes and speaks; the only one, where there is one."""
+    """Whether this process is the one that writes files and prints, which a single process always is."""
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def gathered(value: Any) -> list[Any]:
-    """The values of all processes, in their order."""
+    """The values that all processes have given, in the order of the processes."""
     if not dist.is_initialized():
         return [value]
     values = [None] * dist.get_world_size()
@@ -34,7 +40,11 @@ def gathered(value: Any) -> list[Any]:
 
 
 def joint_mean(mean: Tensor, count: Tensor) -> Tensor:
-    """A mean over the `count` numbers of this process, scaled: its mean over the processes is that of all numbers."""
+    """Scale the mean of this process's `count` numbers so that averaging over processes gives the mean of all numbers.
+
+    Data parallel training averages the gradients of the processes with equal weights, but their batches may hold
+    different numbers of tokens:  mean · count · processes / (sum of all counts).
+    """
     if not dist.is_initialized():
         return mean
     total = count.detach().to(mean.dtype).clone()
@@ -43,8 +53,11 @@ def joint_mean(mean: Tensor, count: Tensor) -> Tensor:
 
 
 def dealt(count: int, batch_size: int, rank: int, replicas: int) -> list[list[int]]:
-    """Examples 0 … count − 1 dealt out to processes: to each every example once, and to all equally many batches, as
-    they may have to meet in every one of them."""
+    """The batches of process `rank`, when examples 0 … count − 1 are dealt out to `replicas` processes.
+
+    Every example goes to one process. All processes get equally many batches, since they may have to communicate in
+    each.
+    """
     if count < replicas:
         raise UsageError(f"trainer: {replicas} processes, but only {count} examples to share")
     mine = torch.arange(rank, count, replicas)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Files that are written whole or not at all, and figures."""
 
 import os
 from contextlib import suppress
@@ -11,9 +11,11 @@ from zoo.core.errors import Failure
 
 
 def write_whole(path: Path, content: Any) -> None:
-    """Write a file whole or not at all: under another name beside it, down to the disk, then to its name in one step.
+    """Write a file whole or not at all.
 
-    Whoever is killed at any moment, or finds the disk full, leaves what was there before. Raises Failure, one line.
+    The content goes to a temporary file in the same folder, is flushed to the disk, and gets its name in one step. If
+    the process is killed at any moment, or the disk is full, the earlier file remains. Raises Failure, one line, where
+    the file cannot be written.
     """
     new = path.with_name(f".{path.name}.new")
     try:
@@ -35,6 +37,7 @@ def write_whole(path: Path, content: Any) -> None:
         os.close(folder)
 
 
-def save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Draw the figure into a file, whose ending says in which format."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120, bbox_inches="tight")

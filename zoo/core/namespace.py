@@ -1,4 +1,4 @@
-"""The switch between implementations: a package's name becomes the namespace a model is built from."""
+"""The switch between implementations: a package's name becomes the namespace that a model is built from."""
 
 from importlib import import_module
 from typing import Any
@@ -7,7 +7,7 @@ from zoo.core.errors import UsageError, did_you_mean, listing
 
 
 class Namespace:
-    """The layers of a package, ``Namespace("scratch.nn").Conv2d``, with a clear error for what it lacks."""
+    """The layers of a package, as in ``Namespace("scratch.nn").Conv2d``, with a one-line error for a missing name."""
 
     def __init__(self, package: str) -> None:
         try:

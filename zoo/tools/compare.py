@@ -14,7 +14,7 @@ from rich.table import Table
 
 from zoo.callbacks.pictures.curves import Curves, finish, panels, read_metrics
 from zoo.core.errors import UsageError
-from zoo.core.files import save
+from zoo.core.files import save_figure
 from zoo.training.build import flat
 from zoo.training.report import shown
 
@@ -125,5 +125,5 @@ def compare(folders: list[Path], out: Path) -> None:
     if figure is None:
         console.print("no learning curves, since none of them has csv/metrics.csv")
         return
-    save(figure, out)
+    save_figure(figure, out)
     console.print(f"learning curves: {out}", soft_wrap=True, highlight=False)

@@ -69,7 +69,7 @@ def contract(config: DictConfig) -> bool:
 
 def chosen(only: str | list[str] | None) -> dict[str, list[Case]]:
     """The cases of the names that config.only tells, or of all."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))  # tests/ lies beside zoo/ in a checkout, and is not installed
+    sys.path.insert(0, str(Path(__file__).parents[2]))  # tests/ lies beside zoo/ in a checkout, and is not installed
     try:
         from tests.cases import CASES
     except ImportError as error:

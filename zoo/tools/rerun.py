@@ -1,4 +1,10 @@
-"""TODO."""
+"""The training step that ended a run at NaN or infinity, once more.
+
+    python -m zoo.tools.rerun runs/…/not_finite.pt
+
+calls the model on the batch that `zoo.callbacks.finite.Finite` has saved, and prints for each layer whether its output
+is finite.
+"""
 
 import sys
 from typing import Any
@@ -7,35 +13,38 @@ import torch
 from hydra.utils import get_class
 from rich.console import Console
 
-from zoo.callbacks.finite import Seen, first, unpacked, watched
+from zoo.callbacks.finite import Outputs, first_not_finite, unpacked, watched
 from zoo.core.errors import UsageError
 from zoo.training.checkpoint import kind_of
+from zoo.training.cli import mistakes_in_one_line
 
 
-def rerun(path: str) -> Seen:
-    """Call the model of a file of `Finite` on its batch, and print what each layer gives."""
+def rerun(path: str) -> Outputs:
+    """Call the model of a file of `Finite` on its batch, and print the state of each layer's output."""
     try:
-        kept = torch.load(path, weights_only=True)
-        model: Any = get_class(kind_of(kept))(**kept["hyper_parameters"])
+        saved = torch.load(path, weights_only=True)
+        model: Any = get_class(kind_of(saved))(**saved["hyper_parameters"])
     except (OSError, KeyError, RuntimeError) as error:
         raise UsageError(f"{path}: not a file of a run that ended at NaN or infinity") from error
-    model.load_state_dict(kept["state_dict"])
+    model.load_state_dict(saved["state_dict"])
     model.log = model.log_dict = lambda *_, **__: None
-    torch.set_rng_state(kept["random"])
+    torch.set_rng_state(saved["random"])
     console = Console()
-    with torch.no_grad(), watched(model.train()) as seen:
-        loss = model.training_step(unpacked(kept["batch"]), kept["batch_idx"])
-    for name, module, _, what in seen:
+    with torch.no_grad(), watched(model.train()) as outputs:
+        loss = model.training_step(unpacked(saved["batch"]), saved["batch_idx"])
+    for name, module, _, what in outputs:
         console.print(f"{name} ({type(module).__name__}): {what or 'finite'}", highlight=False, soft_wrap=True)
-    console.print(f"loss {float(loss)}; {first(seen)}", highlight=False, soft_wrap=True)
-    return seen
+    console.print(f"loss {float(loss)}; {first_not_finite(outputs)}", highlight=False, soft_wrap=True)
+    return outputs
+
+
+def main() -> None:
+    """The command line: one argument, the file."""
+    with mistakes_in_one_line(traceback_wanted=False):
+        if len(sys.argv) != 2:
+            raise UsageError("which file? python -m zoo.tools.rerun runs/…/not_finite.pt")
+        rerun(sys.argv[1])
 
 
 if __name__ == "__main__":
-    try:
-        if len(sys.argv) != 2:
-            raise UsageError("which file? python -m zoo.guard runs/…/not_finite.pt")
-        rerun(sys.argv[1])
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    main()

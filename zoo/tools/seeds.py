@@ -1,4 +1,4 @@
-"""The same recipe under many seeds: mean and deviation of what the tests measure."""
+"""One recipe under many seeds: mean and standard deviation of the test metrics."""
 
 import csv
 import gc
@@ -9,36 +9,18 @@ import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hydra.utils import instantiate
-from lightning import seed_everything
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from zoo.core.errors import UsageError, between, whole
 from zoo.training import record
-from zoo.training.build import build_data, build_model, build_trainer
-from zoo.training.record import new_folder
+from zoo.training.build import build
+from zoo.training.check import check
+from zoo.training.run import train
 
-SPECTATORS = ("progress", "interrupt", "curves", "last")  # callbacks for someone who watches one run, or goes on
-
-
-def run(config: DictConfig) -> dict[str, float]:
-    """Train and test once, as scripts/train.py does, without logs and pictures; the test metrics."""
-    seed_everything(config.seed, verbose=False)
-    data = build_data(config)
-    model = build_model(config, data.facts)
-    model.configure_callbacks = list  # type: ignore[method-assign]  # no pictures
-    keeps_best = config.callbacks.checkpoint.monitor is not None  # else the last weights count, which are at hand
-    left_out = SPECTATORS if keeps_best else (*SPECTATORS, "checkpoint")
-    callbacks = [callback for name, callback in instantiate(config.callbacks).items() if name not in left_out]
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": keeps_best}
-    trainer = build_trainer(config, model, callbacks=callbacks, **quiet)
-    trainer.fit(model, data)
-    best = trainer.checkpoint_callback.best_model_path if keeps_best else None  # type: ignore[union-attr]
-    (metrics,) = trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True)
-    return dict(metrics)
+FOR_ONE_RUN = ("progress", "interrupt", "curves", "last")  # callbacks for someone who watches or resumes a single run
 
 
 def train_seeds(config: DictConfig) -> list[dict[str, float]]:
@@ -49,17 +31,19 @@ def train_seeds(config: DictConfig) -> list[dict[str, float]]:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
-    if "sweep" in config:
-        raise UsageError("sweep=optuna: goes with scripts/train.py alone")
+    for option in ("sweep", "tune", "ckpt_path"):
+        if config.get(option) is not None:
+            value = "optuna" if option == "sweep" else config[option]
+            raise UsageError(f"{option}={value}: goes with scripts/train.py alone")
     whole("seeds", config.seeds, 1)
+    check(config)
     between("seed", config.seed, 0, 2**32 - config.seeds)
-    whole("trainer.max_epochs", config.trainer.max_epochs, 1)
-    data = build_data(config)
-    build_model(config, data.facts).check(data)  # whatever is wrong is told here
-    folder = new_folder(config)
+    build(config)  # raises UsageError for whatever else is wrong
+    folder = record.new_folder(config)
     first, started = config.seed, time.perf_counter()
     config.paths.run = str(folder)
-    record.begin(config, folder)
+    record.begin(config)
+    one_run = for_one_seed(config)
     results: list[dict[str, float]] = []
     console = Console()
     columns = (
@@ -69,12 +53,14 @@ def train_seeds(config: DictConfig) -> list[dict[str, float]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[shown]}"),
     )
-    with Progress(TextColumn(config.name), *columns, console=console) as bar, TemporaryDirectory() as scrap:
+    with Progress(TextColumn(config.name), *columns, console=console) as bar, TemporaryDirectory() as scratch_folder:
         task = bar.add_task("seeds", total=config.seeds, shown="")
         for seed in range(first, first + config.seeds):
-            config.seed, config.paths.run = seed, f"{scrap}/{seed}"
-            results.append({"seed": seed, **run(config)})
-            gc.collect()  # a trainer and its model are a cycle, and hold a whole data set
+            one_run.seed, one_run.paths.run = seed, f"{scratch_folder}/{seed}"
+            metrics = train(one_run, recorded=False)
+            tested = {name: value for name, value in metrics.items() if name.startswith("test/")}
+            results.append({"seed": seed, **tested})
+            gc.collect()  # trainer and model refer to each other, and hold a whole data set
             write(folder / "seeds.csv", results)
             bar.update(task, advance=1, shown=", ".join(f"{name} {text}" for name, text in summary(results).items()))
     seconds = (time.perf_counter() - started) / config.seeds
@@ -88,7 +74,25 @@ def train_seeds(config: DictConfig) -> list[dict[str, float]]:
     return results
 
 
+def for_one_seed(config: DictConfig) -> DictConfig:
+    """The configuration for one of the runs: without loggers, progress bar, and the callbacks FOR_ONE_RUN.
+
+    Without a monitored quantity the last weights count, and no checkpoint is needed.
+    """
+    config = config.copy()
+    checkpoint = config.callbacks.get("checkpoint")
+    keeps_best = checkpoint is not None and checkpoint.monitor is not None
+    with open_dict(config):
+        for name in FOR_ONE_RUN if keeps_best else (*FOR_ONE_RUN, "checkpoint"):
+            config.callbacks[name] = None
+        config.logger = {}
+        config.trainer.enable_progress_bar = False
+        config.trainer.enable_checkpointing = keeps_best
+    return config
+
+
 def write(path: Path, results: list[dict[str, float]]) -> None:
+    """Write the metrics as a CSV file, a row for each seed."""
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, results[0])
         writer.writeheader()
@@ -96,7 +100,7 @@ def write(path: Path, results: list[dict[str, float]]) -> None:
 
 
 def summary(results: list[dict[str, float]]) -> dict[str, str]:
-    """Mean ± sample standard deviation of every metric, accuracies in per cent."""
+    """Mean ± sample standard deviation of every metric as a text, accuracies in per cent."""
     shown = {}
     for name in results[0]:
         if name != "seed":

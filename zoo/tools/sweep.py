@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.core.errors import UsageError, one_of, whole
-from zoo.core.files import save
+from zoo.core.files import save_figure
 from zoo.core.seeding import mix
 from zoo.training import record
 from zoo.training.cli import CONF
@@ -101,7 +101,7 @@ def opened(config: DictConfig, folder: Path, words: list[str]) -> optuna.Study:
     log = folder / "study.log"
     if not log.exists():
         config.paths.run = str(folder)
-        record.begin(config, folder)
+        record.begin(config)
     storage = JournalStorage(JournalFileBackend(str(log)))
     study = optuna.create_study(
         storage=storage, study_name="sweep", direction=config.sweep.direction, load_if_exists=True
@@ -156,7 +156,7 @@ def write(done: list[FrozenTrial], metric: str, folder: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["trial", metric, *done[0].params])
         writer.writerows([trial.number, trial.value, *trial.params.values()] for trial in done)
-    save(picture(done, metric), folder / "sweep.png")
+    save_figure(picture(done, metric), folder / "sweep.png")
 
 
 def picture(done: list[FrozenTrial], metric: str) -> Figure:

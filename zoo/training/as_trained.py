@@ -1,4 +1,4 @@
-"""TODO."""
+"""A checkpoint with the data and the model that it was trained with, as eval.py and export.py begin."""
 
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,18 @@ from zoo.training.checkpoint import asked_for, kind_of, refuse_difference, untra
 
 
 def offer_as_trained(words: list[str]) -> None:
-    """Make the data and the model of the checkpoint in ckpt=… choices of their groups, under the name `as_trained`."""
+    """Offer Hydra the data and the model of the checkpoint in ckpt=…, as the choice `as_trained` of their groups."""
     for word in words:
         if word.startswith("ckpt="):
             config = asked_for(word.removeprefix("ckpt=").strip("'\""))[1]["config"]
             home = config.get("paths", {}).get("data_dir", "")
-            data = config["data"] if Path(home).exists() else moved(config["data"], home)
+            data = config["data"] if Path(home).exists() else relocated(config["data"], home)
             ConfigStore.instance().store(group="data", name="as_trained", node=data)
             ConfigStore.instance().store(group="model", name="as_trained", node=config["model"])
 
 
-def moved(data: dict[str, Any], home: str) -> dict[str, Any]:
-    """The same data with files that lay in `home`, on another machine perhaps, in this one's folder."""
+def relocated(data: dict[str, Any], home: str) -> dict[str, Any]:
+    """The configuration of data whose files were in the folder `home`, perhaps on another machine, with this one's."""
     return {
         key: "${paths.data_dir}" + value.removeprefix(home) if f"{value}/".startswith(f"{home}/") else value
         for key, value in data.items()
@@ -32,8 +32,10 @@ def moved(data: dict[str, Any], home: str) -> dict[str, Any]:
 
 
 def rebuilt(config: DictConfig) -> tuple[Path, dict[str, Any], Any, LightningModule]:
-    """The checkpoint, where it lies and what it holds, its data, and its model without its weights, all with what the
-    configuration changes. Raises UsageError where they do not go together."""
+    """The checkpoint of config.ckpt: its path and content, its data, and its model without the weights.
+
+    Data and model have the changes that the configuration asks for. Raises UsageError where these do not go together.
+    """
     path, checkpoint = asked_for(config.ckpt)
     kind, trained = config.model._target_, checkpoint["config"]["model"]
     if kind != kind_of(checkpoint):

@@ -1,4 +1,11 @@
-"""Checkpoints, which explain themselves: the configuration and the hyper-parameters are in them, as plain values."""
+"""A checkpoint file: written whole, found, read, and turned into a model.
+
+A checkpoint is complete: it holds the configuration and the hyper-parameters as plain values beside the weights and the
+state of the training. Classes are stored as names, such as zoo.lenet.LeNet for a model, or Best for a callback's state;
+these names must stay, or checkpoints that people have can no longer be read (tests/zoo/training/test_checkpoint.py).
+
+When checkpoints are saved is in zoo/callbacks/checkpoints.py.
+"""
 
 import io
 import reprlib
@@ -14,18 +21,8 @@ from zoo.core.errors import UsageError
 from zoo.core.files import write_whole
 
 
-def refuse_difference(checkpoint: str, before: dict[str, Any], asked: dict[str, Any]) -> None:
-    """Name the first option with another value now than in the training of a checkpoint."""
-    for name in {**before, **asked}:
-        if before.get(name) != asked.get(name):
-            was, now = (  # shortened: a vocabulary is long
-                f"{name}={reprlib.repr(values[name])}" if name in values else f"no {name}" for values in (before, asked)
-            )
-            raise UsageError(f"{checkpoint}: was trained with {was}, but {now} was asked for")
-
-
 class WholeFiles(TorchCheckpointIO):
-    """Lightning's way to the disk, through `write_whole`."""
+    """Lightning's plug-in for checkpoint files, which writes them by `write_whole`."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         content = io.BytesIO()  # a full disk in the middle of torch.save would be an unreadable error
@@ -33,9 +30,19 @@ class WholeFiles(TorchCheckpointIO):
         write_whole(Path(path), content.getbuffer())
 
 
+# Find and read.
+
+
 def located(key: str, path: str, runs: Path | None = None, names: tuple[str, ...] = ("last.ckpt",)) -> Path:
-    """The checkpoint that is meant: a file, or the folder of a run, whose checkpoint of the first of these names it is;
-    "last": that of the newest run in the folder `runs`. A UsageError, one line, where there is none."""
+    """The checkpoint file that a user means by `path`.
+
+    Args:
+        key: the option, for the message. path: a file; the folder of a run, for the first of `names` in its
+        checkpoints; or "last", for that of the newest
+            run in the folder `runs`.
+
+    Raises UsageError, one line, where there is none.
+    """
     folder = Path(path) / "checkpoints"
     if path == "last" and runs is not None:
         found = sorted(runs.glob(f"*/checkpoints/{names[0]}"), key=lambda file: file.stat().st_mtime)
@@ -51,7 +58,7 @@ def located(key: str, path: str, runs: Path | None = None, names: tuple[str, ...
 
 
 def read(key: str, path: str) -> dict[str, Any]:
-    """The content of a checkpoint; a UsageError, one line that begins with key=path, where it cannot be had."""
+    """The content of a checkpoint. Raises UsageError, one line that begins with key=path, where it cannot be read."""
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         kind_of(checkpoint), checkpoint["hyper_parameters"], checkpoint["state_dict"]
@@ -63,7 +70,7 @@ def read(key: str, path: str) -> dict[str, Any]:
 
 
 def asked_for(path: str | None, what: str = "a run") -> tuple[Path, dict[str, Any]]:
-    """The checkpoint that ckpt=path means, and its content: a file, or the folder of a run, of which it is the best, or
+    """The checkpoint that ckpt=path means, a file or the folder of a run, and its content. Of a run it is the best, or
     where there is none the last."""
     if path is None:
         raise UsageError(f"ckpt: which checkpoint? runs/…/checkpoints/best.ckpt of {what}")
@@ -76,9 +83,24 @@ def kind_of(checkpoint: dict[str, Any]) -> str:
     return checkpoint["config"]["model"]["_target_"]
 
 
+def refuse_difference(checkpoint: str, before: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Raise UsageError with the first option whose value is not the one that a checkpoint was trained with."""
+    for name in {**before, **asked}:
+        if before.get(name) != asked.get(name):
+            was, now = (  # shortened: a vocabulary is long
+                f"{name}={reprlib.repr(values[name])}" if name in values else f"no {name}" for values in (before, asked)
+            )
+            raise UsageError(f"{checkpoint}: was trained with {was}, but {now} was asked for")
+
+
+# The model.
+
+
 def untrained_model(checkpoint: dict[str, Any], **options: Any) -> LightningModule:
-    """The model that a checkpoint has the weights of, with other options than in training, if given. Raises UsageError
-    where the weights do not fit it."""
+    """The model of a checkpoint, without its weights, with `options` in place of those of the training.
+
+    Raises UsageError where the weights do not fit it.
+    """
     model = get_class(kind_of(checkpoint))(**{**checkpoint["hyper_parameters"], **options})
     here, there = (
         {name: tuple(value.shape) for name, value in state.items()}
@@ -92,7 +114,7 @@ def untrained_model(checkpoint: dict[str, Any], **options: Any) -> LightningModu
 
 
 def with_weights(model: LightningModule, checkpoint: dict[str, Any]) -> LightningModule:
-    """The model with the weights of a checkpoint, in the precision that they have, to predict with."""
+    """The model with the weights of a checkpoint, in their precision and in evaluation mode."""
     weights = checkpoint["state_dict"]
     first = next(name for name, _ in model.named_parameters())
     model.to(weights[first].dtype).load_state_dict(weights)
@@ -100,5 +122,9 @@ def with_weights(model: LightningModule, checkpoint: dict[str, Any]) -> Lightnin
 
 
 def trained_model(checkpoint: dict[str, Any], layers: str | None = None) -> LightningModule:
-    """The model of a checkpoint, to predict with; from other `layers` than it was trained with, if given."""
+    """The model of a checkpoint, with its weights, in evaluation mode.
+
+    Args:
+        layers: the package that its layers come from; None for the one that it was trained with.
+    """
     return with_weights(untrained_model(checkpoint, **({} if layers is None else {"layers": layers})), checkpoint)

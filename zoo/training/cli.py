@@ -1,6 +1,7 @@
-"""The frame of every script: Hydra's command line, with mistakes told in one line.
+"""The frame of every script: Hydra's command line, and mistakes that end in one line.
 
-Imports nothing heavy, so that ``--help`` answers at once.
+`mistakes_in_one_line` is where a UsageError becomes a line on standard error and exit status 2, and a Failure a line
+and status 1. This file imports nothing heavy, so that ``--help`` answers at once.
 """
 
 import errno
@@ -21,22 +22,25 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from zoo.core.errors import Failure, UsageError, did_you_mean, listing
 
-FULL = (errno.ENOSPC, errno.EDQUOT)  # no room on the disk, whoever wanted it
+FULL = (errno.ENOSPC, errno.EDQUOT)  # errors of a full disk
 
 
-CONF = Path(__file__).parents[1] / "conf"
+CONF = Path(__file__).parents[2] / "conf"
 
 
 def command(
     task: Callable[[DictConfig], Any], config: str, prepare: Callable[[list[str]], None] = lambda words: None
 ) -> None:
-    """Compose conf/<config>.yaml with the words of the command line, for which `prepare` may offer more choices, and
-    call `task` with it.
+    """Compose conf/<config>.yaml with the words of the command line, and call `task` with it.
 
-    A mistake of the user's ends in one line on standard error and exit status 2; the environment variable
+    Args:
+        prepare: called with the words before, to offer Hydra more choices.
+
+    A mistake of the user's ends in one line on standard error and exit status 2. The environment variable
     HYDRA_FULL_ERROR=1 asks for the traceback instead.
     """
-    # Processes that this one starts inherit HYDRA_FULL_ERROR as it is below, and HANDGRAD_TRACEBACK as the user had it.
+    # Below, HYDRA_FULL_ERROR is always 1, for the processes started from here, too; HANDGRAD_TRACEBACK tells them what
+    # the user had asked for.
     wish = os.environ.get("HANDGRAD_TRACEBACK") or os.environ.get("HYDRA_FULL_ERROR", "0")
     traceback_wanted = wish == "1"
     sys.path.insert(0, os.getcwd())  # where a user's own package may lie
@@ -44,11 +48,11 @@ def command(
     offer_packages(sys.argv[1:])
 
     def guarded(cfg: DictConfig) -> None:
-        with mistakes_in_one_line(traceback_wanted):  # here too, or Hydra adds lines of its own
+        with mistakes_in_one_line(traceback_wanted):  # inside of Hydra, too, which would add lines of its own
             task(cfg)
 
     os.environ["HANDGRAD_TRACEBACK"] = wish
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then passes exceptions on as they are, and their form is ours
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra passes exceptions on unchanged
     try:
         with mistakes_in_one_line(traceback_wanted):
             prepare(sys.argv[1:])
@@ -61,6 +65,11 @@ def command(
 
 @contextmanager
 def mistakes_in_one_line(traceback_wanted: bool) -> Iterator[None]:
+    """End the process where a mistake or failure is raised inside: one line on standard error, exit status 2 or 1.
+
+    A wrong value (UsageError, or an error of Hydra's) has status 2, a Failure and a full disk status 1. Other errors
+    pass with their traceback; so do all where it is wanted.
+    """
     try:
         yield
     except (UsageError, HydraException, OmegaConfBaseException) as error:
@@ -76,10 +85,10 @@ def mistakes_in_one_line(traceback_wanted: bool) -> Iterator[None]:
 
 
 def offer_packages(words: list[str]) -> None:
-    """Make ``impl=their.package`` a choice of the group impl, for any package that can be imported.
+    """Offer Hydra every importable package as a choice of the group impl: ``impl=their.package``.
 
-    Layers come from their.package.nn and optimizers from their.package.optim, as in scratch; a package without
-    these parts is itself the namespace of layers, and the optimizers are torch's.
+    Layers come from their.package.nn and optimizers from their.package.optim, as in scratch. Where there is no such
+    subpackage, layers come from their.package itself, and optimizers from torch.optim.
     """
     for word in words:
         group, _, package = word.partition("=")
@@ -92,16 +101,18 @@ def offer_packages(words: list[str]) -> None:
 
 
 def offer_checkpoint(words: list[str]) -> None:
-    """Make what the checkpoint of ckpt=… was trained with choices of their groups, data=as_trained and the like."""
-    if any(word.startswith("ckpt=") for word in words):  # else there is nothing heavy to import
+    """Offer Hydra the data and the model of the checkpoint ckpt=… as choices: data=as_trained, model=as_trained."""
+    if any(word.startswith("ckpt=") for word in words):  # only then import what reads it
         from zoo.training.as_trained import offer_as_trained
 
         offer_as_trained(words)
 
 
 def quoted(word: str, key: str) -> str:
-    """key=… in Hydra's quotation marks, so that it may contain anything: a comma, a colon, a number, a new line. Other
-    words stay as they are."""
+    """The word key=… with its value in Hydra's quotation marks, so that it may contain any character, such as a comma.
+
+    Other words stay as they are.
+    """
     name, _, text = word.partition("=")
     if name != key or text == "null":
         return word
@@ -110,6 +121,7 @@ def quoted(word: str, key: str) -> str:
 
 
 def importable(package: str) -> bool:
+    """Whether there is a package of this name."""
     try:
         return find_spec(package) is not None
     except (ImportError, ValueError):
@@ -117,7 +129,7 @@ def importable(package: str) -> bool:
 
 
 def explain(error: BaseException) -> str:
-    """One line that names the wrong value and the legal ones."""
+    """The line for a mistake, which names the wrong value and the legal ones."""
     cause = error.__cause__
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = error.missing_cfg_file.rpartition("/")
@@ -141,4 +153,5 @@ def explain(error: BaseException) -> str:
 
 
 def one_line(error: BaseException) -> str:
+    """The message of an error without its line breaks, or its class where there is none."""
     return " ".join(str(error).split()) or type(error).__name__

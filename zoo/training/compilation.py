@@ -10,8 +10,10 @@ from zoo.core.errors import one_of
 
 
 def parts(model: Module) -> Iterator[Module]:
-    """What is compiled, each by itself: the layers that a Lightning module is made of, but neither the module, whose
-    steps are Python for a reason, nor its metrics."""
+    """The parts that are compiled, each by itself: the layers of a Lightning module.
+
+    Neither the module itself, whose steps log and so cannot be traced, nor its metrics are compiled.
+    """
     for child in model.children():
         if isinstance(child, ModuleList):
             yield from child
@@ -20,7 +22,12 @@ def parts(model: Module) -> Iterator[Module]:
 
 
 def compile_network(model: Module, backend: bool | str, fullgraph: bool = False) -> None:
-    """Compile in place; names of weights stay as they are. `backend` true is inductor, false none."""
+    """Compile the parts of a model in place, which leaves the names of its weights as they are.
+
+    Args:
+        backend: the name of a backend of torch.compile; True for inductor, False for none.
+        fullgraph: raise an error where a part cannot be compiled as one graph.
+    """
     if backend is False:
         return
     name = "inductor" if backend is True else backend

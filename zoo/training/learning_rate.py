@@ -1,9 +1,9 @@
-"""The learning-rate range test: which step size to begin with.
+"""tune=lr: the largest learning rate with which the loss settles.
 
-Large ones first. With each learning rate training begins anew from the same weights and makes a few steps; where the
-loss explodes or jumps about, the rate was too large, and the next is smaller. The first with which the loss falls and
-settles is the one to take; a few more are tried, to see in the picture what it would have cost to be too careful.
-The other way round, rising until the loss explodes: Smith, Cyclical learning rates for training neural networks (2017).
+The rates are tried from large to small, each for a few steps from the same initial weights. Where the loss explodes or
+jumps about, the rate is too large. The first rate with which the loss falls and settles is suggested. A few smaller
+ones are tried as well, so that the picture shows what they would have cost. The usual range test raises the rate during
+one training until the loss explodes: Smith, Cyclical learning rates for training neural networks (2017).
 """
 
 import math
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
 from lightning import Callback, LightningModule, Trainer
 from matplotlib.figure import Figure
+from omegaconf import DictConfig
 from rich.console import Console
 
 from zoo.callbacks.random_numbers import RandomNumbers
 from zoo.core.errors import UsageError, at_least, whole
-from zoo.core.files import save
-from zoo.training.processes import is_parallel
+from zoo.core.files import save_figure
+from zoo.training.build import instantiated
 
 
 @dataclass
@@ -31,7 +31,11 @@ class Trial:
 
     @property
     def settled(self) -> bool:
-        """Whether the loss has fallen, and its last steps are no higher, and no wilder, than those in the middle."""
+        """Whether the loss has fallen and is still falling or steady.
+
+        The largest loss in the last quarter of the steps is below the first loss and the mean of the first quarter, and
+        the mean of the last quarter at most 1.1 of that of the third.
+        """
         quarter = max(1, len(self.losses) // 4)
         if not all(map(math.isfinite, self.losses)) or len(self.losses) < 4:
             return False
@@ -40,13 +44,16 @@ class Trial:
 
     @property
     def final(self) -> float:
+        """The mean loss of the last quarter of the steps."""
         quarter = max(1, len(self.losses) // 4)
         return sum(self.losses[-quarter:]) / quarter
 
 
 class RangeTest(Callback):
-    """Training step by training step: `steps` with each learning rate, from `largest` down by `factor`, until the loss
-    settles, and `more` after that, but never below `smallest`."""
+    """Train for `steps` steps with each learning rate, from `largest` down by `factor`.
+
+    Ends after the first rate with which the loss settles and `more` smaller ones, or at `smallest`.
+    """
 
     def __init__(self, largest: float, smallest: float, factor: float, steps: int, more: int = 3) -> None:
         at_least("tuning.smallest", smallest, 0)
@@ -89,7 +96,7 @@ class RangeTest(Callback):
 
 
 def picture(test: RangeTest) -> Figure:
-    """The loss of each step with each rate, and where it ends over the rate."""
+    """Two panels: the loss over the steps for each rate, and the final loss over the rate."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     steps, ends = figure.subplots(1, 2)
     for trial in test.trials:
@@ -107,24 +114,21 @@ def picture(test: RangeTest) -> Figure:
     return figure
 
 
-def find_rate(config: Any, model: Any, data: Any, folder: Path) -> dict[str, float]:
-    """Run the test on the configured trainer, draw it, and print the suggestion."""
-    if is_parallel(config):
-        raise UsageError("tune=lr: needs one process; take trainer=cpu or trainer=gpu")
+def find_rate(config: DictConfig, model: Any, data: Any) -> dict[str, float]:
+    """Search with these data and this model; draw pictures/learning_rate.png, print and return the rate."""
     test = RangeTest(**config.tuning)
-    trainer: Trainer = instantiate(
+    trainer: Trainer = instantiated(
         config.trainer,
         callbacks=[RandomNumbers(config.seed), test],
         logger=False,
         enable_checkpointing=False,
         max_epochs=-1,
         limit_val_batches=0,
-        _convert_="all",
     )
-    model._scheduler = None  # the rate is set here
+    model._scheduler = None  # `RangeTest` sets the rate
     trainer.fit(model, data)
-    path = folder / "pictures" / "learning_rate.png"
-    save(picture(test), path)
+    path = Path(config.paths.run) / "pictures" / "learning_rate.png"
+    save_figure(picture(test), path)
     if test.suggestion is None:
         raise UsageError(
             f"tune=lr: the loss settles with no learning rate from {test.largest:g} down to "

@@ -1,4 +1,4 @@
-"""What a run writes down about itself, so that it can be repeated."""
+"""The folder of a run, and the records in it by which the run can be repeated."""
 
 import json
 import os
@@ -16,9 +16,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from zoo.core.errors import UsageError
 
+ROOT = Path(__file__).parents[2]
+
 
 def new_folder(config: DictConfig) -> Path:
-    """A name for the run's folder that no other run has; the folder itself is made when the run begins."""
+    """The path of the run's folder: paths.run, or a new one named after the time. `begin` makes the folder."""
     if not OmegaConf.is_missing(config.paths, "run"):
         return Path(str(config.paths.run))
     parent, now = Path(config.paths.runs) / config.name, time.strftime("%Y-%m-%d_%H-%M-%S")
@@ -26,12 +28,13 @@ def new_folder(config: DictConfig) -> Path:
     return next(parent / name for name in names if not (parent / name).exists())
 
 
-ROOT = Path(__file__).parents[1]
+def begin(config: DictConfig) -> None:
+    """Make the run's folder, with the records of what is run.
 
-
-def begin(config: DictConfig, folder: Path) -> None:
-    """Make the run's folder with config.yaml (resolved), command.txt, record.json (seed, versions, commit, machine)
-    and, where the working tree differs from that commit, changes.patch."""
+    config.yaml, the resolved configuration; command.txt; record.json: seed, versions, commit, machine; and where the
+    working tree differs from that commit, changes.patch.
+    """
+    folder = Path(config.paths.run)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError) as error:
@@ -56,24 +59,27 @@ def begin(config: DictConfig, folder: Path) -> None:
         (folder / "changes.patch").write_bytes(patch)
 
 
-def end(metrics: dict[str, float], folder: Path) -> None:
-    """What came out: metrics.json."""
-    write(metrics, folder / "metrics.json")
+def end(config: DictConfig, metrics: dict[str, float]) -> None:
+    """Write the metrics of the run to metrics.json."""
+    write(metrics, Path(config.paths.run) / "metrics.json")
 
 
 def write(content: Any, path: Path) -> None:
+    """Write JSON."""
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def versions() -> dict[str, str]:
-    """Every installed package."""
+    """Every installed package and its version."""
     found = {package.metadata["Name"]: package.version for package in distributions()}
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
 def state_of_the_code() -> tuple[str | None, list[str], bytes]:
-    """The commit, the files that differ from it, and how; None and nothing where there is no git, or no repository of
-    this program's own."""
+    """The commit, the files that differ from it, and the differences as a patch.
+
+    None and empty where there is no git, or where the program does not lie in a repository of its own.
+    """
     if git("rev-parse", "--show-toplevel").strip() != os.fsencode(ROOT.resolve()):
         return None, [], b""
     changed = git("status", "--porcelain").decode(errors="replace").splitlines()
@@ -81,7 +87,7 @@ def state_of_the_code() -> tuple[str | None, list[str], bytes]:
 
 
 def git(*words: str) -> bytes:
-    """What git answers here; nothing where it fails or is not installed."""
+    """The output of git in the program's folder; empty where it fails or is not installed."""
     try:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):

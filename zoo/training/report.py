@@ -1,4 +1,4 @@
-"""TODO."""
+"""The table at the end of a run, and what is in its folder."""
 
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,15 @@ from zoo.core.errors import listing
 
 
 def shown(metric: str, value: float) -> str:
+    """The value as a text: accuracies in per cent, others to four digits."""
     return f"{value:.2%}" if metric.endswith(("accuracy", "exact_match")) else f"{value:.4g}"
 
 
 def report(console: Console, title: str, metrics: Any, model: LightningModule, folder: Path | None) -> None:
-    """The table at the end of a run, what its metric measures, and what lies where in the folder, if there is one."""
+    """Print the metrics as a table, and what each file in the run's folder is, if there is one.
+
+    Below the table stands ``model.signature``, the exact definition of a metric, where the model has one.
+    """
     table = Table(title=title, caption=getattr(model, "signature", None))
     table.add_column("metric")
     table.add_column("value", justify="right")
@@ -32,10 +36,10 @@ def report(console: Console, title: str, metrics: Any, model: LightningModule, f
         "metrics.json": "the numbers of the table above",
         "config.yaml": "the resolved configuration, and command.txt, the command",
         "record.json": "seed, versions, commit",
-        "fit-profile.txt": "where the time went; test-profile.txt: in the test",
+        "fit-profile.txt": "where the time of training went; test-profile.txt: that of the test",
         "pictures": listing(sorted(path.name for path in (folder / "pictures").glob("*.png"))),
         "samples.txt": "what the model wrote after each epoch",
-        "translations.txt": "the test sentences: source, = reference, > what the model made of it",
+        "translations.txt": "the test sentences: source, = reference, > the model's translation",
     }.items():
         if (folder / part).exists():
             console.print(f"  {part:16} {what}", soft_wrap=True, highlight=False)

@@ -1,4 +1,4 @@
-"""The picture of where a model looks while it translates a sentence."""
+"""The weights of a translation model's attention while it translates one sentence."""
 
 import math
 from pathlib import Path
@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import Module
 
-from zoo.core.files import save
+from zoo.core.files import save_figure
 from zoo.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
-TOKENS = 14  # the length of sentence that is looked for
+TOKENS = 14  # the preferred length of the sentence
 
 
 def probabilities(query: Tensor, key: Tensor, causal: bool) -> Tensor:
@@ -25,22 +25,22 @@ def probabilities(query: Tensor, key: Tensor, causal: bool) -> Tensor:
 
 
 @torch.no_grad()
-def looks(model: Any, source: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """The probabilities (H, rows, columns) of a Transformer's last layer's three attentions, source (1, S), target
-    (1, T)."""
+def attention_weights(model: Any, source: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """The probabilities (H, rows, columns) of the three attentions in a Transformer's last layers, for source tokens
+    (1, S) and target tokens (1, T)."""
     attentions = {
         "encoder": model.encoder[-1].attention,
         "decoder": model.decoder[-1].self_attention,
         "decoder to encoder": model.decoder[-1].cross_attention,
     }
-    found = {}
+    weights = {}
 
-    def look(name: str, module: Module, inputs: tuple[Any, ...]) -> None:
+    def record(name: str, module: Module, inputs: tuple[Any, ...]) -> None:
         query, key, _, _, causal = inputs
-        found[name] = probabilities(query, key, causal).cpu()
+        weights[name] = probabilities(query, key, causal).cpu()
 
     hooks = [
-        residual.f.attention.register_forward_pre_hook(lambda *call, name=name: look(name, *call))
+        residual.f.attention.register_forward_pre_hook(lambda *call, name=name: record(name, *call))
         for name, residual in attentions.items()
     ]
     try:
@@ -48,32 +48,35 @@ def looks(model: Any, source: Tensor, target: Tensor) -> dict[str, Tensor]:
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return weights
 
 
 def written(vocabulary: Vocabulary, ids: list[int]) -> list[str]:
+    """The tokens as labels of an axis, a space as ␣."""
     return [token.strip(" ▁") or "␣" for token in vocabulary.tokens(ids)]
 
 
-def attention_maps(title: str, found: dict[str, Tensor], source: list[str], read: list[str], said: list[str]) -> Figure:
-    """A row of panels for each attention, a panel for each head: in each row of it a token, and where it looks.
+def attention_maps(
+    title: str, weights: dict[str, Tensor], source: list[str], read: list[str], predicted: list[str]
+) -> Figure:
+    """A row of panels for each attention and a panel for each head, whose rows are the weights of one token.
 
-    Rows of the decoder are named after the token it is about to say, columns after those it has read. Shades are of
-    the probabilities' roots, so that small ones are seen.
+    Rows of the decoder are labelled with the token that is predicted, `predicted`, columns with those it has `read`.
+    Shades show the square roots of the probabilities, so that small ones can be seen.
     """
-    every = {"encoder": (source, source), "decoder": (said, read), "decoder to encoder": (said, source)}
-    labels = {name: every[name] for name in found}
-    heads = len(found["decoder to encoder"])
+    every = {"encoder": (source, source), "decoder": (predicted, read), "decoder to encoder": (predicted, source)}
+    labels = {name: every[name] for name in weights}
+    heads = len(weights["decoder to encoder"])
     size = 0.17
     heights = [size * len(rows) for rows, _ in labels.values()]
-    width = size * max(len(source), len(said))
+    width = size * max(len(source), len(predicted))
     figure = Figure(figsize=(heads * (width + 0.3) + 1.5, sum(heights) + 4), layout="constrained")
     figure.suptitle(title)
     grid = figure.add_gridspec(len(labels), heads, height_ratios=heights)
     for place, (name, (rows, columns)) in enumerate(labels.items()):
         for head in range(heads):
             axes = figure.add_subplot(grid[place, head])
-            axes.imshow(found[name][head].sqrt(), cmap="magma", vmin=0, vmax=1, aspect="auto")
+            axes.imshow(weights[name][head].sqrt(), cmap="magma", vmin=0, vmax=1, aspect="auto")
             axes.set_title(f"{name}, head {head + 1}", fontsize=9)
             axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=7)
             axes.set_yticks(range(len(rows)), rows if head == 0 else [""] * len(rows), fontsize=7)
@@ -82,9 +85,9 @@ def attention_maps(title: str, found: dict[str, Tensor], source: list[str], read
 
 
 class AttentionPicture(Callback):
-    """Draw attention.png after a test: a sentence of it, of about TOKENS tokens, and what the model makes of it.
+    """Draw attention.png after a test, for a test sentence of about TOKENS tokens and the model's translation.
 
-    ``model.looks(source, target)`` says where it looks, as `looks` does.
+    The weights come from ``model.attention_weights(source, target)``: name of the attention -> (H, rows, columns).
     """
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -105,15 +108,15 @@ class AttentionPicture(Callback):
         model: Any = pl_module
         source = self._source[None]
         with torch.no_grad():
-            said = model.found(model.encode(source))[0].tolist()
-        said = said[: said.index(EOS) + 1] if EOS in said else said
-        read = [BOS, *said[:-1]]
-        found = model.looks(source, torch.tensor([read], device=source.device))
-        texts = (model.source_vocabulary.decode(source[0].tolist()), model.target_vocabulary.decode(said))
+            predicted = model.best_tokens(model.encode(source))[0].tolist()
+        predicted = predicted[: predicted.index(EOS) + 1] if EOS in predicted else predicted
+        read = [BOS, *predicted[:-1]]
+        weights = model.attention_weights(source, torch.tensor([read], device=source.device))
+        texts = (model.source_vocabulary.decode(source[0].tolist()), model.target_vocabulary.decode(predicted))
         names = (
             written(model.source_vocabulary, source[0].tolist()),
             written(model.target_vocabulary, read),
-            written(model.target_vocabulary, said),
+            written(model.target_vocabulary, predicted),
         )
-        figure = attention_maps(" → ".join(texts), found, *names)
-        save(figure, Path(trainer.default_root_dir) / "pictures/attention.png")
+        figure = attention_maps(" → ".join(texts), weights, *names)
+        save_figure(figure, Path(trainer.default_root_dir) / "pictures/attention.png")

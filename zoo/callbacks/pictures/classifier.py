@@ -1,4 +1,4 @@
-"""The pictures of a run: learning curves, confusion matrix, the worst mistakes."""
+"""Pictures of what a classifier gets wrong: the confusion matrix, and the worst mistakes."""
 
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,14 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from zoo.core.distributed import gathered
-from zoo.core.files import save
+from zoo.core.files import save_figure
 
 
 def confusion_matrix(target: Tensor, predicted: Tensor, classes: tuple[str, ...]) -> Figure:
-    """Rows: the true class; columns: what was said; shade: the share of the row, right ones pale, wrong ones seen."""
+    """The counts for each true class (rows) and predicted class (columns), shaded by their share of the row.
+
+    The counts of mistakes are printed in red.
+    """
     counts = multiclass_confusion_matrix(predicted, target, len(classes))
     figure = Figure(figsize=(1.5 + 0.55 * len(classes), 1.5 + 0.5 * len(classes)), layout="constrained")
     axes = figure.add_subplot()
@@ -34,7 +37,10 @@ def confusion_matrix(target: Tensor, predicted: Tensor, classes: tuple[str, ...]
 def worst_mistakes(
     pictures: Tensor, logits: Tensor, target: Tensor, classes: tuple[str, ...], most: int = 25
 ) -> Figure:
-    """The wrongly classified pictures (N, C, S, S) with the largest loss, worst first: true class → said class."""
+    """The `most` wrongly classified pictures (N, C, S, S) with the largest loss, the worst first.
+
+    Above each stand the true and the predicted class, and the probability of the true one.
+    """
     surprise = logits.logsumexp(1) - logits.gather(1, target[:, None])[:, 0]  # −log p(true class)
     wrong = (logits.argmax(1) != target).nonzero()[:, 0]
     shown = wrong[surprise[wrong].argsort(descending=True)][:most]
@@ -74,7 +80,7 @@ class ClassifierPictures(Callback):
         logits, target = map(torch.cat, others)
         folder = Path(trainer.default_root_dir) / "pictures"
         classes: tuple[str, ...] = trainer.datamodule.classes  # type: ignore[attr-defined]
-        save(confusion_matrix(target, logits.argmax(1), classes), folder / "confusion_matrix.png")
+        save_figure(confusion_matrix(target, logits.argmax(1), classes), folder / "confusion_matrix.png")
         if images[0] is not None:
-            save(worst_mistakes(torch.cat(images), logits, target, classes), folder / "worst_mistakes.png")
+            save_figure(worst_mistakes(torch.cat(images), logits, target, classes), folder / "worst_mistakes.png")
         self._seen = []

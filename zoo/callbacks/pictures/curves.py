@@ -1,4 +1,4 @@
-"""TODO."""
+"""The learning curves, drawn from csv/metrics.csv."""
 
 import csv
 from collections import defaultdict
@@ -8,13 +8,13 @@ from lightning import Callback, LightningModule, Trainer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zoo.core.files import save
+from zoo.core.files import save_figure
 
 Curves = dict[str, list[tuple[float, float]]]  # name -> [(step, value), ...]
 
 
 def read_metrics(path: Path) -> Curves:
-    """The columns of a metrics.csv, without the empty cells."""
+    """The columns of a metrics.csv without their empty cells."""
     series = defaultdict(list)
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
@@ -25,7 +25,7 @@ def read_metrics(path: Path) -> Curves:
 
 
 def panels(metrics: Curves) -> dict[str, Curves]:
-    """For each quantity that was measured while training its curves in "train" and "val", as far as there are any."""
+    """For each quantity that was measured in training its curves "train" and "val", where there are any."""
     found: dict[str, Curves] = defaultdict(dict)
     for name, points in sorted(metrics.items()):
         stage, _, quantity = name.partition("/")
@@ -35,7 +35,7 @@ def panels(metrics: Curves) -> dict[str, Curves]:
 
 
 def finish(axes: Axes, quantity: str) -> None:
-    """What a panel has besides its curves; a loss that is positive has a logarithmic scale."""
+    """Add labels and grid to a panel, and a logarithmic scale where it shows a positive loss."""
     axes.set(xlabel="step", title=quantity)
     if quantity == "loss" and axes.dataLim.ymin > 0:
         axes.set_yscale("log")
@@ -43,7 +43,7 @@ def finish(axes: Axes, quantity: str) -> None:
 
 
 def learning_curves(metrics: Curves) -> Figure:
-    """One panel for each quantity that was measured while training, "train/loss" and "val/loss" together in one."""
+    """One panel for each quantity, such as the loss, with its curves in training and validation."""
     found = panels(metrics)
     figure = Figure(figsize=(5 * max(len(found), 1), 4), layout="constrained")
     for index, (quantity, curves) in enumerate(found.items()):
@@ -62,4 +62,6 @@ class LearningCurves(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         path = Path(trainer.default_root_dir) / "csv" / "metrics.csv"
         if trainer.is_global_zero and path.exists():
-            save(learning_curves(read_metrics(path)), Path(trainer.default_root_dir) / "pictures/learning_curves.png")
+            save_figure(
+                learning_curves(read_metrics(path)), Path(trainer.default_root_dir) / "pictures/learning_curves.png"
+            )

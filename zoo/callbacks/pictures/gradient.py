@@ -1,8 +1,8 @@
-"""The picture of what a gradient suffers on its way through time: it vanishes, explodes, or arrives.
+"""The gradient of the loss by each step of a sequence: it vanishes, explodes, or arrives.
 
-The loss at the end of a sequence depends on its step t through T − t applications of one and the same layer, and
-∂loss/∂xₜ is a product of as many Jacobians: where their norms stay below 1 it dies out exponentially, and the layer
-cannot learn from step t; where they stay above 1 it explodes.
+The loss at the end of a sequence depends on its step t through T − t applications of the same layer, and ∂loss/∂xₜ is a
+product of as many Jacobians. Where their norms stay below 1 it decays exponentially, and the layer cannot learn from
+step t; where they stay above 1 it explodes.
 Source: Bengio, Simard and Frasconi, Learning long-term dependencies with gradient descent is difficult (1994).
 """
 
@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from zoo.core.files import save
+from zoo.core.files import save_figure
 
 
 def gradient_norms(input: Tensor | PackedSequence, loss: Callable[[Any], Tensor]) -> Tensor:
-    """‖∂loss/∂xₜ‖ for t = 1 … T, (T,), in the mean over the sequences (N, T, F) that have a step t."""
+    """‖∂loss/∂xₜ‖ for t = 1 … T, (T,), averaged over the sequences of the input (N, T, F) that have a step t."""
     data = input.data if isinstance(input, PackedSequence) else input
     data = data.detach().requires_grad_()
     input = input._replace(data=data) if isinstance(input, PackedSequence) else data
@@ -32,7 +32,7 @@ def gradient_norms(input: Tensor | PackedSequence, loss: Callable[[Any], Tensor]
 
 
 def gradient_per_step(stages: dict[int, Tensor]) -> Figure:
-    """A curve over the steps of the sequence for each moment of training."""
+    """A curve over the steps of the sequence for each moment of training, step of the training -> norms (T,)."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     for index, (step, norms) in enumerate(sorted(stages.items())):
@@ -47,8 +47,11 @@ def gradient_per_step(stages: dict[int, Tensor]) -> Figure:
 
 
 class GradientPicture(Callback):
-    """Draw gradient_per_step.png when training ends: how much the loss feels each step of the input, at the beginning
-    of the first epoch, of the last, and of some between. Needs ``module.gradient_per_step(batch) -> (T,)``."""
+    """Draw gradient_per_step.png when training ends: the norms at the beginning of the first, the last and other
+    epochs.
+
+    The model computes them in ``gradient_per_step(batch) -> (T,)``.
+    """
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._stages: dict[int, Tensor] = {}
@@ -57,11 +60,11 @@ class GradientPicture(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         if batch_idx == 0 and trainer.current_epoch in self._epochs and trainer.is_global_zero:
-            # dropout draws from numbers of its own, so that the picture changes nothing in what follows
+            # with random numbers of its own (dropout), so that the training is not changed
             with torch.random.fork_rng(devices=[pl_module.device] if pl_module.device.type == "cuda" else []):
                 self._stages[trainer.global_step] = pl_module.gradient_per_step(batch).cpu()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.is_global_zero and self._stages:
             path = Path(trainer.default_root_dir) / "pictures/gradient_per_step.png"
-            save(gradient_per_step(self._stages), path)
+            save_figure(gradient_per_step(self._stages), path)

@@ -1,4 +1,4 @@
-"""The picture of a graph's nodes as a network sees them, while it learns."""
+"""The nodes of a graph in the plane, as a graph convolutional network sees them at six moments of its training."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from lightning import Callback, LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from zoo.core.files import save
+from zoo.core.files import save_figure
 
 
 def in_the_plane(points: Tensor) -> Tensor:
@@ -21,9 +21,12 @@ def in_the_plane(points: Tensor) -> Tensor:
     return torch.cat([plane, plane.new_zeros(len(plane), 2 - plane.shape[1])], 1)
 
 
-def embedding(stages: dict[int, Tensor], edges: Tensor, labels: Tensor, known: Tensor) -> Figure:
-    """A panel for each stage of training: the nodes (n, d), coloured by class, the known ones large, over their edges
-    if these are few."""
+def nodes_in_the_plane(stages: dict[int, Tensor], edges: Tensor, labels: Tensor, known: Tensor) -> Figure:
+    """A panel for each stage of training, step -> vectors of the nodes (n, d): nodes coloured by class, known ones
+    large.
+
+    Up to 1 000 edges are drawn, too.
+    """
     figure = Figure(figsize=(4 * min(len(stages), 3), 4 * -(-len(stages) // 3)), layout="constrained")
     for place, (step, points) in enumerate(sorted(stages.items())):
         x, y = in_the_plane(points.double()).t()
@@ -37,21 +40,21 @@ def embedding(stages: dict[int, Tensor], edges: Tensor, labels: Tensor, known: T
     return figure
 
 
-class EmbeddingPicture(Callback):
-    """Draw embedding.png when training ends: six moments, closer together where more happens."""
+class NodesPicture(Callback):
+    """Draw embedding.png when training ends, from six moments, most of them early, when the vectors move fastest."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._stages: dict[int, Tensor] = {}
         last = trainer.max_epochs or 1
         self._epochs = {round(last**share) - 1 for share in (0.4, 0.6, 0.75, 0.9)}
-        self._look(trainer, pl_module)
+        self._take(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.current_epoch in self._epochs:
-            self._look(trainer, pl_module)
+            self._take(trainer, pl_module)
 
     @torch.no_grad()
-    def _look(self, trainer: Trainer, module: Any) -> None:
+    def _take(self, trainer: Trainer, module: Any) -> None:
         graph = trainer.datamodule.graph  # type: ignore[attr-defined]
         parts = [
             None if part is None else part.to(module.device) for part in (graph.features, graph.edges, graph.kinds)
@@ -62,8 +65,8 @@ class EmbeddingPicture(Callback):
         module.encoder.train(training)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._look(trainer, pl_module)
+        self._take(trainer, pl_module)
         if trainer.is_global_zero:
             graph = trainer.datamodule.graph  # type: ignore[attr-defined]
-            figure = embedding(self._stages, graph.edges, graph.labels, graph.splits["train"])
-            save(figure, Path(trainer.default_root_dir) / "pictures/embedding.png")
+            figure = nodes_in_the_plane(self._stages, graph.edges, graph.labels, graph.splits["train"])
+            save_figure(figure, Path(trainer.default_root_dir) / "pictures/embedding.png")
