@@ -8,7 +8,7 @@ from zoo.training.cli import command
 
 
 def task(config: DictConfig) -> None:
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler, which counts the bytes, is talkative
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # silences torch's profiler, which measures the memory
     from zoo.tools.benchmark import benchmark
 
     benchmark(config)

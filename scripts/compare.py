@@ -1,4 +1,4 @@
-"""Compare runs: python scripts/compare.py RUN RUN overlays their curves and tabulates how they differ."""
+"""Compare runs: python scripts/compare.py RUN RUN draws their curves together and tabulates how they differ."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Let a language model write: python scripts/generate.py ckpt=… prompt="To be, or" (--help lists the choices)."""
+"""Continue a text by a language model: python scripts/generate.py ckpt=… prompt="To be" (--help lists the choices)."""
 
 import sys
 

@@ -1,6 +1,6 @@
 """Compare an implementation with a reference: python scripts/verify.py model=lenet (--help lists the choices).
 
-The word `layers` asks for the contract of every layer instead: python scripts/verify.py layers only=[Linear,Conv2d]
+With the word `layers`, every layer is checked instead: python scripts/verify.py layers only=[Linear,Conv2d]
 """
 
 import sys
@@ -18,9 +18,9 @@ def task(config: DictConfig) -> None:
 
 
 def layers(config: DictConfig) -> None:
-    from zoo.tools.layer_table import contract
+    from zoo.tools.layer_table import layer_table
 
-    if not contract(config):
+    if not layer_table(config):
         sys.exit(1)
 
 

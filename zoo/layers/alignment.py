@@ -1,8 +1,8 @@
-"""TODO."""
+"""Attention that aligns the words of two sentences: the reference of scratch/nn/alignment.py."""
 
 import math
 
-import torch.nn
+import torch
 from torch import Tensor
 from torch.nn import Linear, Module, Parameter, init
 
@@ -48,7 +48,10 @@ class MultiplicativeAttention(Module):
 
 
 def aligned(scores: Tensor, value: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The average of the values (N, S, D) by scores (N, T, S), where the mask (N, S) is true, and its weights."""
+    """The weighted averages (N, T, D) of the values (N, S, D), and their weights (N, T, S), the softmax of the scores.
+
+    Places where the mask (N, S) is false have weight 0.
+    """
     if mask is not None:
         scores = scores.masked_fill(~mask[:, None], -math.inf)
     weights = scores.softmax(-1)

@@ -1,10 +1,10 @@
-"""TODO."""
+"""Graph convolutions on PyTorch's own sparse matrices: the reference of scratch/nn/graph.py."""
 
 import math
 import warnings
 from typing import Any, NamedTuple
 
-import torch.nn
+import torch
 from torch import Tensor
 from torch.nn import Module, Parameter, init
 from torch.nn.functional import dropout, linear
@@ -13,6 +13,7 @@ warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta 
 
 
 def check_edges(edge_index: Tensor, num_nodes: int) -> None:
+    """Raise ValueError for edges that are not integers (2, E) or name a missing node."""
     if edge_index.dim() != 2 or edge_index.shape[0] != 2 or edge_index.is_floating_point():
         raise ValueError(
             f"edge_index must be integers of shape (2, E), got {edge_index.dtype} {tuple(edge_index.shape)}"
@@ -24,11 +25,12 @@ def check_edges(edge_index: Tensor, num_nodes: int) -> None:
 
 
 def at_least_single(x: Tensor) -> Tensor:
+    """The tensor, in float32 where it is in half precision."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 class Edges(NamedTuple):
-    """A sparse matrix in a program of torch.export, which knows none."""
+    """A sparse matrix as dense tensors, for torch.export, which has no sparse tensors."""
 
     row: Tensor
     col: Tensor
@@ -37,20 +39,20 @@ class Edges(NamedTuple):
 
 
 def csr(row: Tensor, col: Tensor, value: Tensor, size: tuple[int, int]) -> Any:
-    """A sparse CSR matrix; duplicates add up."""
+    """A sparse CSR matrix; values at the same place are added."""
     if torch.compiler.is_exporting():
         return Edges(row, col, value, size[0])
     return torch.sparse_coo_tensor(torch.stack([row, col]), value, size, check_invariants=False).to_sparse_csr()
 
 
 def propagate(input: Tensor, adjacency: Any) -> Tensor:
-    """The sparse product Â X, in float32 where X is in half precision."""
+    """The sparse product Â X, computed in float32 where X is in half precision."""
     if isinstance(adjacency, Edges):
         row, col, value, rows = adjacency
         y = value.new_zeros(rows, input.shape[1])
         return y.index_add(0, row, value[:, None] * at_least_single(input)[col]).to(input.dtype)
     with torch.autocast(input.device.type, enabled=False):
-        if input.device.type == "cpu":  # this form of the product has the faster backward, but is the CPU's alone
+        if input.device.type == "cpu":  # this product has the faster backward, but runs on the CPU only
             return torch.sparse.mm(adjacency, at_least_single(input), "sum").to(input.dtype)
         return torch.sparse.mm(adjacency, at_least_single(input)).to(input.dtype)
 
@@ -194,7 +196,7 @@ class RGCNConv(Module):
 
 
 class SparseDropout(Module):
-    """Dropout of a sparse matrix of features, such as ``SparseDropout.sparse`` makes of a dense one."""
+    """Dropout of a sparse matrix of features. ``SparseDropout.sparse`` makes one of a dense matrix."""
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""TODO."""
+"""The perceptron's step function and loss: the reference of scratch/nn/perceptron.py."""
 
-import torch.nn
+import torch
 from torch import Tensor
 from torch.nn import Module
 
@@ -11,7 +11,7 @@ class Step(Module):
     def forward(self, input: Tensor) -> Tensor:
         if not input.is_floating_point():
             raise NotImplementedError(f"Step is not defined for {input.dtype}")
-        return ((input.sign() + 0.5).sign() + 1) / 2  # of slope 0, where a comparison has none
+        return ((input.sign() + 0.5).sign() + 1) / 2  # which autograd differentiates, to 0; a comparison it does not
 
 
 class PerceptronLoss(Module):

@@ -1,6 +1,6 @@
-"""TODO."""
+"""Position encodings: the reference of scratch/nn/positional.py."""
 
-import torch.nn
+import torch
 from torch import Tensor
 from torch.nn import Module, Parameter, init
 

@@ -1,6 +1,6 @@
-"""TODO."""
+"""Radial basis functions: the reference of scratch/nn/radial_basis.py."""
 
-import torch.nn
+import torch
 from torch import Tensor
 from torch.nn import Module, Parameter, init
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Scaled dot-product attention as a layer: the reference of ScaledDotProductAttention in scratch/nn/attention.py."""
 
 from torch import Tensor
 from torch.nn import Module

@@ -1,18 +1,18 @@
-"""From a model of the next token to a sentence: greedy decoding, and beam search.
+"""Decoding: from the probabilities of the next token to a sentence, greedily or by beam search.
 
 Both look for tokens y₁ … y_L, ended by EOS, with a large  log p(y | x) = Σₜ log p(yₜ | y₁ … yₜ₋₁, x).
 
-Greedy decoding takes the likeliest token at each step. Beam search keeps the K best beginnings instead: each is
-continued by every token, and the K best of these K · V continuations are kept. One that has ended stays as it is and
-competes with the others, by the score
+Greedy decoding takes the most probable token at each step. Beam search keeps the K best hypotheses instead: each is
+continued by every token, and the K best of these K · V continuations are kept. A hypothesis that has ended is kept
+unchanged, as long as it is among the K best by the score
 
     log p(y | x) / ((5 + L) / 6)^α                                                                  (1)
 
-with the length penalty α ≥ 0, since a sum of logarithms favours short sentences; L counts EOS.
+where L counts EOS. The length penalty α ≥ 0 makes up for the sum of logarithms, which favours short sentences.
 
-The model, (new tokens (M, T), memory, cache) -> (M, T, V), is given only what it has not read yet. Whatever it needs of
-what it has read it keeps in the cache, a dict that is empty at first: tensors or tuples of them, with a row for each
-hypothesis. Beam search reorders these rows as the hypotheses replace each other.
+The model, (new tokens (M, T), memory, cache) -> (M, T, V), is given only the tokens that it has not read yet. What it
+must remember of the others it puts into the cache, a dict that is empty at first, as tensors or tuples of tensors with
+a row for each hypothesis. Beam search reorders these rows when hypotheses replace each other.
 Source: Wu et al., Google's neural machine translation system (2016), for (1); Vaswani et al. (2017) take α = 0.6.
 """
 
@@ -31,7 +31,7 @@ Model = Callable[[Tensor, Any, Cache], Tensor]
 
 
 def rows(nested: Any, index: Tensor) -> Any:
-    """These rows of all tensors in tuples and dicts."""
+    """The rows `index` of every tensor in nested tuples and dicts."""
     if isinstance(nested, Tensor):
         return nested.index_select(0, index)
     if isinstance(nested, tuple):
@@ -43,7 +43,11 @@ def rows(nested: Any, index: Tensor) -> Any:
 
 @torch.no_grad()
 def greedy(logits: Model, memory: Any, start: Tensor, max_length: int) -> Tensor:
-    """The likeliest token at each step: (N, L), with PAD behind EOS, L ≤ max_length; `start` is BOS (N, 1)."""
+    """The most probable token at each step: (N, L), with PAD behind EOS and L ≤ max_length.
+
+    Args:
+        start: BOS, (N, 1).
+    """
     token, done = start, torch.zeros_like(start, dtype=torch.bool)
     cache: Cache = {}
     found: list[Tensor] = []
@@ -58,22 +62,29 @@ def greedy(logits: Model, memory: Any, start: Tensor, max_length: int) -> Tensor
 def beam_search(
     log_probabilities: Model, memory: Any, start: Tensor, max_length: int, beam: int, length_penalty: float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """The best sentence that a beam of K finds, (N, L) as of `greedy`, and its score (1), (N,)."""
+    """The best sentences that a beam of K finds, (N, L) with PAD behind EOS, and their scores (1), (N,).
+
+    Args:
+        start: BOS, (N, 1).
+        beam: K.
+        length_penalty: α.
+    """
     N, K, device = len(start), beam, start.device
     first = torch.arange(N, device=device)[:, None] * K  # row n K + k is hypothesis k of sentence n
     memory = rows(memory, first.expand(N, K).flatten() // K)
     cache: Cache = {}
     tokens = start.repeat_interleave(K, 0)
     total = torch.full((N, K), -torch.inf, device=device)
-    total[:, 0] = 0  # all begin alike, so that only one of them counts
+    total[:, 0] = 0  # the others have −∞: at first all K hypotheses are the same
     length = torch.zeros(N, K, dtype=torch.long, device=device)
     done = torch.zeros(N, K, dtype=torch.bool, device=device)
     for _ in range(max_length):
         step = log_probabilities(tokens[:, -1:], memory, cache)[:, -1]
-        step, token = (part.unflatten(0, (N, K)) for part in step.topk(min(K, step.shape[1])))  # more cannot be needed
+        step, token = (part.unflatten(0, (N, K)) for part in step.topk(min(K, step.shape[1])))  # K of them suffice
+        # a hypothesis that has ended has one continuation: PAD, with log-probability 0
         step = step.masked_fill(done[..., None], -torch.inf)
         step[..., 0].masked_fill_(done, 0)
-        token = token.masked_fill(done[..., None], PAD)  # what has ended goes on with nothing, once and at no cost
+        token = token.masked_fill(done[..., None], PAD)
         length = length + ~done
         every = total[..., None] + step
         score = every / ((5 + length[..., None].to(every.dtype)) / 6) ** length_penalty  # (1)

@@ -1,9 +1,9 @@
-"""How good translations are: how many are right to the letter, or how many words and phrases they share with others'.
+"""Metrics of texts: the perplexity of a model, and how good translations are, by exact match or BLEU.
 
-    BLEU = 100 · min(1, exp(1 − r / c)) · (p₁ p₂ p₃ p₄)^¼,
+    BLEU = 100 · min(1, exp(1 − r / c)) · (p₁ p₂ p₃ p₄)^¼
 
-pₙ the share of the sequences of n words in all hypotheses that are in their reference too (none counted more often
-than it is there), c and r the words in hypotheses and references.
+Here pₙ is the fraction of the sequences of n words in all hypotheses that occur in their reference, each counted at
+most as often as it occurs there; c and r are the numbers of words in hypotheses and references.
 Sources: Papineni, Roukos, Ward and Zhu, BLEU: a method for automatic evaluation of machine translation (2002);
 Post, A call for clarity in reporting BLEU scores (2018).
 """
@@ -21,14 +21,14 @@ from zoo.core.errors import one_of
 
 
 class Perplexity(MeanMetric):
-    """exp of the mean loss over all characters, which the mean of exp over the batches is not."""
+    """exp(mean loss over all characters or tokens). (The mean of exp(loss) over batches would be larger.)"""
 
     def compute(self) -> Tensor:
         return super().compute().exp()
 
 
 class ExactMatch(MeanMetric):
-    """The fraction of hypotheses that are their references to the letter."""
+    """The fraction of hypotheses that equal their references, character by character."""
 
     signature = "hypothesis and reference equal, character by character"
 
@@ -39,9 +39,9 @@ class ExactMatch(MeanMetric):
 class BLEU(SacreBLEUScore):
     """BLEU of all hypotheses together, 0 to 100, one reference each.
 
-    torchmetrics counts words as sacreBLEU's tokeniser 13a cuts them, and smoothes nothing: while there is not one
-    common sequence of four words, BLEU is 0, where sacreBLEU's own default says a little more. Otherwise the two are
-    equal. `signature` says so in sacreBLEU's way.
+    torchmetrics splits words as sacreBLEU's tokeniser 13a does, and does not smooth: without a single common sequence
+    of four words BLEU is 0, where sacreBLEU's default gives a small number. Otherwise the two are equal. `signature`
+    states this in sacreBLEU's notation.
     """
 
     signature = f"nrefs:1|case:mixed|eff:no|tok:13a|smooth:none|version:torchmetrics.{torchmetrics.__version__}"
@@ -62,7 +62,9 @@ METRICS: dict[str, type[Metric]] = {"exact_match": ExactMatch, "bleu": BLEU}
 
 
 def metric(name: str) -> Any:
-    """The metric of that name: ``update(hypotheses, references)`` with lists of texts, ``compute()``, and a
-    ``signature``, one line that says what exactly it measures."""
+    """The metric of that name, with ``update(hypotheses, references)`` for lists of texts and ``compute()``.
+
+    Its ``signature`` is one line that says exactly what it measures.
+    """
     one_of("metric", name, METRICS)
     return METRICS[name]()

@@ -1,4 +1,4 @@
-"""Text from a language model: a prompt, and then character after character, drawn from what the model expects."""
+"""Sampling from a language model: a prompt is continued character by character, drawn by the model's probabilities."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,20 +10,21 @@ from zoo.core.errors import UsageError, at_least, whole
 
 
 def draw(logits: Tensor, temperature: float, top_k: int | None, generator: torch.Generator) -> int:
-    """A class from logits (C,), with p ∝ exp(logits / temperature) among the `top_k` likeliest.
+    """Draw a class from logits (C,), with p ∝ exp(logits / temperature), among the `top_k` most probable ones.
 
-    Below temperature 1 the likely ones gain, at 0 the likeliest is always taken; above 1 the unlikely gain.
+    A temperature below 1 raises the probability of probable classes, one above 1 that of improbable ones; at 0 the most
+    probable class is always taken.
     """
     if temperature == 0:
         return int(logits.argmax())
     likeliest = logits.argsort(descending=True)[:top_k]
     scaled = logits[likeliest].double() / temperature
-    weights = (scaled - scaled[0]).exp()  # relative to the likeliest, which has weight 1
+    weights = (scaled - scaled[0]).exp()  # relative to the most probable one, which has weight 1
     return int(likeliest[torch.multinomial(weights, 1, generator=generator)])
 
 
 def encoded(text: str, alphabet: str) -> Tensor:
-    """The numbers of the characters, (1, T). Raises UsageError where one is not in the alphabet, or there are none."""
+    """The numbers of the characters, (1, T). Raises UsageError for a character not in the alphabet, and for none."""
     if not text:
         raise UsageError("prompt: empty; the model needs at least one character to go on from")
     for character in text:
@@ -33,17 +34,21 @@ def encoded(text: str, alphabet: str) -> Tensor:
 
 
 def opening(alphabet: str) -> str:
-    """A prompt for who has none: a new line, where the alphabet has it."""
+    """The default prompt: a new line, or the alphabet's first character where it has none."""
     return "\n" if "\n" in alphabet else alphabet[0]
 
 
 def generate(
     model: Any, prompt: str, length: int, temperature: float = 1.0, top_k: int | None = None, seed: int = 0
 ) -> Iterator[str]:
-    """`length` characters that follow the prompt, one after the other.
+    """Yield `length` characters that follow the prompt, one after the other.
 
-    The model, in evaluation mode, is (character numbers (1, T), state) -> (logits (1, T, C), state), and has an
-    ``alphabet``. Raises UsageError on an unknown character in the prompt, or a value out of range.
+    Args:
+        model: (character numbers (1, T), state) -> (logits (1, T, C), state), in evaluation mode, with an ``alphabet``.
+        temperature, top_k: see `draw`.
+        seed: of the random numbers.
+
+    Raises UsageError for an unknown character in the prompt, or a value out of range.
     """
     whole("length", length, 0)
     at_least("temperature", temperature, 0)

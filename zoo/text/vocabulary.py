@@ -1,9 +1,8 @@
 """Vocabularies: text to token numbers and back, by Hugging Face's tokenizers.
 
-The tokens are characters, or pieces of words found by byte pair encoding: beginning with characters, the pair of
-neighbours that is most frequent in a training text becomes a token of its own, again and again, until there are as
-many tokens as wanted. Frequent words end up whole, rare ones in pieces. A vocabulary of characters is one where this
-has not begun.
+The tokens are characters, or pieces of words found by byte pair encoding. This starts with the characters, and makes
+the most frequent pair of neighbouring tokens in a training text a token of its own, again and again, until there are
+`size` tokens. So frequent words become whole tokens, and rare ones are split into pieces.
 Source: Sennrich, Haddow and Birch, Neural machine translation of rare words with subword units (2016).
 """
 
@@ -11,26 +10,26 @@ from collections.abc import Iterable, Sequence
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-PAD, BOS, EOS, UNK = range(4)  # filling, begin and end of a sequence, and a character never seen
+PAD, BOS, EOS, UNK = range(4)  # padding, beginning and end of a sequence, and an unknown character
 
 
 SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
 
 class Vocabulary:
-    """The tokens that the JSON text of a tokenizer describes; those in `SPECIALS` have the first four numbers.
+    """The vocabulary that the JSON text of a tokenizer describes, whose first four tokens are `SPECIALS`.
 
-    `text` is that JSON, a plain string, so that a checkpoint can hold it.
+    `text` is this JSON text. As a plain string it can be stored in a checkpoint.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._tokenizer = Tokenizer.from_str(text)
-        self._tokenizer.encode_special_tokens = True  # who writes "<eos>" means these five characters
+        self._tokenizer.encode_special_tokens = True  # so that "<eos>" in a text is five characters
 
     @classmethod
     def of_characters(cls, lines: Iterable[str]) -> "Vocabulary":
-        """Every character in the lines."""
+        """The vocabulary of all characters in the lines."""
         tokens = [*SPECIALS, *sorted(set().union(*lines))]
         tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, [], unk_token=SPECIALS[UNK]))
         tokenizer.decoder = decoders.Fuse()
@@ -38,10 +37,10 @@ class Vocabulary:
 
     @classmethod
     def of_pieces(cls, lines: Iterable[str], size: int) -> "Vocabulary":
-        """`size` characters and pieces of words, fewer where the lines do not have so many.
+        """The vocabulary of `size` characters and pieces of words, or fewer where the lines do not have as many.
 
-        A piece never reaches over a space or a punctuation mark. The space before a word is part of its first piece,
-        written ▁; a line is taken to begin with one.
+        No piece extends across a space or a punctuation mark. The space before a word is part of its first piece,
+        written ▁, and a line is read as if it began with one.
         """
         tokenizer = Tokenizer(models.BPE(unk_token=SPECIALS[UNK]))
         words = [pre_tokenizers.Metaspace(), pre_tokenizers.Split(Regex(r"\p{P}"), "isolated")]
@@ -55,19 +54,19 @@ class Vocabulary:
         return self._tokenizer.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """The numbers of its tokens, without BOS and EOS."""
+        """The numbers of the text's tokens, without BOS and EOS."""
         return self._tokenizer.encode(text).ids
 
     def encode_lines(self, lines: Sequence[str]) -> list[list[int]]:
-        """`encode` for each line, all at once and on all cores."""
+        """`encode` for each line, on all cores."""
         return [line.ids for line in self._tokenizer.encode_batch_fast(list(lines))]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of these tokens up to the first EOS, without special ones."""
+        """The text of the tokens up to the first EOS, without special ones."""
         ids = list(ids)
         end = ids.index(EOS) if EOS in ids else len(ids)
         return self._tokenizer.decode([token for token in ids[:end] if token > UNK])
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
-        """Each token as it is written in the vocabulary, for pictures."""
+        """Each token as the vocabulary writes it, for pictures."""
         return [str(self._tokenizer.id_to_token(token)) for token in ids]

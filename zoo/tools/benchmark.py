@@ -1,4 +1,4 @@
-"""How fast, in how much memory: an implementation beside a reference, in turn, so that both meet the same noise."""
+"""The time and the memory of an implementation beside a reference: training steps, layers, optimizers."""
 
 import json
 import warnings
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import track
@@ -34,7 +35,7 @@ def training_step(config: DictConfig, impl: DictConfig, *, batch_size: int) -> T
     data = build_data(config)
     model: Any = build_model(config, data.facts).to(config.device)
     optimizer = model.new_optimizer()
-    batch = data.on_after_batch_transfer(moved(next(iter(data.train_dataloader())), config.device), 0)
+    batch = data.on_after_batch_transfer(move_data_to_device(next(iter(data.train_dataloader())), config.device), 0)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -42,12 +43,6 @@ def training_step(config: DictConfig, impl: DictConfig, *, batch_size: int) -> T
         optimizer.step()
 
     return step
-
-
-def moved(batch: Any, device: str) -> Any:
-    if isinstance(batch, (tuple, list)):
-        return type(batch)(moved(part, device) for part in batch)
-    return batch.to(device)
 
 
 def translation_step(config: DictConfig, impl: DictConfig, *, length: int) -> Task:
@@ -95,7 +90,7 @@ def layer_call(entry: Any, impl: DictConfig, *, device: str) -> Task:
 
 
 def graph_call(graph: DictConfig, impl: DictConfig, *, nodes: int, device: str) -> Task:
-    """Forward and backward of a graph convolution on a random graph, normalised beforehand."""
+    """Forward and backward of a graph convolution on a random graph, which is normalised before."""
     torch.manual_seed(0)
     edges = torch.randint(nodes, (2, graph.edges * nodes), device=device)
     layer = Namespace(impl.layers).GCNConv(graph.features, graph.features).to(device)
@@ -128,14 +123,14 @@ def optimizer_step(entry: Any, options: str, impl: DictConfig, *, device: str) -
 
 
 def drawn(shape: list[int], classes: int | None, device: str) -> Tensor:
-    """A normal tensor that wants a gradient; class numbers, where the entry has classes and the shape is one number."""
+    """A random input that requires a gradient; class numbers where there are `classes` and one dimension."""
     if classes and len(shape) == 1:
         return torch.randint(classes, tuple(shape), device=device)
     return torch.randn(*shape, device=device, requires_grad=True)
 
 
 def benchmark(config: DictConfig) -> list[Result]:
-    """Everything the configuration asks for, as a table on the terminal, and as JSON where config.json names a file."""
+    """Measure what the configuration asks for; print a table, and write JSON where config.json names a file."""
     warnings.filterwarnings("ignore", message=".*self.log.*")
     at_least("seconds", config.seconds, 0)
     one_of("clock", config.clock, CLOCKS)
@@ -147,8 +142,8 @@ def benchmark(config: DictConfig) -> list[Result]:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device={config.device}: {str(error).splitlines()[0]}") from None
     tasks = list(plan(config))
-    # glibc returns freed memory to the system, and each step fetches it anew, page by page, until a large block was
-    # freed: then it keeps twice as much. So both sides are measured as in a process that has run for a while.
+    # glibc returns freed memory to the system, and each step then gets it again, page by page. Once a large block has
+    # been freed, it keeps twice as much. So both sides are measured as in a process that has run for a while.
     torch.empty(28 * 2**20, dtype=torch.uint8)
     console = Console()
     results = [
@@ -166,7 +161,7 @@ Build = Callable[[DictConfig], Task]
 
 
 def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:
-    """Name of a task, and what builds it from an implementation, for ours and for the reference."""
+    """The name of each task, and the functions that build it from an implementation: for ours and the reference."""
     one_of("what", config.what, ("all", "model", "layers", "optimizers", "graph", "translation"))
     if config.what in ("all", "model"):
         listed("batch_sizes", config.batch_sizes)
@@ -197,7 +192,7 @@ def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:
 
 
 def chosen(config: DictConfig, table: DictConfig) -> Iterator[tuple[str, Any]]:
-    """The entries of a table that config.only names, or all."""
+    """The entries of a table whose names are in config.only, or all."""
     known = [*config.layers, *config.optimizers]
     only = [config.only] if isinstance(config.only, str) else config.only or known
     for name in only:
@@ -208,6 +203,7 @@ def chosen(config: DictConfig, table: DictConfig) -> Iterator[tuple[str, Any]]:
 
 
 def machine(config: DictConfig) -> str:
+    """Processor, device, threads, clock and version of torch, in one line."""
     return (
         f"{processor()}, {config.device}, {torch.get_num_threads()} threads, "
         f"{config.clock} time, "
@@ -216,6 +212,7 @@ def machine(config: DictConfig) -> str:
 
 
 def show(console: Console, config: DictConfig, results: list[Result]) -> None:
+    """Print the table."""
     table = Table(
         title=f"{config.impl.layers}, {config.impl.optim} against {config.reference.layers}, {config.reference.optim}",
         caption=machine(config),

@@ -1,4 +1,4 @@
-"""Runs beside each other: what they were asked for, what made them, what came out, and their learning curves."""
+"""Runs beside each other: how their configurations, versions and metrics differ, and their learning curves."""
 
 import csv
 import json
@@ -18,7 +18,8 @@ from zoo.core.files import save_figure
 from zoo.training.build import flat
 from zoo.training.report import shown
 
-NOTED = ("commit", "changed", "threads", "machine", "gpu", "python", "versions")  # of a record: what numbers depend on
+# the parts of record.json that results depend on
+NOTED = ("commit", "changed", "threads", "machine", "gpu", "python", "versions")
 
 
 STYLES: dict[str, Any] = {"train": "--", "val": "-"}
@@ -26,17 +27,17 @@ STYLES: dict[str, Any] = {"train": "--", "val": "-"}
 
 @dataclass
 class Run:
-    """What the folder of a run tells."""
+    """The contents of a run's folder."""
 
     name: str
-    config: dict[str, Any]  # by full names, such as optimizer.lr; without what lies in its own folder
+    config: dict[str, Any]  # by full names, such as optimizer.lr; without paths in its own folder
     record: dict[str, Any]
-    metrics: dict[str, float]  # none where the run has not ended
+    metrics: dict[str, float]  # empty where the run has not ended
     curves: Curves
 
 
 def read(folder: Path, name: str) -> Run:
-    """Raises UsageError, one line, for a folder that is not a run's or holds files that cannot be read."""
+    """Read the folder of a run. Raises UsageError for another folder, or one with files that cannot be read."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
     if not (folder / "config.yaml").exists():
@@ -57,7 +58,7 @@ def read(folder: Path, name: str) -> Run:
 
 
 def short_names(folders: list[Path]) -> list[str]:
-    """The ends of the paths, as long as it takes to tell them apart."""
+    """The shortest ends of the paths that are all different."""
     parts = [folder.resolve().parts for folder in folders]
     for length in range(1, max(map(len, parts)) + 1):
         names = ["/".join(part[-length:]) for part in parts]
@@ -67,14 +68,14 @@ def short_names(folders: list[Path]) -> list[str]:
 
 
 def differences(values: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """The names whose values are not the same everywhere, and these; where there is none, a dash."""
+    """The names whose values differ, and the values, with a dash for a missing one."""
     names = dict.fromkeys(name for each in values for name in each)
     rows = {name: [str(each.get(name, "–")) for each in values] for name in names}
     return {name: row for name, row in rows.items() if len(set(row)) > 1}
 
 
 def overlaid(runs: list[Run]) -> Figure | None:
-    """One panel for each quantity, one colour for each run, training dashed and validation solid; None without any."""
+    """A panel for each quantity, a colour for each run, training dashed, validation solid. None without any curve."""
     measured = {run.name: panels(run.curves) for run in runs}
     quantities = sorted({quantity for found in measured.values() for quantity in found})
     if not quantities:
@@ -93,6 +94,7 @@ def overlaid(runs: list[Run]) -> Figure | None:
 
 
 def table(title: str, runs: list[Run], rows: dict[str, list[str]]) -> Table:
+    """A table with a column for each run."""
     made = Table(title=title, title_justify="left")
     made.add_column("", overflow="fold")
     for run in runs:
@@ -103,7 +105,7 @@ def table(title: str, runs: list[Run], rows: dict[str, list[str]]) -> Table:
 
 
 def compare(folders: list[Path], out: Path) -> None:
-    """Print the tables and draw the picture. Raises UsageError, before anything is written, for a wrong folder."""
+    """Print the tables, and draw the curves into the file `out`. Raises UsageError for a wrong folder or ending."""
     if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
         raise UsageError("which runs? two different folders or more, such as runs/lenet-digits-scratch/…")
     if out.suffix.lower() not in (".png", ".pdf", ".svg"):

@@ -1,11 +1,11 @@
-"""A trained model for those who have PyTorch but not this program: its weights, and its network as a program.
+"""Export: the weights and the network of a trained model as files that need PyTorch, but not this program.
 
     best.safetensors    the state_dict: safetensors.torch.load_file(path)
-    best.pt2            what torch.export makes of the forward pass: torch.export.load(path).module()(input)
+    best.pt2            the forward pass, a program of torch.export: torch.export.load(path).module()(input)
 
-Weights that two layers share are there twice, so that they load with ``strict=True``. The program takes what the model
-takes: pictures that are normalised already, tokens as numbers, and of a graph the tensors one after the other. It is
-made of torch's own operations only, those of the layers that it was exported with, and knows no gradients.
+A weight that two layers share is stored for each of them, so that the state_dict loads with ``strict=True``. The
+program takes the inputs of the model: normalised images, token numbers, or the tensors of a graph one after the other.
+It consists of the operations of the layers that it was exported with, which are all PyTorch's, and cannot be trained.
 """
 
 import copy
@@ -34,7 +34,7 @@ from zoo.training.checkpoint import kind_of, with_weights
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
-    """All tensors in a nest of tuples."""
+    """All tensors in nested tuples."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, tuple):
@@ -43,7 +43,7 @@ def tensors(value: Any) -> Iterator[Tensor]:
 
 
 def with_tensors(value: Any, new: Iterator[Tensor]) -> Any:
-    """The same nest with other tensors."""
+    """The same nested tuples with other tensors."""
     if isinstance(value, Tensor):
         return next(new)
     if isinstance(value, tuple):
@@ -53,11 +53,11 @@ def with_tensors(value: Any, new: Iterator[Tensor]) -> Any:
 
 
 class Network(Module):
-    """A model that takes tensors alone: all that are in the arguments `like` which it was made for, in their order."""
+    """A model whose arguments are tensors: those in its own arguments `like`, nested tuples, in their order."""
 
     def __init__(self, model: Module, like: Any) -> None:
         super().__init__()
-        self.model = copy.deepcopy(model).requires_grad_(False)  # as a trace leaves its marks
+        self.model = copy.deepcopy(model).requires_grad_(False)  # since tracing changes the model
         self.like = with_tensors(like, (tensor.new_empty(0) for tensor in tensors(like)))
 
     def forward(self, *given: Tensor) -> Any:
@@ -65,7 +65,7 @@ class Network(Module):
 
 
 def arguments(model: Any, data: Any) -> Any:
-    """What the model is called with for the first batch of the test data."""
+    """The arguments of the model for the first batch of the test data."""
     batch = data.on_after_batch_transfer(next(iter(data.test_dataloader())), 0)
     needed = [each for each in signature(model.forward).parameters.values() if each.default is each.empty]
     dtype = next(model.parameters()).dtype
@@ -75,23 +75,26 @@ def arguments(model: Any, data: Any) -> Any:
 
 @torch.no_grad()
 def exported(model: Module, inputs: Any) -> ExportedProgram:
-    """The program, for any size of the batch and any number of tokens, nodes and edges where torch.export finds that
-    nothing depends on them. Raises Failure, one line, where there is none."""
+    """The network as a program, for any batch size, and any number of tokens, nodes and edges.
+
+    Sizes stay fixed where torch.export finds that the program depends on them. Raises Failure, one line, where the
+    network cannot be exported.
+    """
     given = tuple(tensors(inputs))
     free = tuple(dict.fromkeys(range(1 if x.is_floating_point() else x.dim()), Dim.AUTO) for x in given)
     try:
-        with redirect_stderr(io.StringIO()):  # where it prints the program as far as it came
+        with redirect_stderr(io.StringIO()):  # torch.export prints the program up to the error
             program = torch.export.export(Network(model, inputs), given, dynamic_shapes=(free,))
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
         raise Failure(f"torch.export cannot make a program of {type(model).__name__}: {reason}") from error
-    program.example_inputs = None  # which are of the data, and nobody else's business
+    program.example_inputs = None  # they are examples from the data
     return program
 
 
 @torch.no_grad()
 def check(path: Path, model: Module, inputs: Any) -> None:
-    """Load the program and compare it with the model; raises Failure where they differ by more than rounding does."""
+    """Load the program and compare its outputs with the model's. Raises Failure where they differ beyond rounding."""
     program = torch.export.load(path).module()
     theirs, ours = (tuple(tensors(value)) for value in (program(*tensors(inputs)), copy.deepcopy(model)(*inputs)))
     for index, (got, wanted) in enumerate(zip(theirs, ours, strict=True)):
@@ -101,7 +104,7 @@ def check(path: Path, model: Module, inputs: Any) -> None:
 
 
 def sizes(program: ExportedProgram) -> str:
-    """(A, 1, 32, 32) -> (A, 10): sizes that are free have letters."""
+    """The shapes of inputs and outputs, such as (A, 1, 32, 32) -> (A, 10), with letters for variable sizes."""
     letters: dict[str, str] = {}
 
     def shape(name: Any) -> str:
@@ -121,8 +124,8 @@ def sizes(program: ExportedProgram) -> str:
 
 
 def export(config: DictConfig) -> None:
-    """Write both files, named as the checkpoint and beside it or in the folder config.to, and say what is in them."""
-    warnings.filterwarnings("ignore")  # torch.export warns of what `sizes` says
+    """Write both files, named after the checkpoint, into its folder or config.to, and print what they hold."""
+    warnings.filterwarnings("ignore")  # torch.export warns of fixed sizes, which `sizes` shows
     logging.getLogger("torch").setLevel(logging.CRITICAL)
     path, checkpoint, data, untrained = rebuilt(config)
     model, weights = with_weights(untrained, checkpoint), checkpoint["state_dict"]

@@ -1,4 +1,4 @@
-"""What every layer keeps to, measured by the harness on the cases of the tests: one table, a line for each name."""
+"""The table of layers: a line for every layer of an implementation, with the checks of the harness and its speed."""
 
 import json
 import sys
@@ -30,15 +30,17 @@ COLUMNS: dict[str, tuple[Check, ...]] = {
 }
 
 
-FIRST_CASE_ONLY = ("vmap", "compile")  # the others are measured on every case
+FIRST_CASE_ONLY = ("vmap", "compile")  # the other checks run on every case
 
 
-YES_OR_NO = ("autocast", "purity")  # their errors are those of bfloat16, or none
+YES_OR_NO = ("autocast", "purity")  # the table shows ✓ and not their error, which is that of bfloat16, or 0
 
 
 @dataclass
 class Line:
-    """One layer: for each column the largest relative error, None where it does not apply or fails; ratio of times."""
+    """One layer: the largest relative error of each column, None where it does not apply or fails, and the ratio of
+    times.
+    """
 
     name: str
     errors: dict[str, float | None] = field(default_factory=dict)
@@ -46,11 +48,11 @@ class Line:
     ratio: float | None = None
 
 
-def contract(config: DictConfig) -> bool:
+def layer_table(config: DictConfig) -> bool:
     """Measure, print the table, write config.json, and return whether every layer passes every check."""
     at_least("seconds", config.seconds, 0)
     one_of("clock", config.clock, CLOCKS)
-    warnings.filterwarnings("ignore")  # the reference's own; which there are is one of the harness's checks
+    warnings.filterwarnings("ignore")  # of the reference; the harness compares the warnings of both
     torch.set_num_threads(1)  # the cases are small
     ours, theirs = config.impl.layers, config.reference.layers
     cases = chosen(config.only)
@@ -68,7 +70,7 @@ def contract(config: DictConfig) -> bool:
 
 
 def chosen(only: str | list[str] | None) -> dict[str, list[Case]]:
-    """The cases of the names that config.only tells, or of all."""
+    """The cases of the names in config.only, or of all."""
     sys.path.insert(0, str(Path(__file__).parents[2]))  # tests/ lies beside zoo/ in a checkout, and is not installed
     try:
         from tests.cases import CASES
@@ -87,6 +89,7 @@ def chosen(only: str | list[str] | None) -> dict[str, list[Case]]:
 
 
 def measured(cases: list[Case], config: DictConfig) -> Line:
+    """The line of one layer, given its cases."""
     line = Line(cases[0].name)
     for column, checks in COLUMNS.items():
         found: list[float | None] = []
@@ -104,7 +107,7 @@ def measured(cases: list[Case], config: DictConfig) -> Line:
 
 
 def ratio(case: Case, config: DictConfig) -> float | None:
-    """Time of ours, forward and backward, as a part of the reference's; None where either does not run in float32."""
+    """Our time, forward and backward, divided by the reference's; None where either does not run in float32."""
     with fork_rng(devices=[]):
         try:
             sides = pair(case, config.impl.layers, config.reference.layers, in_dtype(torch.float32))
@@ -115,6 +118,7 @@ def ratio(case: Case, config: DictConfig) -> float | None:
 
 
 def call(layer: Layer) -> Task:
+    """Forward and backward of a layer."""
     inputs, tensors = layer.draw()
     outputs = list(differentiable_leaves(layer.function(*inputs)).values())
     upstream = [random(t, torch.Generator()).to(t.dtype) for t in outputs]
@@ -128,6 +132,7 @@ def call(layer: Layer) -> Task:
 
 
 def show(console: Console, config: DictConfig, lines: list[Line], missing: list[str]) -> None:
+    """Print the table, the layers that are missing, and the failures."""
     table = Table(
         title=f"{config.impl.layers} against {config.reference.layers}",
         caption="largest relative differences in float64; –: does not apply, or not to the reference; "
@@ -157,6 +162,7 @@ def show(console: Console, config: DictConfig, lines: list[Line], missing: list[
 
 
 def cell(line: Line, column: str) -> str:
+    """The text of a cell: an error, ✓, ✗, or – where the check does not apply."""
     error = line.errors[column]
     if column in line.failures:
         return "[bold red]✗[/]"

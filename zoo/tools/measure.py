@@ -1,4 +1,4 @@
-"""TODO."""
+"""Measurements of time and memory: two tasks in turn, so that both meet the same disturbances."""
 
 import gc
 import platform
@@ -17,7 +17,7 @@ Task = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Result:
-    """Medians of one task: milliseconds and peak mebibytes of both sides."""
+    """One task of an implementation and of the reference: median milliseconds, and peak memory in mebibytes."""
 
     task: str
     milliseconds: float
@@ -27,11 +27,12 @@ class Result:
 
     @property
     def ratio(self) -> float:
+        """The ratio of the times."""
         return self.milliseconds / self.reference_milliseconds
 
     @property
     def memory_ratio(self) -> float:
-        """NaN where both need next to nothing."""
+        """The ratio of the peak memory; NaN where the reference needs less than 0.01 MiB."""
         return self.mebibytes / self.reference_mebibytes if self.reference_mebibytes > 0.01 else float("nan")
 
 
@@ -39,10 +40,10 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def interleaved(tasks: tuple[Task, Task], seconds: float, clock: str = "wall") -> tuple[float, float]:
-    """Median seconds of each of two tasks, run in turn for about `seconds` together after a warm-up.
+    """Median seconds of each of two tasks, run in turn for about `seconds` in all, after a warm-up.
 
-    The clock "cpu" counts what this process computes, in all its threads: on a busy machine, with one thread, it
-    still tells the truth where "wall" does not.
+    The clock "cpu" counts the time that this process computes, in all its threads. With one thread on a busy machine it
+    is right where "wall" is not.
     """
     now = CLOCKS[clock]
     for task in tasks:
@@ -55,7 +56,7 @@ def interleaved(tasks: tuple[Task, Task], seconds: float, clock: str = "wall") -
     gc.disable()
     try:
         while time.perf_counter() < deadline or turn < 5:
-            for side in (0, 1) if turn % 2 else (1, 0):  # who goes first finds other caches than who goes second
+            for side in (0, 1) if turn % 2 else (1, 0):  # since the caches favour one of the two places
                 started = now()
                 tasks[side]()
                 if torch.cuda.is_available():
@@ -69,14 +70,14 @@ def interleaved(tasks: tuple[Task, Task], seconds: float, clock: str = "wall") -
 
 
 def peak_memory(task: Task) -> int:
-    """The most bytes that tensors of `task` hold at once, beyond those that exist before it."""
+    """The largest number of bytes that the tensors of `task` hold at once, without those that existed before."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         task()
         return torch.cuda.max_memory_allocated() - before
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        task()  # of memory from before, which a first call gives back, the profiler does not know the size
+        task()  # frees memory from before, whose size the profiler does not know
         with record_function("measured"):
             task()
     events = sorted(record.profiler.kineto_results.events(), key=lambda event: event.start_ns())
@@ -92,12 +93,13 @@ def peak_memory(task: Task) -> int:
 
 
 def measure(name: str, task: Task, reference: Task, seconds: float, clock: str) -> Result:
+    """Time and memory of a task and its reference."""
     ours, theirs = interleaved((task, reference), seconds, clock)
     return Result(name, ours * 1e3, theirs * 1e3, peak_memory(task) / 2**20, peak_memory(reference) / 2**20)
 
 
 def processor() -> str:
-    """The processor's own name, where the system tells it."""
+    """The name of the processor, where the system has it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))

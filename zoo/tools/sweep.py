@@ -1,8 +1,8 @@
-"""A search for good values: Optuna proposes, runs answer.
+"""A search for good values: Optuna proposes them, and runs measure them.
 
-Each trial is a command of its own, as one would type it, and leaves a run's folder. What was tried is in study.log.
-The proposal of a trial depends on the seed, its number, and the trials before it alone: a search that was interrupted
-and goes on makes the same ones as an unbroken one.
+Each trial is a run in a process and a folder of its own. The trials are recorded in study.log. The values of a trial
+depend only on the seed, its number, and the trials before it, so that a resumed search makes the same trials as an
+unbroken one.
 Source: Akiba, Sano, Yanase, Ohta and Koyama, Optuna (2019); its sampler: Bergstra et al., Algorithms for
 hyper-parameter optimization (2011).
 """
@@ -40,9 +40,9 @@ Space = dict[str, BaseDistribution]
 
 
 def search(config: DictConfig) -> dict[str, Any]:
-    """Make the trials that are still to make, and tell the best values.
+    """Run the trials that are missing; print and return the best values.
 
-    Raises UsageError, before anything is written, for a wrong value of the sweep's own; SystemExit when interrupted.
+    Raises UsageError, before anything is written, for a wrong value under sweep; SystemExit when interrupted.
     """
     refuse_many_jobs("sweep=optuna")
     options, console = config.sweep, Console()
@@ -63,7 +63,7 @@ def search(config: DictConfig) -> dict[str, Any]:
         if status:
             said = (run.with_suffix(".log").read_text(errors="replace").split("\n") or [""])[-2:]
             console.print(f"  failed: {' '.join(said).strip()}", soft_wrap=True, highlight=False, markup=False)
-            if status == 2 and not finished(study):  # a mistake in the command, and not in what was proposed
+            if status == 2 and not finished(study):  # the mistake is in the command, not in the proposed values
                 raise UsageError(f"sweep: the first trial was refused; its words are above, its log is {run}.log")
             study.tell(trial.number, state=TrialState.FAIL)
             continue
@@ -76,7 +76,7 @@ def search(config: DictConfig) -> dict[str, Any]:
 
 
 def distribution(config: DictConfig, key: str, values: Any) -> BaseDistribution:
-    """What Optuna draws a value of this key from."""
+    """The distribution from which Optuna draws values for this key."""
     parent, _, name = key.rpartition(".")
     node = OmegaConf.select(config, parent) if parent else config
     if not ((CONF / key).is_dir() or (isinstance(node, DictConfig) and name in node)):
@@ -94,7 +94,7 @@ def distribution(config: DictConfig, key: str, values: Any) -> BaseDistribution:
 
 
 def opened(config: DictConfig, folder: Path, words: list[str]) -> optuna.Study:
-    """The study in this folder, new or to go on with."""
+    """The study in this folder, a new one or one to resume."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     options: Any = OmegaConf.to_container(config.sweep, resolve=True)
     asked = {"words": words, **{key: options[key] for key in ("metric", "direction", "sampler", "space")}}
@@ -118,11 +118,11 @@ def opened(config: DictConfig, folder: Path, words: list[str]) -> optuna.Study:
 
 
 def trials(study: optuna.Study, config: DictConfig, space: Space) -> Iterator[Any]:
-    """Those that were cut off, then new ones up to the number asked for."""
+    """The interrupted trials, then new ones up to the number asked for."""
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         if trial.params.keys() == space.keys():
             yield trial
-        else:  # killed while it was being proposed
+        else:  # interrupted before it had all its values
             study.tell(trial.number, state=TrialState.FAIL)
     for number in range(len(study.get_trials()), config.sweep.trials):
         study.sampler = SAMPLERS[config.sweep.sampler](seed=mix(config.seed, number))
@@ -130,13 +130,13 @@ def trials(study: optuna.Study, config: DictConfig, space: Space) -> Iterator[An
 
 
 def as_words(params: dict[str, Any]) -> list[str]:
-    """key=value, as Hydra reads it; numbers to four digits."""
+    """The values as words of the command line, key=value, numbers to four digits."""
     short = {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in params.items()}
     return [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in short.items()]
 
 
 def begin(run: Path, words: list[str]) -> int:
-    """Train in a process of its own, from the last checkpoint if there is one; the exit status."""
+    """Train in a process of its own, from the last checkpoint if there is one; return the exit status."""
     last = run / "checkpoints/last.ckpt"
     again = [f"ckpt_path={last}"] if last.exists() else []
     with run.with_suffix(".log").open("a") as log:
@@ -151,7 +151,7 @@ def finished(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def write(done: list[FrozenTrial], metric: str, folder: Path) -> None:
-    """trials.csv and sweep.png, of finished trials, the best one first."""
+    """Write trials.csv and draw sweep.png, for finished trials, the best one first."""
     with (folder / "trials.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["trial", metric, *done[0].params])
@@ -160,7 +160,7 @@ def write(done: list[FrozenTrial], metric: str, folder: Path) -> None:
 
 
 def picture(done: list[FrozenTrial], metric: str) -> Figure:
-    """The metric of one trial after the other, and over each of the values that were sought; the best one ringed."""
+    """The metric over the number of the trial and over each of the values, with a ring around the best trial."""
     best, keys = done[0], list(done[0].params)
     figure = Figure(figsize=(4 * (1 + len(keys)), 4), layout="constrained")
     panels = figure.subplots(1, 1 + len(keys), sharey=True, squeeze=False)[0]
@@ -179,7 +179,7 @@ def picture(done: list[FrozenTrial], metric: str) -> Figure:
 
 
 def report(console: Console, study: optuna.Study, metric: str, folder: Path, words: list[str]) -> dict[str, Any]:
-    """The best ten, and the command with the values of the very best, which are returned."""
+    """Print the ten best trials and the command with the best values; return these values."""
     done = finished(study)
     if not done:
         raise UsageError(f"sweep: none of {len(study.get_trials())} trials came to its end; their logs are in {folder}")

@@ -1,4 +1,4 @@
-"""Does an implementation compute what a reference computes? A model built from both, compared layer by layer."""
+"""A model built from an implementation and from a reference, compared layer by layer: does it compute the same?"""
 
 import warnings
 from itertools import islice
@@ -21,7 +21,7 @@ COLUMNS = {  # heading: the kinds of rows it sums up
 
 
 def verify(config: DictConfig) -> bool:
-    """Compare, print the table, and return whether everything is equal to the tolerance of `scratch.testing`.
+    """Compare, print the table, and return whether all is equal within the tolerance of `scratch.testing`.
 
     Both models start from the same weights and see the same batches of real data, in float64: the outputs of every
     layer and the gradient of every parameter on the first batch, then parameters and optimizer state after each of
@@ -44,15 +44,17 @@ def verify(config: DictConfig) -> bool:
 
 
 def loss(model: Any, batch: Any) -> Any:
+    """The training loss of a model on a batch."""
     return model.training_step(batch, 0)
 
 
 def new_optimizer(model: Any) -> Any:
+    """The optimizer that a model was built with."""
     return model.new_optimizer()
 
 
 def layers_of(model: Any) -> dict[str, str]:
-    """The modules that compute something themselves: path -> class."""
+    """The innermost modules, which compute something themselves: path -> class."""
     return {
         path: type(module).__name__
         for path, module in model.named_modules()
@@ -61,6 +63,8 @@ def layers_of(model: Any) -> dict[str, str]:
 
 
 def show(console: Console, config: DictConfig, rows: list[Row], layers: dict[str, str]) -> None:
+    """Print the table, a row for each layer, and the first difference."""
+
     def owner(row: Row) -> str:
         """The layer that a row is about; "" for the model as a whole."""
         path = row.name.split(":")[0].split(" ")[0]

@@ -108,6 +108,19 @@ def offer_checkpoint(words: list[str]) -> None:
         offer_as_trained(words)
 
 
+@contextmanager
+def streaming_output() -> Iterator[None]:
+    """For a script that prints texts as they come: Ctrl-C ends it with status 130, a closed pipe without an error."""
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack a character
+    try:
+        yield
+    except KeyboardInterrupt:
+        print()
+        sys.exit(130)
+    except BrokenPipeError:  # as in `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def quoted(word: str, key: str) -> str:
     """The word key=… with its value in Hydra's quotation marks, so that it may contain any character, such as a comma.
 
