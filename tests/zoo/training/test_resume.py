@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.test_parallel import MLP, ROOT, checkpoint, environment
+from tests.zoo.runs import ROOT, checkpoint
+from tests.zoo.training.test_processes import MLP, environment
 
 WORDS = [word for word in MLP if not word.startswith(("paths.run=", "trainer="))]
 WORDS += ["model.dropout=0.3", "data.shift=2", "trainer.precision=64-true", "trainer.max_epochs=2"]
@@ -61,7 +62,7 @@ def begin(folder: Path, script: str, *words: str) -> subprocess.Popen:
 def test_ctrl_c_with_two_processes(tmp_path):
     """In mid-epoch, with dropout and distortions."""
     unbroken = begin(tmp_path, "scripts/train.py", "paths.run=unbroken")
-    broken = begin(tmp_path, "tests/interrupted_run.py", "paths.run=broken")
+    broken = begin(tmp_path, "tests/zoo/training/interrupted_run.py", "paths.run=broken")
     printed = [process.communicate()[0] for process in (unbroken, broken)]
     assert (unbroken.returncode, broken.returncode) == (0, 130), printed
     assert printed[1].count("Go on with:") == 1

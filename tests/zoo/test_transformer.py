@@ -18,7 +18,7 @@ from torch import Tensor
 from scratch.testing import Audit, require_equal_networks, resolve
 from scripts import benchmark, verify
 from scripts import translate as script
-from tests.test_run import metrics, same, weights
+from tests.zoo.runs import metrics, same, weights
 from zoo.callbacks.pictures.attention import attention_weights
 from zoo.core.errors import UsageError
 from zoo.text.decoding import Cache, beam_search, greedy

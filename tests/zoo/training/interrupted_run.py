@@ -1,4 +1,4 @@
-"""scripts/train.py, whose user presses Ctrl-C in the middle of step 4: what tests/test_resume.py starts."""
+"""scripts/train.py, whose user presses Ctrl-C in the middle of step 4; test_resume.py starts it."""
 
 import os
 import signal

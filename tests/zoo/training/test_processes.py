@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests import parallel_runs
+from tests.zoo.runs import ROOT, checkpoint
+from tests.zoo.training import parallel_runs
 from zoo.core.distributed import dealt
 from zoo.core.errors import UsageError
 
-ROOT = Path(__file__).parents[1]
 MLP = ["model=mlp", "model.width=8", "trainer=ddp_cpu", "data.batch_size=4", "paths.run=run", "logger=csv"]
 MLP += ["~callbacks.progress", "+trainer.enable_progress_bar=false"]  # or the pipe fills up
 
@@ -61,14 +61,10 @@ def train(folder: Path, *words: str, **variables: str) -> subprocess.Popen:
     )
 
 
-def checkpoint(folder: Path) -> dict:
-    return torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
-
-
 @pytest.mark.slow
 def test_two_machines_come_to_what_one_does_with_both_batches(tmp_path):
     """Every model with both implementations: weights, and the momentum, which holds all the gradients."""
-    processes = torchrun(tmp_path, str(ROOT / "tests/parallel_runs.py"), str(tmp_path / "two"), "2")
+    processes = torchrun(tmp_path, str(ROOT / "tests/zoo/training/parallel_runs.py"), str(tmp_path / "two"), "2")
     for model in parallel_runs.SMALL:
         for impl in ("native", "scratch"):
             parallel_runs.run(model, impl, tmp_path / "one", 1)

@@ -1,6 +1,6 @@
-"""What each process of tests/test_parallel.py runs, and what one process alone must come to, too.
+"""What each process of tests/zoo/training/test_processes.py runs, and what one process alone must come to, too.
 
-torchrun … tests/parallel_runs.py FOLDER PROCESSES
+torchrun … tests/zoo/training/parallel_runs.py FOLDER PROCESSES
 """
 
 import sys

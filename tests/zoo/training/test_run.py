@@ -1,6 +1,5 @@
 """A run as a whole: what it leaves behind, that it repeats, and that an interruption loses nothing."""
 
-import csv
 import os
 import signal
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.zoo.runs import metrics, same, weights
 from zoo.base.classifier import Classifier
 from zoo.training.loggers import CSVLogger
 
@@ -15,22 +15,9 @@ SHORT = ["trainer.max_epochs=3", "+trainer.limit_train_batches=6"]
 RANDOM = ["model=mlp", "model.dropout=0.3", "data.shift=2"]  # a run that lives on random numbers
 
 
-def weights(folder: str) -> dict[str, torch.Tensor]:
-    return torch.load(Path(folder) / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
-
-
-def metrics(folder: str) -> list[dict[str, str]]:
-    with open(Path(folder) / "csv/metrics.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def outcome(folder: str) -> tuple[str, str]:
     last = metrics(folder)[-1]
     return last["test/loss"], last["test/accuracy"]
-
-
-def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.mark.parametrize("impl", ["native", "scratch"])

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[1] / "scripts/verify.py"
+from tests.zoo.runs import ROOT
+
+SCRIPT = ROOT / "scripts/verify.py"
 
 
 def layers(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -19,9 +21,9 @@ def layers(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_two_layers(tmp_path):
     """A difference in one of them, shown where it is, and exit status 1."""
-    result = layers(tmp_path, "only=[Linear,Tanh]", "impl=theirs", "json=contract.json")
+    result = layers(tmp_path, "only=[Linear,Tanh]", "impl=theirs", "json=layers.json")
     assert result.returncode == 1, result.stderr
-    linear, tanh = json.loads((tmp_path / "contract.json").read_text())
+    linear, tanh = json.loads((tmp_path / "layers.json").read_text())
     assert linear["name"] == "Linear"
     assert linear["errors"]["exact"] == linear["errors"]["vmap"] == linear["errors"]["compile"] == 0.0
     assert not linear["failures"]

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
+from tests.zoo import runs
 from zoo.core.errors import UsageError
 from zoo.training.cli import CONF, explain
 from zoo.training.run import train
@@ -22,7 +21,7 @@ GROUPS = {
     for folder in sorted(CONF.iterdir())
     if folder.is_dir() and folder.name != "local"  # which is everybody's own
 }
-BATCH = ["name=test", "paths.run=run", "~callbacks.progress", "+trainer.enable_progress_bar=false"]
+BATCH = ["paths.run=run", "~callbacks.progress", "+trainer.enable_progress_bar=false"]
 TINY = ["model=mlp", "model.width=2", "model.depth=1", "data.image_size=4", "data.batch_size=4"]
 SHORT = ["trainer.max_epochs=2", "+trainer.limit_train_batches=1", "+trainer.limit_val_batches=1"]
 SHORT += ["+trainer.limit_test_batches=1", "logger=csv"]
@@ -51,20 +50,23 @@ SUITED = {  # the model that goes with these data; with others the smallest
     **dict.fromkeys(("text", "tiny_shakespeare"), "char_rnn"),
     **dict.fromkeys(("dates", "multi30k"), "seq2seq"),
 }
-OWN_PROCESSES = ("ddp", "ddp_cpu", "fsdp")  # of trainers; tests/test_parallel.py runs them
+ADDED = {  # callbacks that are no part of default.yaml, and what they need to run a moment
+    **dict.fromkeys(("early_stopping", "gradient_norms", "limit", "swa"), ()),
+    "memorise": ("callbacks.memorise.loss=1000",),
+    "stop_above_mean": ("callbacks.early_stopping.monitor=val/loss",),
+}
+OWN_PROCESSES = ("ddp", "ddp_cpu", "fsdp")  # of trainers; tests/zoo/training/test_processes.py runs them
 
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
-    """They take longer than all else; tests/test_run.py looks at them."""
+    """They take longer than all else; tests/zoo/training/test_run.py looks at them."""
     monkeypatch.setattr("zoo.callbacks.pictures.classifier.ClassifierPictures.on_test_end", lambda *_: None)
     monkeypatch.setattr("zoo.callbacks.pictures.curves.LearningCurves.on_fit_end", lambda *_: None)
 
 
 def composed(*words: str) -> Any:
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", [*BATCH, *words])
+    return runs.composed(*BATCH, *words)
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ def run(tmp_path, monkeypatch):
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_file_composes(group):
     for name in GROUPS[group]:
-        choice = f"[default,{name}]" if group == "callbacks" and name != "default" else name
+        choice = f"[default,{name}]" if group == "callbacks" and name in ADDED else name
         OmegaConf.to_container(composed(f"{group}={choice}"), resolve=True, throw_on_missing=True)
 
 
@@ -124,9 +126,21 @@ def test_every_scheduler(scheduler, run):
     run(f"scheduler={scheduler}", *TINY, *SHORT)
 
 
-@pytest.mark.parametrize("callbacks", GROUPS["callbacks"])
+@pytest.mark.parametrize("callbacks", ADDED)
 def test_all_callbacks(callbacks, run):
-    run(f"callbacks=[default,{callbacks}]" if callbacks != "default" else "callbacks=default", *TINY, *SHORT)
+    run(f"callbacks=[default,{callbacks}]", *TINY, *SHORT, *ADDED[callbacks])
+
+
+def test_a_callback_is_in_the_module_of_its_file():
+    """conf/callbacks/ and zoo/callbacks/ mirror each other; what is Lightning's own has a file in conf/ alone."""
+    folder, default = CONF / "callbacks", OmegaConf.load(CONF / "callbacks/default.yaml").defaults
+    names = {str(path.relative_to(folder).with_suffix("")): OmegaConf.load(path) for path in folder.rglob("*.yaml")}
+    assert names.keys() == {"default", *default, *ADDED}
+    del names["default"]
+    for name, callbacks in names.items():
+        for callback in callbacks.values():
+            module = callback._target_.rpartition(".")[0]
+            assert module in (f"zoo.callbacks.{name.replace('/', '.')}", "lightning.pytorch.callbacks"), name
 
 
 @pytest.mark.parametrize("trainer", [name for name in GROUPS["trainer"] if name not in OWN_PROCESSES])

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from scripts import generate as script
-from tests.test_run import metrics, same, weights
+from tests.zoo.runs import metrics, same, weights
 from zoo.core.errors import UsageError
 from zoo.data.loader import Loader
 from zoo.data.text import Streams, Text

@@ -65,7 +65,7 @@ def test_more_bells_than_pictures(script, start, capsys, tmp_path):
         from zoo.tools.seeds import train_seeds as task
     else:
         from zoo.training.run import train as task
-    from tests.test_configs import composed
+    from tests.zoo.training.test_configs import composed
 
     with pytest.raises(UsageError, match=r"model.units=5000: must be at most 1257, the number of pictures"):
         task(composed("model=rbf", "model.units=5000", *(["+seeds=2"] if script == "seeds" else [])))

@@ -11,7 +11,7 @@ from torch import Generator
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from scratch.testing import Audit, require_equal_networks, resolve
-from tests.test_run import weights
+from tests.zoo.runs import weights
 from zoo.callbacks.pictures.gradient import gradient_norms
 from zoo.core.errors import UsageError
 from zoo.data.sequences import Adding, CopyMemory, SequentialDigits, SequentialMNIST

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from tests.test_configs import composed
+from tests.zoo.runs import ROOT
+from tests.zoo.training.test_configs import composed
 from zoo.core.errors import UsageError
 from zoo.tools import sweep
 from zoo.training.processes import words_of_a_run
@@ -168,7 +169,7 @@ def test_a_grid(start):
 def test_runs_of_their_own(tmp_path):
     """Real trials, in processes of their own."""
     words = ["sweep=optuna", "sweep.trials=2", "model=mlp", "trainer.max_epochs=1", "+trainer.limit_train_batches=1"]
-    script = Path(__file__).parents[1] / "scripts/train.py"
+    script = ROOT / "scripts/train.py"
     subprocess.run([sys.executable, str(script), *words, "logger=csv"], cwd=tmp_path, check=True)
     folder = tmp_path / "runs/mlp-digits-scratch/sweep"
     for row in table(str(folder)):
