@@ -47,7 +47,7 @@ class MultiHead(Module):
         self.output = nn.Linear(size, size, bias=False)
 
     def split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
-        """(N, T, parts · D) -> parts times (N, H, T, d)"""
+        """Split projections into heads: (N, T, parts · D) -> `parts` tensors (N, H, T, d)."""
         return tuple(part.transpose(1, 2) for part in x.unflatten(-1, (parts, self.heads, -1)).unbind(2))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:

@@ -54,6 +54,7 @@ class Trainable(LightningModule):
         return self.parameters()
 
     def new_optimizer(self) -> Optimizer:
+        """A new optimizer of the model's parameters."""
         if self._optimizer is None:
             raise RuntimeError("this model was built without an optimizer, to predict and not to train")
         return self._optimizer(self.parameter_groups())

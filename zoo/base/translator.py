@@ -85,9 +85,11 @@ class Translator(Trainable):
         self.val_metric, self.test_metric = new_metric(metric), new_metric(metric)
 
     def encode(self, source: Tensor) -> Any:
+        """The memory of the source sentences (N, S)."""
         raise NotImplementedError
 
     def states(self, target: Tensor, memory: Any, cache: Cache | None = None) -> Tensor:
+        """The decoder's states (N, T, D) for the target tokens (N, T)."""
         raise NotImplementedError
 
     def decode(self, target: Tensor, memory: Any, cache: Cache | None = None) -> Tensor:
@@ -173,6 +175,7 @@ class Translator(Trainable):
         return [self.target_vocabulary.decode(ids) for ids in self.best_tokens(memory, beam).tolist()]
 
     def log_probabilities(self, target: Tensor, memory: Any, cache: Cache) -> Tensor:
+        """The log-probabilities (N, T, V) of the token that follows each token of the target."""
         return self.log_softmax(self.decode(target, memory, cache))
 
     @torch.no_grad()

@@ -1,9 +1,9 @@
-"""Callbacks, which Lightning calls while a run goes on; conf/callbacks/ has a file of the same name for each.
+"""Callbacks, which Lightning calls during a run. Each that can be chosen has a file of its name in conf/callbacks/.
 
 Every run has those that conf/callbacks/default.yaml lists:
 checkpoints.py       best.ckpt and last.ckpt
 progress.py          the progress bar
-data_check.py        the data are looked at before the first step
+data_check.py        the training data are checked before the first step
 finite.py            NaN and infinity end the run and are kept in a file
 random_numbers.py    the random numbers of a step depend on seed and step alone
 interrupt.py         Ctrl-C saves a checkpoint and ends the run

@@ -24,4 +24,5 @@ class GradientNorms(Callback):
 
 
 def norm(x: Tensor) -> Tensor:
+    """The norm of a gradient, which may be sparse, in float32."""
     return (x.coalesce().values() if x.is_sparse else x).detach().float().norm()

@@ -110,7 +110,7 @@ NUMBERS = (
 
 
 def ordinal(day: int) -> str:
-    """1st, 2nd, 3rd, 4th, …"""
+    """The day as an English ordinal: 1st, 2nd, 3rd, 4th, …"""
     ending = "th" if day in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
     return f"{day}{ending}"
 

@@ -89,6 +89,7 @@ class ImageData(LightningDataModule):
             raise UsageError(f"{name}: a picture holds NaN or infinity")
 
     def normalise(self, pictures: Tensor) -> Tensor:
+        """The images with the mean 0 and deviation 1 of the training data."""
         return (pictures - self.mean) / self.deviation
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:

@@ -38,9 +38,7 @@ YES_OR_NO = ("autocast", "purity")  # the table shows ✓ and not their error, w
 
 @dataclass
 class Line:
-    """One layer: the largest relative error of each column, None where it does not apply or fails, and the ratio of
-    times.
-    """
+    """One layer: the largest error of each column, None where it does not apply or fails, and the ratio of times."""
 
     name: str
     errors: dict[str, float | None] = field(default_factory=dict)
