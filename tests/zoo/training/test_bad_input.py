@@ -113,6 +113,8 @@ WRONG = [
     (["model=transformer", *DATES, "data.tokens=3"], ["data.tokens=3", "alone has"]),
     # the other scripts; MADE is a folder with checkpoints of the three kinds
     (["seeds", "seeds=0"], ["seeds=0", "at least 1"]),
+    (["seeds", "tune=lr"], ["tune=lr", "scripts/train.py alone"]),
+    (["seeds", "ckpt_path=last"], ["ckpt_path=last", "scripts/train.py alone"]),
     (["verify", "model=lenett"], ["model=lenett", "did you mean 'lenet'"]),
     (["verify", "steps=-1"], ["steps=-1", "at least 0"]),
     (["verify", "reference=nativ"], ["impl=nativ", "did you mean 'native'"]),
