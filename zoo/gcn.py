@@ -19,8 +19,6 @@ from zoo.core.errors import at_least, between, listed, one_of, whole
 from zoo.core.namespace import Namespace
 
 ACTIVATIONS = ("ReLU", "Tanh", "Sigmoid", "LeakyReLU", "GELU", "Identity")
-
-
 SPARSE = 0.1  # features with a smaller fraction of non-zeros are multiplied as sparse matrices
 
 

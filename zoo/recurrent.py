@@ -22,18 +22,14 @@ from zoo.callbacks.pictures.gradient import GradientPicture, gradient_norms
 from zoo.core.errors import between, one_of, whole
 from zoo.core.namespace import Namespace
 
-# the cell, and its options
+# cell: the layer, and its options
 CELLS: dict[str, tuple[str, dict[str, str]]] = {
     "RNN": ("RNN", {}),
     "RNN_relu": ("RNN", {"nonlinearity": "relu"}),
     "LSTM": ("LSTM", {}),
     "GRU": ("GRU", {}),
 }
-
-
-GATED = {"LSTM": 4, "GRU": 3}  # cells with gates, and how many
-
-
+GATED = {"LSTM": 4, "GRU": 3}  # the number of gates
 State = Any  # a tensor h (depth · directions, N, hidden), or the pair (h, c) of an LSTM
 
 

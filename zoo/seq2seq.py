@@ -35,7 +35,6 @@ from zoo.text.vocabulary import PAD
 
 Memory = tuple[Tensor, Tensor, tuple[Tensor, ...]]  # m (N, S, H), where there is no PAD (N, S), s₀ (N, depth, H)
 
-
 ATTENTIONS = ("additive", "dot", "general")
 
 

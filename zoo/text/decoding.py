@@ -25,8 +25,6 @@ from torch import Tensor
 from zoo.text.vocabulary import EOS, PAD
 
 Cache = dict[Any, Any]
-
-
 Model = Callable[[Tensor, Any, Cache], Tensor]
 
 

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 PAD, BOS, EOS, UNK = range(4)  # padding, beginning and end of a sequence, and an unknown character
-
-
 SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
 

@@ -20,8 +20,6 @@ from zoo.training.report import shown
 
 # the parts of record.json that results depend on
 NOTED = ("commit", "changed", "threads", "machine", "gpu", "python", "versions")
-
-
 STYLES: dict[str, Any] = {"train": "--", "val": "-"}
 
 

@@ -28,11 +28,7 @@ COLUMNS: dict[str, tuple[Check, ...]] = {
     "autocast": (TRANSFORM_CHECKS["autocast"],),
     "purity": (PURITY_CHECKS["purity"],),
 }
-
-
 FIRST_CASE_ONLY = ("vmap", "compile")  # the other checks run on every case
-
-
 YES_OR_NO = ("autocast", "purity")  # the table shows ✓ and not their error, which is that of bfloat16, or 0
 
 

@@ -34,8 +34,6 @@ from zoo.training.processes import in_own_process, refuse_many_jobs, words_of_a_
 from zoo.training.resume import INTERRUPTED
 
 SAMPLERS: dict[str, Any] = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
-
-
 Space = dict[str, BaseDistribution]
 
 

@@ -23,8 +23,6 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from zoo.core.errors import Failure, UsageError, did_you_mean, listing
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # errors of a full disk
-
-
 CONF = Path(__file__).parents[2] / "conf"
 
 
