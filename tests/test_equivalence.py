@@ -1,4 +1,4 @@
-"""Every case of tests/cases under every check of the harness.
+"""Every case of scratch/testing/cases under every check of the harness.
 
 One test is one check of one case: ``test_case[Conv2d(3, 4, 3)-gradients]``. The package under test is
 ``--impl`` (default scratch.nn), the reference ``--reference`` (default torch.nn).
