@@ -1,0 +1,274 @@
+"""Run the claims: python scripts/claims.py; writes a figure, a JSON and, of several, a table."""
+
+import inspect
+import json
+import math
+import platform
+import statistics
+import time
+from collections import Counter
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from zoo.claims import NAMES
+from zoo.claims.drawing import HEIGHT, chinese_font, new_figure, save, style
+from zoo.claims.workbench import FAILS, HOLDS, WORDS, Failure, Implementation, UsageError, Verdict, begin, one_of, whole
+
+LANGUAGES = {"en": 0, "zh": 1}
+
+
+def load(name: str) -> ModuleType:
+    one_of("claim", name, NAMES)
+    return import_module(f"zoo.claims.{name}")
+
+
+def claim(module: ModuleType) -> tuple[str, str]:
+    """The claim in one sentence, English and Chinese."""
+    return " ".join((module.__doc__ or "").partition("\n\n")[0].split()), module.CHINESE
+
+
+def experiment(name: str, impl: Implementation, seeds: list[int], settings: dict[str, Any], tick: Any = None) -> dict:
+    """Run a claim once for each seed and judge it: everything that there is to know of it, fit for JSON.
+
+    The verdict is on the medians over the seeds; it turns with the seed where those of single seeds are not all of its
+    kind.
+    """
+    module = load(name)
+    started = time.perf_counter()
+    runs = []
+    for seed in seeds:
+        begin(seed)
+        runs.append(module.run(impl, seed, **settings))
+        if tick is not None:
+            tick()
+    names = [key for key, value in runs[0].items() if isinstance(value, int | float)]
+    numbers = {key: [float(run[key]) for run in runs] for key in names}
+    verdict: Verdict = module.decide({key: statistics.median(values) for key, values in numbers.items()})
+    kinds = [module.decide({key: values[place] for key, values in numbers.items()}).kind for place in range(len(runs))]
+    result = {
+        "name": name,
+        "claim": claim(module),
+        "page": module.__doc__,
+        "verdict": {
+            "kind": verdict.kind,
+            "condition": verdict.condition,
+            "because": turning(verdict, kinds),
+            "of each seed": kinds,
+            "turns with the seed": len(set(kinds)) > 1,
+        },
+        "thresholds": module.THRESHOLDS,
+        "numbers": {
+            key: {"median": statistics.median(values), "least": min(values), "greatest": max(values), "of each seed": values}
+            for key, values in numbers.items()
+        },
+        "seeds": seeds,
+        "seconds": round(time.perf_counter() - started, 2),
+        "settings": settings,
+        "borrowed from scratch.optim": sorted(impl.borrowed),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "runs": runs,
+    }
+    return json.loads(json.dumps(finite(result)))
+
+
+def turning(verdict: Verdict, kinds: list[str]) -> tuple[str, str]:
+    """The reason, with a word on the seeds where they do not agree."""
+    if len(set(kinds)) == 1:
+        return verdict.because
+    english, chinese = verdict.because
+    counts = Counter(kinds).most_common()
+    return (
+        f"{english}; it turns with the seed: " + ", ".join(f"{count} × {WORDS[kind][0]}" for kind, count in counts),
+        f"{chinese}；结论随种子而变：" + "，".join(f"{WORDS[kind][1]} {count} 次" for kind, count in counts),
+    )
+
+
+def finite(value: Any) -> Any:
+    """JSON knows neither NaN nor infinity: None."""
+    if isinstance(value, dict):
+        return {str(key): finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def machine() -> str:
+    return f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def spoken(result: dict[str, Any], language: str) -> tuple[str, str]:
+    """Verdict and reason as sentences."""
+    place = LANGUAGES[language]
+    verdict = result["verdict"]
+    word = WORDS[verdict["kind"]][place]
+    because = verdict["because"][place]
+    if verdict["condition"] is None:
+        return word.capitalize() + (".", "。")[place], because[0].upper() + because[1:] + (".", "。")[place]
+    condition = verdict["condition"][place]
+    sentence = f"Holds only if {condition}." if language == "en" else f"仅在满足条件时成立：{condition}。"
+    return sentence, because[0].upper() + because[1:] + (".", "。")[place]
+
+
+def draw(result: dict[str, Any], language: str, path: Path) -> None:
+    """The figure of what `experiment` gave, or of what a JSON holds."""
+    module, place = load(result["name"]), LANGUAGES[language]
+    with style(language):
+        figure = new_figure(
+            result["claim"][place], result["verdict"]["kind"], *spoken(result, language), getattr(module, "HEIGHT", HEIGHT)
+        )
+        module.draw(figure, result["runs"], lambda *texts: texts[place])
+        save(figure, path)
+
+
+def chosen(config: DictConfig) -> list[str]:
+    names = list(config.claims)
+    if not names:
+        raise UsageError("claims: name some, or all; list shows which there are")
+    if names == ["all"]:
+        return list(NAMES)
+    for name in names:
+        one_of("claim", name, (*NAMES, "all", "list"))
+    return [name for name in names if name in NAMES]
+
+
+def settings_of(name: str, config: DictConfig) -> dict[str, Any]:
+    """What the run gets besides its seed: its small size where that is asked for, and settings.NAME=… of one claim."""
+    module = load(name)
+    known = list(inspect.signature(module.run).parameters)[2:]
+    settings = dict(module.QUICK) if config.quick else {}
+    for key, value in config.settings.items():
+        one_of(f"settings of {name}", key, known)
+        settings[key] = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    if "data_dir" in known:
+        settings.setdefault("data_dir", config.paths.data_dir)
+    return settings
+
+
+def run_claims(config: DictConfig) -> list[dict[str, Any]]:
+    """Run what the configuration asks for; print and write what came out.
+
+    Raises UsageError before anything is run for a wrong value, and Failure at the end where a claim could not be run.
+    """
+    if list(config.claims) == ["list"]:
+        show_list(config)
+        return []
+    names = chosen(config)
+    one_of("language", config.language, (*LANGUAGES, "both"))
+    languages = list(LANGUAGES) if config.language == "both" else [config.language]
+    if "zh" in languages:
+        chinese_font()
+    if config.seeds is not None:
+        whole("seeds", config.seeds, 1)
+    if len(names) > 1 and config.settings:
+        raise UsageError("settings: are those of one claim; name one")
+    prepared = {name: settings_of(name, config) for name in names}
+    torch.set_num_threads(config.threads)
+    folder = Path(config.folder)
+    results, broken = [], {}
+    counts = {name: config.seeds or load(name).SEEDS for name in names}
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    console = Console()
+    with Progress(TextColumn("{task.description:<19}"), *columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=sum(counts.values()))
+        for name in names:
+            bar.update(task, description=name)
+            impl = Implementation(config.impl.layers, config.impl.optim)
+            seeds = list(range(config.seed, config.seed + counts[name]))
+            path = folder / f"{name}.json"
+            try:
+                if config.redraw:
+                    result = read(path)
+                    bar.advance(task, counts[name])
+                else:
+                    result = experiment(name, impl, seeds, prepared[name], lambda: bar.advance(task))
+                    result["impl"] = OmegaConf.to_container(config.impl)
+                    write(result, path)
+            except UsageError as error:
+                if len(names) == 1:
+                    raise
+                broken[name] = str(error)
+                continue
+            for language in languages:
+                draw(result, language, folder / f"{name}.{language}.png")
+            results.append(result)
+            if len(names) == 1:
+                console.print("\n".join(spoken(result, languages[0])), soft_wrap=True)
+    if len(names) > 1:
+        console.print(table(results, languages[0]))
+        (folder / "claims.md").write_text(markdown(results, config), encoding="utf-8")
+    console.print(f"Figures and JSON are in {folder}", soft_wrap=True)
+    if config.table is not None:
+        Path(config.table).write_text(markdown(results, config), encoding="utf-8")
+    if broken:
+        raise Failure("; ".join(f"{name}: {error}" for name, error in broken.items()))
+    return results
+
+
+def read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"redraw=true: {path} is not there; run the claim first") from error
+
+
+def write(result: dict[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def deciding(result: dict[str, Any], most: int = 4) -> str:
+    """The first numbers, as many as a table has room for."""
+    shown = []
+    for name, values in list(result["numbers"].items())[:most]:
+        median = values["median"]
+        shown.append(f"{name} {'∞' if median is None else f'{median:.3g}'}")
+    return "; ".join(shown)
+
+
+def show_list(config: DictConfig) -> None:
+    grid = Table(show_header=False, box=None, pad_edge=False)
+    one_of("language", config.language, (*LANGUAGES, "both"))
+    for name in NAMES:
+        grid.add_row(f"[bold]{name}[/]", claim(load(name))[LANGUAGES.get(config.language, 0)])
+    Console().print(grid)
+
+
+def table(results: list[dict[str, Any]], language: str) -> Table:
+    place = LANGUAGES[language]
+    found = Table(title=("What the notes claim", "笔记中的论断")[place], title_justify="left")
+    for head in (("claim", "论断"), ("verdict", "结论"), ("seconds", "秒")):
+        found.add_column(head[place], justify="right" if head[0] == "seconds" else "left")
+    for result in results:
+        kind = result["verdict"]["kind"]
+        colour = {HOLDS: "green", FAILS: "red"}.get(kind, "yellow")
+        found.add_row(result["name"], f"[{colour}]{spoken(result, language)[0]}[/]", f"{result['seconds']:.1f}")
+    return found
+
+
+def markdown(results: list[dict[str, Any]], config: DictConfig) -> str:
+    """The table of docs/claims.md."""
+    lines = [
+        "# What the notes claim",
+        "",
+        f"Made by `python scripts/claims.py {' '.join(config.claims)} impl=…` with {config.impl.layers} and "
+        f"{config.impl.optim}; {results[0]['machine']}, {results[0]['date']}." if results else "",
+        "A verdict is on the medians over the seeds, against thresholds that stand in the claim's file.",
+        "",
+        "| claim | | verdict | why | seeds | seconds |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for result in results:
+        verdict, because = spoken(result, "en")
+        link = f"[{result['name']}](../zoo/claims/{result['name']}.py)"
+        cells = (link, result["claim"][0], verdict, because, str(len(result["seeds"])), f"{result['seconds']:.1f}")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
