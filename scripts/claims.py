@@ -15,5 +15,6 @@ def task(config: DictConfig) -> None:
 
 if __name__ == "__main__":
     names = [word for word in sys.argv[1:] if word.isidentifier()]
-    sys.argv[1:] = [word for word in sys.argv[1:] if word not in names] + [f"claims=[{','.join(names)}]"] * bool(names)
+    words = [f"+{word}" if word.startswith("settings.") else word for word in sys.argv[1:] if word not in names]
+    sys.argv[1:] = [*words, f"claims=[{','.join(names)}]"] if names else words
     command(task, "claims")

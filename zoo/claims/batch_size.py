@@ -1,11 +1,11 @@
 """Batches that are too small may not converge, and batches that are too large reach a worse optimum.
 
 Notes:    003, line 257, step 2 of the tuning recipe.
-Run:      a perceptron 64-32-10 on 400 digits, batches of 1, 4, 32 and 400: (a) ten epochs at one rate, that of 1, 0.1, 0.01
-          with which batches of 32 end lowest, as the recipe has it; (b) 250 steps, the rate tuned for each size.
+Run:      a perceptron 64-32-10 on 400 digits, batches of 1, 4, 32 and 400: (a) ten epochs at one rate, that of 1, 0.1,
+          0.01 with which batches of 32 end lowest, as the recipe has it; (b) 250 steps, the rate tuned for each size.
 Number:   test accuracy.
-Decided:  a size is worse if it is 0.02 below the best size. Holds if the smallest and the largest are worse in (a) and (b);
-          holds only if rate and epochs are kept where they are in (a) alone, or the largest alone is.
+Decided:  a size is worse if it is 0.02 below the best size. Holds if the smallest and the largest are worse in (a) and
+          (b); holds only if rate and epochs are kept where they are in (a) alone, or the largest alone is.
 """
 
 from typing import Any
@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 from zoo.claims.drawing import BLUE, RED, Figure, panel
-from zoo.claims.workbench import Implementation, Numbers, Say, Verdict, accuracy, begin, digits, fails, holds, only_if
-from zoo.claims.workbench import mean_loss, perceptron, train
+from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds, only_if
+from zoo.claims.workbench import Implementation, accuracy, begin, digits, mean_loss, perceptron, train
 
 CHINESE = "batch 太小可能不收敛，太大则收敛不到最优值。"
 SEEDS = 3
 THRESHOLDS = {"worse": 0.02}
-QUICK = {"steps": 120, "epochs": 6, "sizes": (1, 32, 400)}
+QUICK = {"steps": 100, "epochs": 6, "sizes": (1, 32, 200)}
 RATES_AT_32 = (1.0, 0.1, 0.01)
 
 
@@ -79,17 +79,17 @@ def decide(numbers: Numbers) -> Verdict:
     )
     small, large = worse("epochs", "smallest"), worse("epochs", "largest")
     if not large:
-        return fails(*because)
+        return fails(because)
     if small and worse("steps", "smallest") and worse("steps", "largest"):
-        return holds(*because)
+        return holds(because)
     if small:
-        return only_if(("rate and number of epochs are kept", "学习率和轮数保持不变"), *because)
+        return only_if(("rate and number of epochs are kept", "学习率和轮数保持不变"), because)
     return only_if(
         (
             "the batch is the large one, and rate and number of epochs are kept",
             "说的是大 batch,并且学习率和轮数保持不变",
         ),
-        *because,
+        because,
     )
 
 

@@ -1,13 +1,15 @@
-"""Convolution: the size formula, borders that count less, fields that grow with depth, less to compute than dense layers.
+"""Convolution: the size formula, borders that count less, fields that grow with depth, less to compute than dense
+layers.
 
 Notes:    004, lines 178-198.
-Run:      (a) every convolution of lines of 1 to 10 numbers by kernels of 1 to 4, padding 0 to 2, stride 1 to 4, dilation 1 to 3
-          whose kernel fits, against (n − k + 2p)/s + 1; (b) in how many windows of a 3×3 kernel each pixel of 7×7 is, without
-          and with padding 1; (c) how wide a part of the input one output of 1 to 4 such layers depends on; (d) weights and
-          multiplications of LeNet's first layer and of a dense one of the same sizes.
+Run:      (a) every convolution of lines of 1 to 10 numbers by kernels of 1 to 4, padding 0 to 2, stride 1 to 4,
+          dilation 1 to 3 whose kernel fits, against (n − k + 2p)/s + 1; (b) in how many windows of a 3×3 kernel each
+          pixel of 7×7 is, without and with padding 1; (c) how wide a part of the input one output of 1 to 4 such layers
+          depends on; (d) weights and multiplications of LeNet's first layer and of a dense one of the same sizes.
 Number:   in how many cases the formula is wrong: as written, and rounded down.
-Decided:  (b) corners must count less than the centre, (c) fields grow, (d) be less of both, or the claim fails. Holds if the formula
-          is never wrong; holds only if it is rounded down, and there is no dilation, where that makes it right.
+Decided:  (b) corners must count less than the centre, (c) fields grow, (d) be less of both, or the claim fails. Holds
+          if the formula is never wrong; holds only if it is rounded down, and there is no dilation, where that makes it
+          right.
 """
 
 from typing import Any
@@ -15,7 +17,8 @@ from typing import Any
 import torch
 
 from zoo.claims.drawing import BLUE, RED, Figure, bars
-from zoo.claims.workbench import Implementation, Numbers, Say, Verdict, fails, holds, only_if
+from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds, only_if
+from zoo.claims.workbench import Implementation
 
 CHINESE = "卷积：尺寸公式；对外圈像素不公平；层数越深视野越大；比全连接计算量小。"
 SEEDS = 1  # nothing is random
@@ -91,11 +94,15 @@ def decide(numbers: Numbers) -> Verdict:
     n = {name: int(value) for name, value in numbers.items()}
     because = (
         f"of {n['cases']} cases the formula is wrong in {n['wrong as written']} as it is written, rounded down in "
-        f"{n['wrong rounded down']} without dilation and {n['wrong by dilation']} with it; a corner is in {n['windows of a corner']} "
-        f"of {n['windows of the centre']} windows, with padding still in {n['windows of a corner, padded']}; fields grow to "
+        f"{n['wrong rounded down']} without dilation and {n['wrong by dilation']} with it; a corner is in "
+        f"{n['windows of a corner']} "
+        f"of {n['windows of the centre']} windows, with padding still in {n['windows of a corner, padded']}; fields "
+        "grow to "
         f"{n['field of 4 layers']}, the kernels do not",
-        f"{n['cases']} 种情形中，原公式错 {n['wrong as written']} 种；向下取整后，无空洞时错 {n['wrong rounded down']} 种、"
-        f"有空洞时错 {n['wrong by dilation']} 种；角上像素只参与 {n['windows of a corner']}/{n['windows of the centre']} 个窗口，"
+        f"{n['cases']} 种情形中，原公式错 {n['wrong as written']} 种；向下取整后，无空洞时错 {n['wrong rounded down']} "
+        "种、"
+        f"有空洞时错 {n['wrong by dilation']} 种；角上像素只参与 "
+        f"{n['windows of a corner']}/{n['windows of the centre']} 个窗口，"
         f"补零后也只有 {n['windows of a corner, padded']} 个；变大的是感受野（{n['field of 4 layers']}），不是卷积核",
     )
     fields = [n[f"field of {depth} layers"] for depth in (1, 2, 3, 4)]
@@ -105,25 +112,25 @@ def decide(numbers: Numbers) -> Verdict:
         and all(n[f"{what}, convolution"] < n[f"{what}, dense"] for what in ("weights", "multiplications"))
     )
     if not others or n["wrong rounded down"] > THRESHOLDS["wrong"]:
-        return fails(*because)
+        return fails(because)
     if n["wrong as written"] <= THRESHOLDS["wrong"]:
-        return holds(*because)
+        return holds(because)
     return only_if(
-        ("the quotient is rounded down and the kernel is not dilated", "除法向下取整，且不用空洞卷积"), *because
+        ("the quotient is rounded down and the kernel is not dilated", "除法向下取整，且不用空洞卷积"), because
     )
 
 
 def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
     first = runs[0]
     panels = figure.subplots(2, 2, height_ratios=(1.15, 1))
-    for axes, visits, title in zip(
-        panels[0], first["visits"], (say("Windows each pixel is in", "每个像素参与的窗口数"), say("with padding 1", "补零 1 圈后")),
-        strict=True,
-    ):  # fmt: skip
+    titles = say("Windows each pixel is in", "每个像素参与的窗口数"), say("with padding 1", "补零 1 圈后")
+    for axes, visits, title in zip(panels[0], first["visits"], titles, strict=True):
         axes.imshow(visits, cmap="Blues", vmin=0, vmax=11)
         for i, line in enumerate(visits):
             for j, count in enumerate(line):
-                axes.text(j, i, f"{count:.0f}", ha="center", va="center", fontsize=9, color="white" if count > 6 else "black")
+                axes.text(
+                    j, i, f"{count:.0f}", ha="center", va="center", fontsize=9, color="white" if count > 6 else "black"
+                )
         axes.set(xticks=[], yticks=[])
         axes.set_title(title)
         axes.grid(visible=False)
@@ -136,6 +143,7 @@ def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
         say("multiplications: convolution", "乘法：卷积"), say("dense ", "全连接 "),
     ]  # fmt: skip
     values = [first[f"{what}, {how}"] for what in ("weights", "multiplications") for how in ("convolution", "dense")]
-    bars(panels[1, 1], names, values, [BLUE, RED] * 2, "{:.0e}")
+    bars(panels[1, 1], names, values, [BLUE, RED] * 2, "{:,.0f}")
     panels[1, 1].set_xscale("log")
+    panels[1, 1].set_xlim(1, 1e9)
     panels[1, 1].set_title(say("LeNet's first layer", "LeNet 第一层"))

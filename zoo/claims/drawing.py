@@ -5,19 +5,23 @@ universal design, 2008), which the colour-blind tell apart; where more than colo
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import matplotlib
+from cycler import cycler
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from zoo.claims.workbench import FAILS, HOLDS, ONLY_IF, UsageError
+from zoo.claims.verdict import FAILS, HOLDS, ONLY_IF
+from zoo.claims.workbench import UsageError
 
 BLUE, RED, GREEN, ORANGE, PURPLE, SKY, GREY, INK = (
     *("#0072B2", "#D55E00", "#009E73", "#C88700", "#AA4A88", "#3D9AD1", "#767676", "#1b1b1b"),
@@ -25,7 +29,7 @@ BLUE, RED, GREEN, ORANGE, PURPLE, SKY, GREY, INK = (
 COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, INK)
 MARKS = {HOLDS: ("✓", GREEN), ONLY_IF: ("≈", ORANGE), FAILS: ("✗", RED)}
 WIDTH, HEIGHT = 7.0, 3.4  # inches of the panels, below the title
-MARGIN = 0.12
+MARGIN, DPI = 0.12, 200
 CHINESE_FONTS = (  # the first that is there
     *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "PingFang SC"),
     *("Hiragino Sans GB", "Microsoft YaHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "SimHei"),
@@ -55,7 +59,7 @@ def chinese_font() -> str:
 def style(language: str) -> Iterator[None]:
     """The settings that all figures share."""
     fonts = ["DejaVu Sans"] if language == "en" else [chinese_font(), "DejaVu Sans"]
-    settings = {
+    settings: Any = {
         "font.family": fonts,
         "font.size": 10,
         "axes.titlesize": 10.5,
@@ -67,7 +71,7 @@ def style(language: str) -> Iterator[None]:
         "axes.edgecolor": GREY,
         "axes.grid": True,
         "axes.axisbelow": True,
-        "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
+        "axes.prop_cycle": cycler(color=COLOURS),
         "grid.color": "#e6e6e6",
         "xtick.color": GREY,
         "ytick.color": GREY,
@@ -75,7 +79,7 @@ def style(language: str) -> Iterator[None]:
         "ytick.labelcolor": INK,
         "text.color": INK,
         "lines.linewidth": 1.8,
-        "savefig.dpi": 200,
+        "savefig.dpi": DPI,
     }
     with matplotlib.rc_context(settings):
         yield
@@ -88,8 +92,8 @@ def new_figure(title: str, kind: str, verdict: str, because: str, height: float 
     blocks = [(wrapped(text, size, weight), size, weight, colour) for text, size, weight, colour in parts if text]
     heights = [len(lines) * size * 1.32 / 72 for lines, size, _, _ in blocks]
     above = sum(heights) + MARGIN + 0.05 * len(blocks)
-    figure = Figure(figsize=(WIDTH, above + height), layout="constrained")
-    figure.get_layout_engine().set(rect=(0.01, 0.01, 0.98, height / (above + height) - 0.01))
+    below = ConstrainedLayoutEngine(rect=(0.01, 0.01, 0.98, height / (above + height) - 0.01))
+    figure = Figure(figsize=(WIDTH, above + height), layout=below)
     y = above + height - MARGIN
     for (lines, size, weight, colour), tall in zip(blocks, heights, strict=True):
         figure.text(
@@ -101,16 +105,18 @@ def new_figure(title: str, kind: str, verdict: str, because: str, height: float 
 
 
 def wrapped(text: str, size: float, weight: str) -> list[str]:
-    """Lines that fit the figure's width: broken between words, and between Chinese letters but before no punctuation."""
-    canvas = FigureCanvasAgg(Figure(figsize=(WIDTH, 1), dpi=72))
+    """Lines that fit the figure's width, broken between words and Chinese letters, but before no punctuation."""
+    canvas = FigureCanvasAgg(Figure(figsize=(WIDTH, 1), dpi=DPI))
     font = FontProperties(size=size, weight=weight, family=matplotlib.rcParams["font.family"])
-    room = 72 * (WIDTH - 2 * MARGIN)
+    room = DPI * (WIDTH - 2 * MARGIN)
 
     def width(line: str) -> float:
         return canvas.get_renderer().get_text_width_height_descent(line, font, False)[0]
 
     lines = [""]
-    for piece in re.findall(r"[\u2e80-\uffef][，。；：、！？）」』”…—]*|[^\s\u2e80-\uffef]+\s*|\s+", text):
+    for piece in re.findall(
+        r"[\u2e80-\uffef][，。；：、！？）」』”…—]*|[^\s\u2e80-\uffef]+[，。；：、！？）」』”…—]*\s*|\s+", text
+    ):
         if width((lines[-1] + piece).rstrip()) > room and lines[-1]:
             lines.append("")
         lines[-1] += piece
@@ -119,6 +125,7 @@ def wrapped(text: str, size: float, weight: str) -> list[str]:
 
 def label_ends(axes: Axes, gap: float = 1.3) -> None:
     """Write the label of every line to the right of its end, in its colour, so far apart that they can be read."""
+    axes.get_xlim(), axes.get_ylim()  # settled only when asked for
     figure: Any = axes.figure
     tall = axes.get_position().height * (figure.get_figheight() - 1.2)  # inches, about
     size = matplotlib.rcParams["font.size"]
@@ -126,7 +133,8 @@ def label_ends(axes: Axes, gap: float = 1.3) -> None:
     ends = []
     for line in axes.get_lines():
         label = str(line.get_label())
-        points = [(x, y) for x, y in line.get_xydata().tolist() if x == x and abs(y) < float("inf")]
+        data: Any = line.get_xydata()
+        points = [(x, y) for x, y in data.tolist() if x == x and abs(y) < float("inf")]
         if label.startswith("_") or not points:
             continue
         x, y = axes.transAxes.inverted().transform(axes.transData.transform(points[-1]))
@@ -153,7 +161,9 @@ def panel(axes: Axes, title: str, x: str = "", y: str = "") -> None:
     axes.set_xlabel(x)
 
 
-def bars(axes: Axes, names: list[str], values: list[float], colours: list[str], form: str = "{:.2f}") -> None:
+def bars(
+    axes: Axes, names: Sequence[str], values: Sequence[float], colours: Sequence[str], form: str = "{:.2f}"
+) -> None:
     """Horizontal bars, the first on top, each with its name to the left and its value at its end."""
     places = range(len(names))
     axes.barh(places, values, color=colours, height=0.62)
@@ -164,6 +174,22 @@ def bars(axes: Axes, names: list[str], values: list[float], colours: list[str], 
     for place, value in zip(places, values, strict=True):
         axes.annotate(form.format(value), (value, place), (4, 0), textcoords="offset points", va="center")
     axes.margins(x=0.18)
+
+
+def key(axes: Axes, entries: Sequence[tuple[str, str]], x: float, y: float) -> None:
+    """Labels (text, colour) below each other from this place of the panel on, where lines are too close to be labelled;
+    x above 0.5 is where they end."""
+    side = "right" if x > 0.5 else "left"
+    for place, (text, colour) in enumerate(entries):
+        axes.annotate(
+            text, (x, y), (0, -14 * place), xycoords="axes fraction", textcoords="offset points", color=colour, ha=side,
+            va="top", weight="bold", bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
+        )  # fmt: skip
+
+
+def middle(runs: Sequence[dict[str, Any]], name: str) -> float:
+    """The median of a number over the runs."""
+    return median(float("inf") if each[name] is None else each[name] for each in runs)
 
 
 def cut(values: Any, low: float = 1e-30) -> list[float]:

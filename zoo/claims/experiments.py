@@ -3,7 +3,7 @@
 import inspect
 import json
 import math
-import platform
+import re
 import statistics
 import time
 from collections import Counter
@@ -20,7 +20,8 @@ from rich.table import Table
 
 from zoo.claims import NAMES
 from zoo.claims.drawing import HEIGHT, chinese_font, new_figure, save, style
-from zoo.claims.workbench import FAILS, HOLDS, WORDS, Failure, Implementation, UsageError, Verdict, begin, one_of, whole
+from zoo.claims.verdict import FAILS, HOLDS, WORDS, Verdict
+from zoo.claims.workbench import Failure, Implementation, UsageError, begin, machine, one_of, whole
 
 LANGUAGES = {"en": 0, "zh": 1}
 
@@ -42,7 +43,7 @@ def experiment(name: str, impl: Implementation, seeds: list[int], settings: dict
     kind.
     """
     module = load(name)
-    started = time.perf_counter()
+    started = time.process_time()
     runs = []
     for seed in seeds:
         begin(seed)
@@ -59,18 +60,23 @@ def experiment(name: str, impl: Implementation, seeds: list[int], settings: dict
         "page": module.__doc__,
         "verdict": {
             "kind": verdict.kind,
-            "condition": verdict.condition,
-            "because": turning(verdict, kinds),
+            "condition": written(verdict.condition),
+            "because": written(turning(verdict, kinds)),
             "of each seed": kinds,
             "turns with the seed": len(set(kinds)) > 1,
         },
         "thresholds": module.THRESHOLDS,
         "numbers": {
-            key: {"median": statistics.median(values), "least": min(values), "greatest": max(values), "of each seed": values}
+            key: {
+                "median": statistics.median(values),
+                "least": min(values),
+                "greatest": max(values),
+                "of each seed": values,
+            }
             for key, values in numbers.items()
         },
         "seeds": seeds,
-        "seconds": round(time.perf_counter() - started, 2),
+        "seconds": round(time.process_time() - started, 2),
         "settings": settings,
         "borrowed from scratch.optim": sorted(impl.borrowed),
         "date": time.strftime("%Y-%m-%d"),
@@ -92,6 +98,25 @@ def turning(verdict: Verdict, kinds: list[str]) -> tuple[str, str]:
     )
 
 
+SUPERSCRIPTS = str.maketrans("+-0123456789", "⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def written(text: tuple[str, str] | None) -> tuple[str, ...] | None:
+    """With powers of ten in place of 2e-07, ∞ for inf, and minus signs."""
+
+    def power(found: re.Match[str]) -> str:
+        digits, exponent = found[1], int(found[2])
+        if float(digits) == 0:
+            return "0"
+        ten = "10" + str(exponent).translate(SUPERSCRIPTS)
+        return ten if digits == "1" else f"{digits}×{ten}"
+
+    if text is None:
+        return None
+    powers = [re.sub(r"(\d[\d.]*)e([+-]\d+)", power, each) for each in text]
+    return tuple(re.sub(r"\binf\b", "∞", re.sub(r"(?<![\w.])-(?=0*[.]?0*[1-9])", "−", each)) for each in powers)
+
+
 def finite(value: Any) -> Any:
     """JSON knows neither NaN nor infinity: None."""
     if isinstance(value, dict):
@@ -99,10 +124,6 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def machine() -> str:
-    return f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
 def spoken(result: dict[str, Any], language: str) -> tuple[str, str]:
@@ -114,7 +135,7 @@ def spoken(result: dict[str, Any], language: str) -> tuple[str, str]:
     if verdict["condition"] is None:
         return word.capitalize() + (".", "。")[place], because[0].upper() + because[1:] + (".", "。")[place]
     condition = verdict["condition"][place]
-    sentence = f"Holds only if {condition}." if language == "en" else f"仅在满足条件时成立：{condition}。"
+    sentence = f"Holds only if {condition}." if language == "en" else f"仅当{condition}时成立。"
     return sentence, because[0].upper() + because[1:] + (".", "。")[place]
 
 
@@ -123,7 +144,10 @@ def draw(result: dict[str, Any], language: str, path: Path) -> None:
     module, place = load(result["name"]), LANGUAGES[language]
     with style(language):
         figure = new_figure(
-            result["claim"][place], result["verdict"]["kind"], *spoken(result, language), getattr(module, "HEIGHT", HEIGHT)
+            result["claim"][place],
+            result["verdict"]["kind"],
+            *spoken(result, language),
+            getattr(module, "HEIGHT", HEIGHT),
         )
         module.draw(figure, result["runs"], lambda *texts: texts[place])
         save(figure, path)
@@ -146,7 +170,8 @@ def settings_of(name: str, config: DictConfig) -> dict[str, Any]:
     known = list(inspect.signature(module.run).parameters)[2:]
     settings = dict(module.QUICK) if config.quick else {}
     for key, value in config.settings.items():
-        one_of(f"settings of {name}", key, known)
+        if key not in known:
+            raise UsageError(f"settings.{key}: {name} has no such setting; it has {', '.join(known) or 'none'}")
         settings[key] = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
     if "data_dir" in known:
         settings.setdefault("data_dir", config.paths.data_dir)
@@ -202,12 +227,10 @@ def run_claims(config: DictConfig) -> list[dict[str, Any]]:
             results.append(result)
             if len(names) == 1:
                 console.print("\n".join(spoken(result, languages[0])), soft_wrap=True)
-    if len(names) > 1:
+    if len(results) > 1:
         console.print(table(results, languages[0]))
-        (folder / "claims.md").write_text(markdown(results, config), encoding="utf-8")
+        Path(config.table).write_text(markdown(results, " ".join(config.claims)), encoding="utf-8")
     console.print(f"Figures and JSON are in {folder}", soft_wrap=True)
-    if config.table is not None:
-        Path(config.table).write_text(markdown(results, config), encoding="utf-8")
     if broken:
         raise Failure("; ".join(f"{name}: {error}" for name, error in broken.items()))
     return results
@@ -223,15 +246,6 @@ def read(path: Path) -> dict[str, Any]:
 def write(result: dict[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
-def deciding(result: dict[str, Any], most: int = 4) -> str:
-    """The first numbers, as many as a table has room for."""
-    shown = []
-    for name, values in list(result["numbers"].items())[:most]:
-        median = values["median"]
-        shown.append(f"{name} {'∞' if median is None else f'{median:.3g}'}")
-    return "; ".join(shown)
 
 
 def show_list(config: DictConfig) -> None:
@@ -254,16 +268,17 @@ def table(results: list[dict[str, Any]], language: str) -> Table:
     return found
 
 
-def markdown(results: list[dict[str, Any]], config: DictConfig) -> str:
+def markdown(results: list[dict[str, Any]], asked: str) -> str:
     """The table of docs/claims.md."""
+    first = results[0]
     lines = [
         "# What the notes claim",
         "",
-        f"Made by `python scripts/claims.py {' '.join(config.claims)} impl=…` with {config.impl.layers} and "
-        f"{config.impl.optim}; {results[0]['machine']}, {results[0]['date']}." if results else "",
-        "A verdict is on the medians over the seeds, against thresholds that stand in the claim's file.",
+        f"Made by `python scripts/claims.py {asked}` with {first['impl']['layers']} and {first['impl']['optim']};",
+        f"{first['machine']}, {first['date']}. Seconds are those of computing, for all seeds together. A verdict is on",
+        "the medians over the seeds, against thresholds that were fixed beforehand and stand in the claim's file.",
         "",
-        "| claim | | verdict | why | seeds | seconds |",
+        "| claim | what it says | verdict | numbers | seeds | seconds |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for result in results:

@@ -1,25 +1,25 @@
 """On small data sets full-batch methods, conjugate gradient and L-BFGS, are the ones to take.
 
 Notes:    003, line 169: below 10 000 examples.
-Run:      a perceptron 64-32-10 on 600 digits. A pass is one forward and backward over all of them: an evaluation in a line
-          search is one, an epoch of mini-batches is one. Against SGD with momentum 0.9 and Adam in batches of 32, each at the
-          better of two rates.
-Number:   the lowest training loss of the two full-batch methods over that of the two others, and the test accuracies, after
-          15 and after 60 passes.
-Decided:  they win where the loss is at most the others' and the accuracy not more than 0.01 below. Holds if they win at both,
-          holds only if there are many passes (few) where at one.
+Run:      a perceptron 64-32-10 on 600 digits. A pass is one forward and backward over all of them: an evaluation in a
+          line search is one, an epoch of mini-batches is one. Against SGD with momentum 0.9 and Adam in batches of 32,
+          each at the better of two rates.
+Number:   the lowest training loss of the two full-batch methods over that of the two others, and the test accuracies,
+          after 15 and after 60 passes.
+Decided:  they win where the loss is at most the others' and the accuracy not more than 0.01 below. Holds if they win at
+          both, holds only if there are many passes (few) where at one.
 """
 
 from typing import Any
 
 from zoo.claims.drawing import BLUE, GREEN, ORANGE, RED, Figure, label_ends, panel
-from zoo.claims.workbench import Implementation, Numbers, Say, Verdict, accuracy, begin, digits, fails, holds
-from zoo.claims.workbench import mean_loss, only_if, perceptron, step, training
+from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds, only_if
+from zoo.claims.workbench import Implementation, accuracy, begin, digits, mean_loss, perceptron, step, training
 
 CHINESE = "小数据集应当用 full-batch 方法，如共轭梯度、L-BFGS。"
 SEEDS = 3
 THRESHOLDS = {"accuracy lost": 0.01}
-QUICK = {"few": 10, "many": 40, "examples": 400}
+QUICK = {"few": 10, "many": 45, "examples": 300}
 FULL = ("conjugate gradient", "L-BFGS")
 
 
@@ -35,7 +35,8 @@ def run(impl: Implementation, seed: int, few: int = 15, many: int = 60, examples
 
     def full(rule: str, **options: Any) -> list[tuple[float, float]]:
         """Loss and accuracy after every pass; within a line search those before it."""
-        network, seen, passes = fresh(), [], 0
+        network, passes = fresh(), 0
+        seen: list[tuple[float, float]] = []
         optimizer = impl.optimizer(rule, network, max_iter=1, max_eval=20, **options)
 
         def loss() -> Any:
@@ -90,7 +91,8 @@ def decide(numbers: Numbers) -> Verdict:
 
     def text(passes: str) -> str:
         return " / ".join(
-            f"{numbers[f'{which}: loss after {passes} passes']:.1g} ({100 * numbers[f'{which}: accuracy after {passes}']:.1f} %)"
+            f"{numbers[f'{which}: loss after {passes} passes']:.1g} "
+            f"({100 * numbers[f'{which}: accuracy after {passes}']:.1f} %)"
             for which in ("full", "mini")
         )
 
@@ -100,12 +102,12 @@ def decide(numbers: Numbers) -> Verdict:
         f"最好的 full-batch 与 mini-batch 方法的损失（准确率）：{few} 遍后 {text(few)}，{many} 遍后 {text(many)}",
     )
     if wins(few) and wins(many):
-        return holds(*because)
+        return holds(because)
     if wins(many):
-        return only_if(("there are many passes over the data", "遍历数据的次数足够多"), *because)
+        return only_if(("there are many passes over the data", "遍历数据的次数足够多"), because)
     if wins(few):
-        return only_if(("there are few passes over the data", "遍历数据的次数很少"), *because)
-    return fails(*because)
+        return only_if(("there are few passes over the data", "遍历数据的次数很少"), because)
+    return fails(because)
 
 
 def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:

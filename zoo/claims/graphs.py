@@ -1,13 +1,14 @@
-"""A graph network takes graphs of any size, where CNN and Transformer take one size; its deeper layers learn other things.
+"""A graph network takes graphs of any size, where CNN and Transformer take one size; its deeper layers learn other
+things.
 
 Notes:    004, lines 308-312.
-Run:      (a) one graph convolution on graphs of 5, 12 and 34 nodes; an encoder layer of a Transformer on sentences of 5 and 12 words;
-          a CNN that ends in mean-pooling, and one that ends in a dense layer, on pictures of 28 × 28 and 20 × 20; (b) GCNs of 1, 2,
-          4 … 32 layers of 16 units with tanh on the karate club, 80 steps of Adam at 0.01.
+Run:      (a) one graph convolution on graphs of 5, 12 and 34 nodes; an encoder layer of a Transformer on sentences of 5
+          and 12 words; a CNN that ends in mean-pooling, and one that ends in a dense layer, on pictures of 28 × 28 and
+          20 × 20; (b) GCNs of 1, 2, 4 … 32 layers of 16 units with tanh on the karate club, 80 steps of Adam at 0.01.
 Number:   which of them run; the mean cosine between the nodes in the last hidden layer.
-Decided:  the claim about depth fails if at 32 layers that is above 0.99: then all nodes have learned the same. Holds if that
-          does not, the graph network takes all sizes and neither of the others; holds only for networks that end in a dense layer,
-          if those refuse and nodes stay different; fails else.
+Decided:  the claim about depth fails if at 32 layers that is above 0.99: then all nodes have learned the same. Holds if
+          that does not, the graph network takes all sizes and neither of the others; holds only for networks that end
+          in a dense layer, if those refuse and nodes stay different; fails else.
 """
 
 from typing import Any
@@ -19,7 +20,8 @@ from torch.nn import Module, ModuleList, Sequential
 from torch.nn.functional import normalize
 
 from zoo.claims.drawing import BLUE, GREEN, RED, Figure, label_ends, panel
-from zoo.claims.workbench import Implementation, Numbers, Say, Verdict, begin, fails, holds, only_if, step
+from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds, only_if
+from zoo.claims.workbench import Implementation, begin, step
 
 CHINESE = "图网络的输入大小可以不同，CNN 和 Transformer 则必须固定；层数越深，点学到的东西越不同。"
 SEEDS = 3
@@ -51,7 +53,11 @@ def run(
         cosine, right = club(impl, seed, depth, steps)
         found["cosines"].append(cosine)
         found["accuracies"].append(right)
-    return found | {"cosine at the greatest depth": found["cosines"][-1], "accuracy there": found["accuracies"][-1]}
+    return found | {
+        "cosine at the least depth": found["cosines"][0],
+        "cosine at the greatest depth": found["cosines"][-1],
+        "accuracy there": found["accuracies"][-1],
+    }
 
 
 def takes(network: Module, *inputs: tuple[Tensor, ...]) -> float:
@@ -100,19 +106,22 @@ def club(impl: Implementation, seed: int, depth: int, steps: int) -> tuple[float
 
 
 def decide(numbers: Numbers) -> Verdict:
-    graph, transformer, pooled, dense, cosine, _ = numbers.values()
+    graph, transformer, pooled, dense, shallow, cosine, _ = numbers.values()
     because = (
-        f"the graph network takes all sizes, but {'so does the Transformer' if transformer else 'the Transformer does not'} and "
-        f"{'so does' if pooled else 'not'} a CNN that ends in pooling{'' if dense else ' (one with a dense end does not)'}; over the "
-        f"greatest depth the nodes become alike, with a mean cosine of {cosine:.3f}",
-        f"图网络能接受各种大小，Transformer {'也能' if transformer else '不能'}，末端做池化的 CNN {'也能' if pooled else '不能'}"
-        f"{'' if dense else '（末端全连接的不能）'}；层数最深时各点变得雷同，平均余弦为 {cosine:.3f}",
+        "the graph network takes all sizes, but "
+        f"{'so does the Transformer' if transformer else 'the Transformer does not'} and "
+        f"{'so does' if pooled else 'not'} a CNN that ends in "
+        f"pooling{'' if dense else ' (one with a dense end does not)'}; the mean "
+        f"cosine between the nodes goes from {shallow:.2f} in the shallowest network to {cosine:.2f} in the deepest",
+        f"图网络能接受各种大小，Transformer {'也能' if transformer else '不能'}，末端做池化的 CNN "
+        f"{'也能' if pooled else '不能'}"
+        f"{'' if dense else '（末端全连接的不能）'}；点间平均余弦从最浅的 {shallow:.2f} 升到最深的 {cosine:.2f}",
     )
     if not graph or cosine > THRESHOLDS["alike"] or transformer:
-        return fails(*because)
+        return fails(because)
     if not pooled and not dense:
-        return holds(*because)
-    return only_if(("the CNN ends in a dense layer", "CNN 的末端是全连接层"), *because)
+        return holds(because)
+    return only_if(("the CNN ends in a dense layer", "CNN 的末端是全连接层"), because)
 
 
 def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
@@ -125,15 +134,36 @@ def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
     )
     for place, (name, label) in enumerate(rows):
         takes_them = runs[0][name] == 1
-        left.text(0.02, 0.88 - 0.24 * place, "✓" if takes_them else "✗", color=GREEN if takes_them else RED, fontsize=15, va="center")
+        left.text(
+            0.02,
+            0.88 - 0.24 * place,
+            "✓" if takes_them else "✗",
+            color=GREEN if takes_them else RED,
+            fontsize=15,
+            va="center",
+        )
         left.text(0.12, 0.88 - 0.24 * place, label, va="center", fontsize=9.5)
     left.set(xlim=(0, 1), ylim=(0, 1))
     left.set_axis_off()
     left.set_title(say("Takes inputs of several sizes?", "能接受不同大小的输入吗？"))
     for index, each in enumerate(runs):
         options = {"lw": 1.3, "ms": 4, "alpha": 0.8}
-        right.plot(each["depths"], each["cosines"], "o-", color=RED, label=say("cosine\nbetween nodes", "点间余弦") if index == 0 else "_", **options)
-        right.plot(each["depths"], each["accuracies"], "s--", color=BLUE, label=say("accuracy", "准确率") if index == 0 else "_", **options)
+        right.plot(
+            each["depths"],
+            each["cosines"],
+            "o-",
+            color=RED,
+            label=say("cosine\nbetween nodes", "点间余弦") if index == 0 else "_",
+            **options,
+        )
+        right.plot(
+            each["depths"],
+            each["accuracies"],
+            "s--",
+            color=BLUE,
+            label=say("accuracy", "准确率") if index == 0 else "_",
+            **options,
+        )
     right.set_xscale("log", base=2)
     right.set_xticks(runs[0]["depths"], [str(depth) for depth in runs[0]["depths"]])
     right.set_ylim(-0.1, 1.05)

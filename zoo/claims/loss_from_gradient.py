@@ -1,8 +1,8 @@
 """A loss can be found from the gradient one wants: a − y leads to cross-entropy.
 
 Notes:    003, line 201 and lines 195, 213.
-Run:      integrate σ(z) − y over z by sympy, and numerically; integrate softmax(z) − y along ten random paths in five dimensions;
-          and around closed loops softmax(z) − y and, as a wish that no loss fulfils, a ⊙ (a − y).
+Run:      integrate σ(z) − y over z by sympy, and numerically; integrate softmax(z) − y along ten random paths in five
+          dimensions; and around closed loops softmax(z) − y and, as a wish that no loss fulfils, a ⊙ (a − y).
 Number:   the greatest distance from the cross-entropy, constants aside; the integral around a loop.
 Decided:  holds if the distances are below 1e-6 and the loop of a − y too; fails else.
 """
@@ -13,8 +13,9 @@ import sympy
 import torch
 from torch import Tensor
 
-from zoo.claims.drawing import BLUE, GREEN, RED, Figure, label_ends, panel
-from zoo.claims.workbench import Implementation, Numbers, Say, Verdict, begin, fails, holds
+from zoo.claims.drawing import BLUE, RED, Figure, label_ends, panel
+from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds
+from zoo.claims.workbench import Implementation, begin
 
 CHINESE = "由希望得到的梯度可以反推出损失函数：a − y 推出交叉熵。"
 SEEDS = 3
@@ -22,7 +23,7 @@ THRESHOLDS = {"distance": 1e-6}
 QUICK: dict[str, Any] = {}
 
 
-def run(impl: Implementation, seed: int, paths: int = 10, points: int = 20001) -> dict[str, Any]:
+def run(impl: Implementation, seed: int, paths: int = 10, points: int = 60001) -> dict[str, Any]:
     begin(seed)
     sigmoid, softmax = impl.nn.Sigmoid(), impl.nn.Softmax(-1)
     bce, ce = impl.nn.BCEWithLogitsLoss(reduction="none"), impl.nn.CrossEntropyLoss(reduction="none")
@@ -38,13 +39,13 @@ def run(impl: Implementation, seed: int, paths: int = 10, points: int = 20001) -
     for _ in range(paths):
         way = smooth(points, closed=False)
         label = torch.randint(5, (1,))
-        y = torch.nn.functional.one_hot(label, 5).double()
-        found, true = integral(softmax(way) - y, way), ce(way, label.expand(points))
+        wanted = torch.nn.functional.one_hot(label, 5).double()
+        found, true = integral(softmax(way) - wanted, way), ce(way, label.expand(points))
         softmax_apart = max(softmax_apart, (found - (true - true[0])).abs().max().item())
         ring = smooth(points, closed=True)
         a = softmax(ring)
-        loop = max(loop, abs(integral(a - y, ring)[-1].item()))
-        wish = max(wish, abs(integral(a * (a - y), ring)[-1].item()))
+        loop = max(loop, abs(integral(a - wanted, ring)[-1].item()))
+        wish = max(wish, abs(integral(a * (a - wanted), ring)[-1].item()))
     return {
         "sigmoid: distance": apart,
         "softmax: distance": softmax_apart,
@@ -84,12 +85,15 @@ def symbolic() -> float:
 def decide(numbers: Numbers) -> Verdict:
     sigmoid, softmax, sympy_, loop, wish = numbers.values()
     because = (
-        f"the integral is the cross-entropy to {max(sigmoid, sympy_):.0e} for sigmoid and {softmax:.0e} for softmax; with several "
-        f"outputs it takes a wish without curl: around a loop a − y gives {loop:.0e}, a (a − y) gives {wish:.1g}, and so no loss",
-        f"积分结果就是交叉熵：sigmoid 误差 {max(sigmoid, sympy_):.0e}，softmax 误差 {softmax:.0e}；但多输出时所求梯度必须无旋："
+        f"the integral is the cross-entropy to {max(sigmoid, sympy_):.0e} for sigmoid and {softmax:.0e} for softmax; "
+        "with several "
+        f"outputs it takes a wish without curl: around a loop a − y gives {loop:.0e}, a (a − y) gives {wish:.1g}, and "
+        "so no loss",
+        f"积分结果就是交叉熵：sigmoid 误差 {max(sigmoid, sympy_):.0e}，softmax 误差 {softmax:.0e}；"
+        "但多输出时所求梯度必须无旋："
         f"绕一圈 a − y 得 {loop:.0e}，a (a − y) 得 {wish:.1g}，后者没有对应的损失",
     )
-    return holds(*because) if max(sigmoid, softmax, sympy_, loop) < THRESHOLDS["distance"] else fails(*because)
+    return holds(because) if max(sigmoid, softmax, sympy_, loop) < THRESHOLDS["distance"] else fails(because)
 
 
 def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:

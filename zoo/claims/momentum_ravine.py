@@ -2,11 +2,11 @@
 
 Notes:    003, lines 103-111 (the moving average) and 119; 004, line 96.
 Run:      (x² + 100 y²) / 2 from (−2, 0.5) by gradient descent and by the heavy ball, Nesterov's form and the moving
-          average M ← 0.9 M + 0.1 g, all with momentum 0.9; once at the rate 0.019 for all, just below the greatest at which
-          gradient descent converges, once each at the best of 25 rates.
+          average M ← 0.9 M + 0.1 g, all with momentum 0.9; once at the rate 0.019 for all, just below the greatest at
+          which gradient descent converges, once each at the best of 25 rates.
 Number:   steps until the height is below 1e-4, and how often y changes its sign on the way.
-Decided:  a form is better if it takes at most half of gradient descent's steps and half of its turns. Holds if all three
-          are at both; holds only if each has its own rate where they are at that alone.
+Decided:  a form is better if it takes at most half of gradient descent's steps and half of its turns. Holds if all
+          three are at both; holds only if each has its own rate where they are at that alone.
 """
 
 from typing import Any
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from zoo.claims.drawing import BLUE, GREEN, PURPLE, RED, Figure
-from zoo.claims.workbench import Implementation, Numbers, Say, Verdict, fails, holds, only_if
+from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds, only_if
+from zoo.claims.workbench import Implementation
 
 CHINESE = "在狭长的山谷里，动量法比梯度下降更快，震荡也更小。"
 SEEDS = 1  # nothing is random
@@ -92,16 +93,17 @@ def decide(numbers: Numbers) -> Verdict:
         return ", ".join(f"{numbers[f'{form}, {which}: {what}']:g}" for form in FORMS)
 
     because = (
-        f"gradient descent, heavy ball, Nesterov and moving average take {text('steps', 'own rate')} steps at their own "
+        f"gradient descent, heavy ball, Nesterov and moving average take {text('steps', 'own rate')} steps at their "
+        "own "
         f"rates with {text('turns', 'own rate')} turns, and {text('steps', 'same rate')} steps at one rate for all",
         f"梯度下降、重球、Nesterov、滑动平均各用最佳学习率时分别走 {text('steps', 'own rate')} 步，"
         f"来回 {text('turns', 'own rate')} 次；共用一个学习率时走 {text('steps', 'same rate')} 步",
     )
     if len(own) < len(forms):
-        return fails(*because)
+        return fails(because)
     if len(same) < len(forms):
-        return only_if(("each form has a rate of its own", "每种形式各用自己的学习率"), *because)
-    return holds(*because)
+        return only_if(("each form has a rate of its own", "每种形式各用自己的学习率"), because)
+    return holds(because)
 
 
 def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:

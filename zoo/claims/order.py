@@ -1,12 +1,11 @@
-"""Attention without positions loses the order of words: 你打我 and 我打你 are the same to it.
+"""Attention without positions loses the order of words: "you hit me" and "me hit you" are the same to it.
 
-Notes:    004, line 300.
-Run:      the two sentences, "you hit me" and "I hit you", through one block as it begins (embedding, four heads of attention,
-          feed-forward network, both with residual and layer norm): without and with sinusoidal positions, without and with a
-          causal mask.
+Notes:    004, line 300: 你打我, 我打你.
+Run:      the two sentences through one block as it begins (embedding, four heads of attention, feed-forward network,
+          both with residual and layer norm): without and with sinusoidal positions, without and with a causal mask.
 Number:   the greatest distance between what comes out for the same word in the two sentences.
-Decided:  the order is lost below 1e-5 and seen above 0.01. Holds if it is lost without positions in both cases and seen with
-          them; holds only without a causal mask where the mask alone lets it be seen.
+Decided:  the order is lost below 1e-5 and seen above 0.01. Holds if it is lost without positions in both cases and seen
+          with them; holds only without a causal mask where the mask alone lets it be seen.
 """
 
 from typing import Any
@@ -16,7 +15,8 @@ from torch import Tensor
 from torch.nn import Module
 
 from zoo.claims.drawing import BLUE, GREY, Figure
-from zoo.claims.workbench import Implementation, Numbers, Say, Verdict, begin, fails, holds, only_if
+from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds, only_if
+from zoo.claims.workbench import Implementation, begin
 
 CHINESE = "没有位置编码，注意力分不清词序：“你打我”和“我打你”没有区别。"
 SEEDS = 3
@@ -72,15 +72,17 @@ def decide(numbers: Numbers) -> Verdict:
     lost, seen = THRESHOLDS.values()
     bare, masked, placed, both = (numbers[name_of(p, c)] for p in (False, True) for c in (False, True))
     because = (
-        f"for the same word the outputs of the two sentences are {bare:.0e} apart without positions, {placed:.1f} with them; but "
+        f"for the same word the outputs of the two sentences are {bare:.0e} apart without positions, {placed:.1f} with "
+        "them; but "
         f"{masked:.1f} with a causal mask and no positions",
-        f"同一个词在两句中的输出：无位置编码时相差 {bare:.0e}，有则 {placed:.1f}；而只加因果掩码、不加位置编码也有 {masked:.1f}",
+        f"同一个词在两句中的输出：无位置编码时相差 {bare:.0e}，有则 {placed:.1f}；而只加因果掩码、不加位置编码也有 "
+        f"{masked:.1f}",
     )
     if bare >= lost or placed <= seen or both <= seen:
-        return fails(*because)
+        return fails(because)
     if masked < lost:
-        return holds(*because)
-    return only_if(("there is no causal mask", "没有因果掩码"), *because)
+        return holds(because)
+    return only_if(("there is no causal mask", "没有因果掩码"), because)
 
 
 def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
@@ -107,5 +109,7 @@ def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
             axes.tick_params(length=0)
             axes.grid(visible=False)
         panels[0, column].set_title(title, fontsize=9.5)
-        verdict = say("order lost", "词序丢失") if same else say(f"{runs[0][name]:.1f} apart", f"相差 {runs[0][name]:.1f}")
+        verdict = (
+            say("order lost", "词序丢失") if same else say(f"{runs[0][name]:.1f} apart", f"相差 {runs[0][name]:.1f}")
+        )
         panels[1, column].set_xlabel(verdict, color=GREY if same else BLUE, weight="bold")

@@ -1,9 +1,9 @@
 """Early stopping and dropout prevent overfitting.
 
 Notes:    004, lines 70-76.
-Run:      a perceptron 64-256-10 with ReLU on 200 digits of which 20 % have a wrong label, Adam at 0.001 in batches of 32, 100
-          epochs: as it is; with dropout 0.5; stopped early, for which 40 of the 200 are taken away as the notes say, and the
-          weights kept that do best on them.
+Run:      a perceptron 64-256-10 with ReLU on 200 digits of which 20 % have a wrong label, Adam at 0.001 in batches of
+          32, 100 epochs: as it is; with dropout 0.5; stopped early, for which 40 of the 200 are taken away as the notes
+          say, and the weights kept that do best on them.
 Number:   test accuracy, on right labels.
 Decided:  a remedy works if it gains 0.02. Holds if both do, holds only for the one that does.
 """
@@ -13,13 +13,13 @@ from typing import Any
 import torch
 
 from zoo.claims.drawing import BLUE, GREEN, RED, Figure, label_ends, panel
-from zoo.claims.workbench import Implementation, Numbers, Say, Verdict, accuracy, begin, digits, fails, holds
-from zoo.claims.workbench import only_if, training
+from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds, only_if
+from zoo.claims.workbench import Implementation, accuracy, begin, digits, training
 
 CHINESE = "提前停止和 Dropout 能防止过拟合。"
 SEEDS = 5
 THRESHOLDS = {"gain": 0.02}
-QUICK = {"epochs": 60}
+QUICK = {"epochs": 100}
 EXAMPLES, WRONG, HELD_OUT = 200, 0.2, 40
 
 
@@ -62,18 +62,19 @@ def run(impl: Implementation, seed: int, epochs: int = 100) -> dict[str, Any]:
 def decide(numbers: Numbers) -> Verdict:
     plain, dropout, early = (numbers[name] for name in ("as it is", "dropout", "early stopping"))
     because = (
-        f"test accuracy is {100 * plain:.1f} % as it is, {100 * dropout:.1f} % with dropout and {100 * early:.1f} % stopped early "
+        f"test accuracy is {100 * plain:.1f} % as it is, {100 * dropout:.1f} % with dropout and {100 * early:.1f} % "
+        "stopped early "
         f"(on {EXAMPLES - HELD_OUT} examples)",
         f"测试准确率：原样 {100 * plain:.1f}%，Dropout {100 * dropout:.1f}%，提前停止 {100 * early:.1f}%"
         f"（只用 {EXAMPLES - HELD_OUT} 个样本训练）",
     )
     works = [name for name in ("early stopping", "dropout") if numbers[name] - plain >= THRESHOLDS["gain"]]
     if len(works) == 2:
-        return holds(*because)
+        return holds(because)
     if works:
         chinese = {"early stopping": "提前停止", "dropout": "Dropout"}[works[0]]
-        return only_if((f"the remedy is {works[0]}", f"用的是{chinese}"), *because)
-    return fails(*because)
+        return only_if((f"the remedy is {works[0]}", f"用的是{chinese}"), because)
+    return fails(because)
 
 
 def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
@@ -84,7 +85,7 @@ def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
         "early stopping": (say("160 examples,\n● stopped early", "160 个样本\n● 提前停止处"), GREEN),
     }
     for name, (label, colour) in names.items():
-        for index, each in enumerate(runs):
+        for each in runs:
             curve = each["curves"][name]
             axes.plot(range(1, len(curve) + 1), curve, color=colour, lw=0.6, alpha=0.35, label="_")
             if name == "early stopping":
@@ -92,5 +93,10 @@ def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
         mean = torch.tensor([each["curves"][name] for each in runs]).mean(0).tolist()
         axes.plot(range(1, len(mean) + 1), mean, color=colour, label=label, lw=2.2)
     axes.set_ylim(0.5, 0.95)
-    panel(axes, "", say("epoch", "轮"), say("test accuracy, five seeds and their mean", "测试准确率（5 个随机种子及其均值）"))
+    panel(
+        axes,
+        "",
+        say("epoch", "轮"),
+        say("test accuracy, five seeds and their mean", "测试准确率（5 个随机种子及其均值）"),
+    )
     label_ends(axes, 2.4)

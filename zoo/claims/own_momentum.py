@@ -1,10 +1,12 @@
 """The author's own momentum formula, v = α M − ε (1 + 1/|∂L/∂w|), takes a weight to the minimum.
 
 Notes:    003, lines 119-126, "not tested yet": v(t) = α M(t−1) − ε (1 + 1/|∂L/∂w|), w += v(t), M(t) = v(t) / α.
-Run:      L = w²/2 from three starts, 2 000 steps with ε = 0.001, α = 0.9: as it stands, in which α M(t−1) is v(t−1); with the
-          sign of the gradient put in; with the sign and a velocity that decays, v = 0.9 v − …; and the heavy ball.
+Run:      L = w²/2 from three starts, 2 000 steps with ε = 0.001, α = 0.9: as it stands, in which α M(t−1) is v(t−1);
+          with the sign of the gradient put in; with the sign and a velocity that decays, v = 0.9 v − …; and the heavy
+          ball.
 Number:   the greatest |w| of the last 100 steps.
-Decided:  it has arrived if that is below 0.01. Holds if it does as it stands, holds only if mended where a mended one does.
+Decided:  it has arrived if that is below 0.01. Holds if it does as it stands, holds only if mended where a mended one
+          does.
 """
 
 from typing import Any
@@ -12,7 +14,8 @@ from typing import Any
 import torch
 
 from zoo.claims.drawing import BLUE, GREEN, PURPLE, RED, Figure, label_ends, panel
-from zoo.claims.workbench import Implementation, Numbers, Say, Verdict, begin, fails, holds, only_if
+from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds, only_if
+from zoo.claims.workbench import Implementation, begin
 
 CHINESE = "笔记作者自己的动量公式 v = α M − ε (1 + 1/|∂L/∂w|) 能让权重到达最小值（“尚未测试”）。"
 SEEDS = 3
@@ -62,17 +65,20 @@ def run(impl: Implementation, seed: int, steps: int = 2000) -> dict[str, Any]:
 def decide(numbers: Numbers) -> Verdict:
     ends = [f"{numbers[name]:.2g}" for name in (*READINGS, "heavy ball")]
     because = (
-        f"it does not know which way is down and ends {ends[0]} away; with the gradient's sign it is still {ends[1]} away, with "
-        f"decay too {ends[2]}, since 1/|g| pushes hardest at the minimum (heavy ball: {ends[3]})",
+        f"it does not know which way is down and ends {ends[0]} away; with the gradient's sign it is still {ends[1]} "
+        "away, with "
+        f"decay too {ends[2]}, since 1/|g| pushes hardest at the minimum (heavy ball: {float(ends[3]):.0e})",
         f"公式不含梯度的方向，最后离最小值 {ends[0]}；补上符号仍差 {ends[1]}，再加衰减仍差 {ends[2]}，"
-        f"因为 1/|g| 恰在最小值处推力最大（重球法：{ends[3]}）",
+        f"因为 1/|g| 恰在最小值处推力最大（重球法：{float(ends[3]):.0e}）",
     )
     arrived = [name for name in READINGS if numbers[name] < THRESHOLDS["arrived"]]
     if READINGS[0] in arrived:
-        return holds(*because)
+        return holds(because)
     if arrived:
-        return only_if((f"it is mended: {arrived[0]}", "补上梯度的符号" + ("和衰减" if "decay" in arrived[0] else "")), *because)
-    return fails(*because)
+        return only_if(
+            (f"it is mended: {arrived[0]}", "补上梯度的符号" + ("和衰减" if "decay" in arrived[0] else "")), because
+        )
+    return fails(because)
 
 
 def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:

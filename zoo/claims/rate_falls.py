@@ -2,10 +2,10 @@
 
 Notes:    000, lines 320, 336 and 356; 004, line 100.
 Run:      a perceptron 64-32-10 on the digits, 800 steps with batches of 32, by each of the three.
-Number:   the share of steps at which the factor 1/√v of a weight rose, over all weights that have a gradient; AMSGrad's once
-          as the notes write it and once with the bias correction that torch and the paper's Adam have.
-Decided:  a rate falls if it rose in less than a thousandth of the steps. Holds if all four fall, holds only if it is one of
-          those that do where some do.
+Number:   the share of steps at which the factor 1/√v of a weight rose, over all weights that have a gradient; AMSGrad's
+          once as the notes write it and once with the bias correction that torch and the paper's Adam have.
+Decided:  a rate falls if it rose in less than a thousandth of the steps. Holds if all four fall, holds only if it is
+          one of those that do where some do.
 """
 
 from typing import Any
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from zoo.claims.drawing import BLUE, GREEN, PURPLE, RED, Figure, label_ends, panel
-from zoo.claims.workbench import Implementation, Numbers, Say, Verdict, begin, digits, fails, holds, only_if
-from zoo.claims.workbench import perceptron, training
+from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds, only_if
+from zoo.claims.workbench import Implementation, begin, digits, perceptron, training
 
 CHINESE = "RMSprop、Adagrad、AMSGrad 的学习率只会越来越小。"
 SEEDS = 3
@@ -60,18 +60,21 @@ def decide(numbers: Numbers) -> Verdict:
     fall = [name for name in (*RULES, CORRECTED) if numbers[name] < THRESHOLDS["rose"]]
     text = [f"{100 * numbers[name]:.3g} %" for name in (*RULES, CORRECTED)]
     because = (
-        f"the rate of a weight rose in {text[0]} of RMSprop's steps, {text[1]} of Adagrad's and {text[2]} of AMSGrad's, "
+        f"the rate of a weight rose in {text[0]} of RMSprop's steps, {text[1]} of Adagrad's and {text[2]} of "
+        "AMSGrad's, "
         f"but {text[3]} with bias correction",
         f"单个权重的学习率上升的步数占比：RMSprop {text[0]}，Adagrad {text[1]}，AMSGrad {text[2]}，"
         f"加上偏差修正后 {text[3]}",
     )
     if len(fall) == 4:
-        return holds(*because)
+        return holds(because)
     if fall:
-        plain = [name + (" without bias correction" if name == "AMSGrad" and CORRECTED not in fall else "") for name in fall]
-        chinese = [name + ("(不做偏差修正)" if name == "AMSGrad" and CORRECTED not in fall else "") for name in fall]
-        return only_if((f"it is {' or '.join(plain)}", f"算法是 {' 或 '.join(chinese)}"), *because)
-    return fails(*because)
+        plain = [
+            name + (" without bias correction" if name == "AMSGrad" and CORRECTED not in fall else "") for name in fall
+        ]
+        chinese = [name + ("（不做偏差修正）" if name == "AMSGrad" and CORRECTED not in fall else "") for name in fall]
+        return only_if((f"it is {' or '.join(plain)}", f"算法是 {' 或 '.join(chinese)}"), because)
+    return fails(because)
 
 
 def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
@@ -79,7 +82,9 @@ def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
     colours = {"RMSprop": RED, "Adagrad": BLUE, "AMSGrad": GREEN, CORRECTED: PURPLE}
     for name, curve in runs[0]["curves"].items():
         rose = 100 * runs[0][name]
-        label = say(name, name.replace(CORRECTED, "AMSGrad,偏差修正")).replace(" with bias correction", ",\nbias-corrected")
+        label = say(name, name.replace(CORRECTED, "AMSGrad，偏差修正")).replace(
+            " with bias correction", ",\nbias-corrected"
+        )
         axes.plot(
             range(1, len(curve) + 1), curve, color=colours[name], lw=1.4,
             label=label + "\n" + say(f"rose in {rose:.2g} % of steps", f"{rose:.2g}% 的步上升"),

@@ -1,7 +1,9 @@
-"""Nine gradients of +0.1 and one of −0.9 should leave a weight where it is; Rprop does not, and so is not for mini-batches.
+"""Nine gradients of +0.1 and one of −0.9 should leave a weight where it is; Rprop does not, and so is not for
+mini-batches.
 
 Notes:    003, line 165.
-Run:      30 rounds of these ten gradients, the −0.9 last as in the notes, and in random order, by SGD, RMSprop and Rprop.
+Run:      30 rounds of these ten gradients, the −0.9 last as in the notes, and in random order, by SGD, RMSprop and
+          Rprop.
 Number:   over the last 15 rounds, how far the weight has drifted over how far it has gone in all.
 Decided:  holds if in both orders Rprop drifts more than 0.3 of its way and SGD and RMSprop less than 0.05; fails else.
 """
@@ -11,9 +13,10 @@ from typing import Any
 import torch
 
 from zoo.claims.drawing import BLUE, GREEN, RED, Figure, label_ends, panel
-from zoo.claims.workbench import Implementation, Numbers, Say, Verdict, begin, fails, holds
+from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds
+from zoo.claims.workbench import Implementation, begin
 
-CHINESE = "九次梯度 +0.1、一次 −0.9,权重本应基本不变；Rprop 做不到，所以不适用于 mini-batch。"
+CHINESE = "九次梯度 +0.1、一次 −0.9，权重本应基本不变；Rprop 做不到，所以不适用于 mini-batch。"
 SEEDS = 3
 THRESHOLDS = {"stays": 0.05, "drifts": 0.3}
 QUICK: dict[str, Any] = {}
@@ -52,14 +55,14 @@ def decide(numbers: Numbers) -> Verdict:
         for name in RULES
         for order in ("as in the notes", "random")
     )
-    text = [f"{100 * numbers[f'{name}, as in the notes']:.2g} %" for name in RULES]
-    mixed = [f"{100 * numbers[f'{name}, random']:.2g} %" for name in RULES]
+    text = [f"{100 * numbers[f'{name}, as in the notes']:.1f} %" for name in RULES]
+    mixed = [f"{100 * numbers[f'{name}, random']:.1f} %" for name in RULES]
     because = (
         f"of its way the weight drifts {text[0]} by SGD, {text[1]} by RMSprop and {text[2]} by Rprop (in random order "
         f"{', '.join(mixed)})",
-        f"净漂移占总路程：SGD {text[0]}，RMSprop {text[1]}，Rprop {text[2]}(随机次序为 {'、'.join(mixed)})",
+        f"净漂移占总路程：SGD {text[0]}，RMSprop {text[1]}，Rprop {text[2]}（随机次序为 {'、'.join(mixed)}）",
     )
-    return holds(*because) if right else fails(*because)
+    return holds(because) if right else fails(because)
 
 
 def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
@@ -73,5 +76,6 @@ def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
             axes.plot(runs[0]["paths"][f"{name}, {order}"], color=colour, label=name)
         panel(axes, title, say("step", "步"))
         axes.set_yscale("symlog", linthresh=0.1)
-        label_ends(axes)
     panels[0].set_ylabel(say("weight", "权重"))
+    for axes in panels:
+        label_ends(axes)

@@ -1,19 +1,21 @@
 """Momentum helps to leave saddle points.
 
 Notes:    004, lines 90-96: "the exponentially weighted average of the gradients".
-Run:      x² − y² + y⁴/2 at the rate 0.05 from x = −1 and y = 0.01, 0.0001, 0.000001 and 0, by gradient descent and, with
-          momentum 0.9, by the heavy ball, Nesterov's form and the moving average, that one at ten times the rate too.
+Run:      x² − y² + y⁴/2 at the rate 0.05 from x = −1 and y = 0.01, 0.0001, 0.000001 and 0, by gradient descent and,
+          with momentum 0.9, by the heavy ball, Nesterov's form and the moving average, that one at ten times the rate
+          too.
 Number:   steps until |y| > 0.5, from y = 0.0001.
-Decided:  a form helps if it takes at most half of gradient descent's steps. Holds if all three do at one rate; holds only if it
-          is one of those that do, where some do.
+Decided:  a form helps if it takes at most half of gradient descent's steps. Holds if all three do at one rate; holds
+          only if it is one of those that do, where some do.
 """
 
 from typing import Any
 
 import torch
 
-from zoo.claims.drawing import BLUE, GREEN, ORANGE, PURPLE, RED, Figure, label_ends, panel
-from zoo.claims.workbench import Implementation, Numbers, Say, Verdict, fails, holds, only_if
+from zoo.claims.drawing import BLUE, GREEN, ORANGE, PURPLE, RED, Figure, bars, panel
+from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds, only_if
+from zoo.claims.workbench import Implementation
 
 CHINESE = "动量法可以缓解鞍点问题。"
 SEEDS = 1  # nothing is random
@@ -57,7 +59,9 @@ def descend(impl: Implementation, y: float, options: dict[str, Any], most: int) 
 def decide(numbers: Numbers) -> Verdict:
     steps = {name: numbers[f"{name} from 0.0001"] for name in FORMS}
     forms = ("heavy ball", "Nesterov", "moving average")
-    helping = [name for name in forms if steps[name] <= THRESHOLDS["share of gradient descent's steps"] * steps["descent"]]
+    helping = [
+        name for name in forms if steps[name] <= THRESHOLDS["share of gradient descent's steps"] * steps["descent"]
+    ]
     text = ", ".join(f"{count:g}" for count in steps.values())
     because = (
         f"gradient descent, heavy ball, Nesterov, moving average, and this with tenfold rate leave after {text} steps; "
@@ -65,20 +69,20 @@ def decide(numbers: Numbers) -> Verdict:
         f"梯度下降、重球、Nesterov、滑动平均、学习率十倍的滑动平均分别用 {text} 步离开；恰好在轴线上时谁也离不开",
     )
     if len(helping) == 3:
-        return holds(*because)
+        return holds(because)
     if helping:
         return only_if(
             (
                 f"the form is {' or '.join(helping)}, or the moving average's rate is raised tenfold",
                 f"采用{'、'.join(CHINESE_NAMES[name] for name in helping)}，或把滑动平均的学习率调大十倍",
             ),
-            *because,
+            because,
         )
-    return fails(*because)
+    return fails(because)
 
 
 def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
-    axes = figure.subplots()
+    left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
     names = {
         "descent": (say("gradient descent", "梯度下降"), RED, "-"),
         "heavy ball": (say("heavy ball", "重球法"), BLUE, "-"),
@@ -86,11 +90,11 @@ def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
         "moving average": (say("moving average", "滑动平均"), PURPLE, "-"),
         "moving average, tenfold rate": (say("moving average,\n10 × rate", "滑动平均\n学习率 ×10"), ORANGE, "--"),
     }
-    for name, (label, colour, dash) in names.items():
-        path = runs[0]["paths"][name]
-        axes.plot(path, color=colour, ls=dash)
-        steps = len(path) - 1
-        axes.annotate(f"{label}\n{steps}", (steps, path[-1]), (0, 5), textcoords="offset points", color=colour, ha="center")
-    axes.set_yscale("log")
-    axes.set_ylim(3e-5, 8)
-    panel(axes, "", say("step", "步"), say("|y|, distance from the axis on which the saddle draws in", "|y|，与鞍点吸引轴线的距离"))
+    for name, (_, colour, dash) in names.items():
+        left.plot(runs[0]["paths"][name], color=colour, ls=dash)
+    left.set_yscale("log")
+    panel(left, say("|y|, from the axis that leads to the saddle", "|y|：与通向鞍点的轴线的距离"), say("step", "步"))
+    steps = [runs[0][f"{name} from 0.0001"] for name in names]
+    labels, colours, _ = zip(*names.values(), strict=True)
+    bars(right, labels, steps, colours, "{:.0f}")
+    right.set_title(say("Steps until |y| > 0.5", "|y| > 0.5 所需步数"))

@@ -2,8 +2,8 @@
 
 Notes:    001, lines 462-472.
 Run:      a neuron of one input with w = 0.5, 1, 2, 5 and b = −2, 0, 2, its slope by backpropagation.
-Number:   how far the greatest slope is from w/4, and the place where the output is 1/2 from −b/w; how far that place moves when
-          w alone changes.
+Number:   how far the greatest slope is from w/4, and the place where the output is 1/2 from −b/w; how far that place
+          moves when w alone changes.
 Decided:  holds if the first two are below 1e-6 for all; fails else.
 """
 
@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
-from zoo.claims.drawing import COLOURS, Figure, label_ends, panel
-from zoo.claims.workbench import Implementation, Numbers, Say, Verdict, fails, holds
+from zoo.claims.drawing import COLOURS, Figure, key, panel
+from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds
+from zoo.claims.workbench import Implementation
 
 CHINESE = "在 σ(w x + b) 中，权重 w 改变曲线的陡度，偏置 b 平移曲线。"
 SEEDS = 1  # nothing is random
@@ -48,12 +49,14 @@ def run(impl: Implementation, seed: int) -> dict[str, Any]:
 def decide(numbers: Numbers) -> Verdict:
     slope, place, moved, still = numbers.values()
     because = (
-        f"the steepest slope is w/4 to {slope:.0e} whatever b is, at −b/w to {place:.0e}; so at b = 2 a change of w from 0.5 to 5 "
+        f"the steepest slope is w/4 to {slope:.0e} whatever b is, at −b/w to {place:.0e}; so at b = 2 a change of w "
+        "from 0.5 to 5 "
         f"shifts the curve too, by {moved:.1f} (at b = 0 by {still:.1g})",
-        f"不论 b 取何值，最大斜率都是 w/4（误差 {slope:.0e}），位于 −b/w（误差 {place:.0e}）；所以 b = 2 时，w 从 0.5 变到 5 "
+        f"不论 b 取何值，最大斜率都是 w/4（误差 {slope:.0e}），位于 −b/w（误差 {place:.0e}）；所以 b = 2 时，w 从 0.5 "
+        "变到 5 "
         f"也会使曲线平移 {moved:.1f}（b = 0 时为 {still:.1g}）",
     )
-    return holds(*because) if max(slope, place) < THRESHOLDS["exact"] else fails(*because)
+    return holds(because) if max(slope, place) < THRESHOLDS["exact"] else fails(because)
 
 
 def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
@@ -65,11 +68,9 @@ def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
         (right, [(w, 2.0) for w in WEIGHTS], say("w changes, b = 2", "改变 w，b = 2")),
     ):
         for (w, b), colour in zip(pairs, COLOURS, strict=False):
-            label = f"{b:+g}" if axes is middle else f"{w:g}"
             axes.plot(x, runs[0]["curves"][f"{w:g} {b:g}"], color=colour)
-            share = {0.5: 0.88, 1.0: 0.78, 2.0: 0.66, 5.0: 0.54}[w] if axes is not middle else 0.5
-            place = (-b + float(torch.logit(torch.tensor(share)))) / w
-            axes.annotate(label, (place, share), (5, -4), textcoords="offset points", color=colour, fontsize=9, weight="bold")
+        shown = [f"b = {b:g}".replace("-", "−") if axes is middle else f"w = {w:g}" for w, b in pairs]
+        key(axes, list(zip(shown, COLOURS, strict=False)), 0.99, 0.4)
         axes.set_xlim(-8, 8)
         panel(axes, title, "x")
     left.set_ylabel(say("output", "输出"))

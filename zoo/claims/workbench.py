@@ -1,6 +1,6 @@
-"""What every experiment stands on: the switch, random numbers, data, small networks, a training loop, the verdict.
+"""What every experiment stands on: the switch, random numbers, data, small networks, a training loop.
 
-The rest of zoo is imported here, and nowhere else in this room but in experiments.py.
+The rest of zoo is imported here, and nowhere else in this room.
 """
 
 import inspect
@@ -15,42 +15,14 @@ from torch import Tensor
 from torch.nn import Module, Sequential, init
 
 import scratch.optim
-from zoo.errors import Failure, UsageError, one_of, whole
+
+# the rest of this room takes them from here
+from zoo.errors import Failure as Failure
+from zoo.errors import UsageError as UsageError
+from zoo.errors import one_of as one_of
+from zoo.errors import whole as whole
 from zoo.namespace import Namespace
 from zoo.seeding import mix
-
-Text = tuple[str, str]  # English, Chinese
-Numbers = dict[str, float]
-Say = Callable[[str, str], str]
-
-
-class Verdict(NamedTuple):
-    """What came out: HOLDS, ONLY_IF with its condition, or FAILS; and one sentence that says why."""
-
-    kind: str
-    because: Text
-    condition: Text | None = None
-
-
-HOLDS, ONLY_IF, FAILS = "holds", "holds only if", "does not hold"
-WORDS = {HOLDS: (HOLDS, "成立"), ONLY_IF: (ONLY_IF, "有条件成立"), FAILS: (FAILS, "不成立")}
-
-
-def holds(*because: str) -> Verdict:
-    return Verdict(HOLDS, two(because))
-
-
-def only_if(condition: Text, *because: str) -> Verdict:
-    return Verdict(ONLY_IF, two(because), condition)
-
-
-def fails(*because: str) -> Verdict:
-    return Verdict(FAILS, two(because))
-
-
-def two(text: Sequence[str]) -> Text:
-    english, chinese = text
-    return english, chinese
 
 
 class Implementation:
@@ -127,13 +99,27 @@ def initialise(network: Module, rule: str) -> None:
 def step(optimizer: Any, loss: Callable[[], Tensor]) -> float:
     """One step of any optimizer, those that ask for the loss several times too. Returns the loss before it."""
 
+    params = [param for group in optimizer.param_groups for param in group["params"]]
+
     def closure() -> Tensor:
-        optimizer.zero_grad()
         value = loss()
-        value.backward(create_graph=getattr(optimizer, "second_order", False))
-        return value
+        for param, grad in zip(
+            params, gradients(value, params, getattr(optimizer, "second_order", False)), strict=True
+        ):
+            param.grad = grad
+        return value.detach()
 
     return float(optimizer.step(closure))
+
+
+def gradients(value: Tensor, params: Sequence[Tensor], second_order: bool = False) -> tuple[Tensor, ...]:
+    """∂value/∂params, which can be differentiated once more where a second-order method asks for it."""
+    return torch.autograd.grad(value, params, create_graph=second_order)
+
+
+def fit(optimizer: Any, network: Callable, criterion: Callable, x: Tensor, y: Tensor) -> float:
+    """One step on criterion(network(x), y). Returns the loss before it."""
+    return step(optimizer, lambda: criterion(network(x), y))
 
 
 def batches(count: int, size: int) -> Iterator[Tensor]:
@@ -149,7 +135,7 @@ def training(
     order = batches(len(x), batch)
     for done in range(1, steps + 1):
         rows = next(order)
-        step(optimizer, lambda rows=rows: criterion(network(x[rows]), y[rows]))
+        fit(optimizer, network, criterion, x[rows], y[rows])
         yield done
 
 
@@ -172,3 +158,11 @@ def accuracy(network: Module, x: Tensor, y: Tensor) -> float:
 @torch.no_grad()
 def mean_loss(network: Module, criterion: Callable, x: Tensor, y: Tensor) -> float:
     return float(criterion(network(x), y))
+
+
+def machine() -> str:
+    """On what, and with how many threads, this is running."""
+    from zoo.benchmark import processor  # which imports much else
+
+    threads = torch.get_num_threads()
+    return f"{processor()}, {threads} thread{'s' * (threads > 1)}, torch {torch.__version__}"
