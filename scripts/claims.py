@@ -7,14 +7,18 @@ from omegaconf import DictConfig
 from zoo.cli import command
 
 
-def task(config: DictConfig) -> None:
+def run(config: DictConfig) -> None:
     from zoo.claims.experiments import run_claims
 
     run_claims(config)
 
 
-if __name__ == "__main__":
+def main() -> None:
     names = [word for word in sys.argv[1:] if word.isidentifier()]
     words = [f"+{word}" if word.startswith("settings.") else word for word in sys.argv[1:] if word not in names]
     sys.argv[1:] = [*words, f"claims=[{','.join(names)}]"] if names else words
-    command(task, "claims")
+    command(run, "claims")
+
+
+if __name__ == "__main__":
+    main()

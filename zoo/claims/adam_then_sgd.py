@@ -20,7 +20,7 @@ SEEDS = 3
 THRESHOLDS = {"share of the loss": 0.9, "accuracy lost": 0.005}
 QUICK = {"epochs": 6, "switch": 2}
 SGD = {"momentum": 0.9}
-SWATS = {"lr": 0.003, "tolerance": 1e-3}
+SWATS = {"lr": 0.003, "tolerance": 0.003}
 
 
 def run(

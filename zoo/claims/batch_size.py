@@ -19,7 +19,7 @@ from zoo.claims.workbench import Implementation, accuracy, begin, digits, mean_l
 CHINESE = "batch 太小可能不收敛，太大则收敛不到最优值。"
 SEEDS = 3
 THRESHOLDS = {"worse": 0.02}
-QUICK = {"steps": 100, "epochs": 6, "sizes": (1, 32, 200)}
+QUICK = {"steps": 100, "epochs": 6, "sizes": (1, 32, 200), "rates": (0.1, 1.0)}
 RATES_AT_32 = (1.0, 0.1, 0.01)
 
 
@@ -87,7 +87,7 @@ def decide(numbers: Numbers) -> Verdict:
     return only_if(
         (
             "the batch is the large one, and rate and number of epochs are kept",
-            "说的是大 batch,并且学习率和轮数保持不变",
+            "说的是大 batch，并且学习率和轮数保持不变",
         ),
         because,
     )

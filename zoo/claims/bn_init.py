@@ -21,7 +21,7 @@ from zoo.claims.workbench import Implementation, accuracy, begin, digits, initia
 CHINESE = "批归一化能加速训练，并减少对初始化的依赖。"
 SEEDS = 3
 THRESHOLDS = {"range": 0.5, "faster": 0.02}
-QUICK = {"scales": (0.1, 1.0, 10.0), "epochs": 4, "examples": 800}
+QUICK = {"scales": (0.1, 1.0, 10.0), "epochs": 4, "examples": 800, "rates": (0.1,)}
 EACH = 50
 
 

@@ -102,7 +102,7 @@ SUPERSCRIPTS = str.maketrans("+-0123456789", "⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 
 def written(text: tuple[str, str] | None) -> tuple[str, ...] | None:
-    """With powers of ten in place of 2e-07, ∞ for inf, and minus signs."""
+    """Numbers as one writes them: 2×10⁻⁷ for 2e-07, ∞ for inf, − for -, 0 for -0."""
 
     def power(found: re.Match[str]) -> str:
         digits, exponent = found[1], int(found[2])
@@ -111,10 +111,12 @@ def written(text: tuple[str, str] | None) -> tuple[str, ...] | None:
         ten = "10" + str(exponent).translate(SUPERSCRIPTS)
         return ten if digits == "1" else f"{digits}×{ten}"
 
-    if text is None:
-        return None
-    powers = [re.sub(r"(\d[\d.]*)e([+-]\d+)", power, each) for each in text]
-    return tuple(re.sub(r"\binf\b", "∞", re.sub(r"(?<![\w.])-(?=0*[.]?0*[1-9])", "−", each)) for each in powers)
+    def number(words: str) -> str:
+        words = re.sub(r"(\d[\d.]*)e([+-]\d+)", power, words)
+        words = re.sub(r"(?<![\w.])-(?=[0.]*(?![\d.]))", "", words)
+        return re.sub(r"\binf\b", "∞", re.sub(r"(?<![\w.])-(?=\d)", "−", words))
+
+    return None if text is None else tuple(map(number, text))
 
 
 def finite(value: Any) -> Any:

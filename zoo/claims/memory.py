@@ -2,7 +2,8 @@
 
 Notes:    004, lines 108-131 and 153; 003, lines 276-292.
 Run:      RNN, LSTM and LSTM whose forget gates begin open (bias 5), 32 units as torch starts them, on random sequences
-          of 10, 50 and 100 steps with a loss at the end; the same with the recurrent weights times 1, 2, 4, 8, 16.
+          of 10, 50 and 100 steps with a loss at the end; the same with the recurrent weights times 1, 2, 4, 8, 16. And
+          the LSTM of 003 read literally, whose gates have one map together.
 Number:   the norm of the gradient by the first input over that by the last, at 100 steps; the greatest of it over the
           scales.
 Decided:  kept is above 0.01, forgotten below 1e-6, exploded above 1 000, costing more is more weights. Holds if the RNN
@@ -14,6 +15,8 @@ import time
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import Module
 
 from zoo.claims.drawing import BLUE, GREEN, RED, Figure, cut, label_ends, panel
 from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds, only_if
@@ -25,6 +28,7 @@ THRESHOLDS = {"kept": 0.01, "forgotten": 1e-6, "exploded": 1e3}
 QUICK = {"lengths": (100,), "scales": (1.0, 4.0, 16.0)}
 UNITS, BATCH = 32, 16
 CELLS = ("RNN", "LSTM", "LSTM, open")
+LITERAL = "003 literally"
 
 
 def run(
@@ -35,13 +39,14 @@ def run(
 ) -> dict[str, Any]:
     found: dict[str, Any] = {"norms": {}, "scales": list(scales), "growth": {}}
     longest = max(lengths)
-    for name in CELLS:
+    for name in (*CELLS, LITERAL):
         for length in lengths:
             norms, seconds = gradient_norms(impl, seed, name, length, 1.0)
             found["norms"][f"{name} {length}"] = norms
             if length == longest:
                 found[f"{name}: first over last"] = norms[0] / norms[-1]
                 found[f"{name}: milliseconds a step"] = 1000 * seconds / length
+    for name in CELLS:
         growth = [gradient_norms(impl, seed, name, longest, scale)[0] for scale in scales]
         found["growth"][name] = [norms[0] / norms[-1] for norms in growth]
         found[f"{name}: greatest growth"] = max(found["growth"][name])
@@ -50,7 +55,28 @@ def run(
     return found
 
 
+class Literal(Module):
+    """The formulas of 003 as they stand: gates are one linear map of h + x, and the forget gate is not defined; here it
+    is like the others. So a cell cannot keep the old without letting in the new."""
+
+    def __init__(self, nn: Any) -> None:
+        super().__init__()
+        self.gate, self.sigmoid, self.tanh = nn.Linear(UNITS, UNITS), nn.Sigmoid(), nn.Tanh()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a = h = x.new_zeros(len(x), UNITS)
+        outputs = []
+        for now in x.repeat(1, 1, UNITS // x.shape[2]).unbind(1):  # h + x takes as many numbers of x as of h
+            gate = self.sigmoid(self.gate(h + now))
+            a = gate * a + gate * self.tanh(h + now)
+            h = gate * self.tanh(a)
+            outputs.append(h)
+        return torch.stack(outputs, 1), a
+
+
 def cells(impl: Implementation, name: str, scale: float) -> Any:
+    if name == LITERAL:
+        return Literal(impl.nn).double()
     kind, _, gates = name.partition(", ")
     layer = getattr(impl.nn, kind)(8, UNITS, batch_first=True).double()
     with torch.no_grad():
@@ -76,17 +102,16 @@ def decide(numbers: Numbers) -> Verdict:
     kept, forgotten, exploded = THRESHOLDS.values()
     share = {name: numbers[f"{name}: first over last"] for name in CELLS}
     growth = {name: numbers[f"{name}: greatest growth"] for name in CELLS}
+    weights = numbers["LSTM: weights"] / numbers["RNN: weights"]
     because = (
         f"over 100 steps {share['RNN']:.0e} of the gradient is left in an RNN, {share['LSTM']:.0e} in an LSTM as it "
-        "begins and "
-        f"{share['LSTM, open']:.1g} with open forget gates, at "
-        f"{numbers['LSTM: weights'] / numbers['RNN: weights']:.0f} times the "
-        f"weights; with large recurrent weights it grows by {growth['RNN']:.0e} in an RNN, {growth['LSTM']:.0e} in an "
-        "LSTM",
-        f"传过 100 步后，RNN 的梯度剩 {share['RNN']:.0e}，默认 LSTM 剩 {share['LSTM']:.0e}，遗忘门开启时剩 "
-        f"{share['LSTM, open']:.1g}，权重是 {numbers['LSTM: weights'] / numbers['RNN: weights']:.0f} 倍；"
-        "循环权重大时梯度增长："
-        f"RNN {growth['RNN']:.0e}，LSTM {growth['LSTM']:.0e}",
+        f"begins ({numbers[f'{LITERAL}: first over last']:.0e} in that of 003 read literally) and "
+        f"{share['LSTM, open']:.1g} with open forget gates, at {weights:.0f} times the weights; with large recurrent "
+        f"weights it grows by {growth['RNN']:.0e} in an RNN, {growth['LSTM']:.0e} in an LSTM",
+        f"传过 100 步后，RNN 的梯度剩 {share['RNN']:.0e}，默认 LSTM 剩 {share['LSTM']:.0e}"
+        f"（按 003 的公式照字面实现剩 {numbers[f'{LITERAL}: first over last']:.0e}），"
+        f"遗忘门打开时剩 {share['LSTM, open']:.1g}，权重是 {weights:.0f} 倍；循环权重大时梯度增长：RNN "
+        f"{growth['RNN']:.0e}，LSTM {growth['LSTM']:.0e}",
     )
     if share["RNN"] > forgotten or max(share["LSTM"], share["LSTM, open"]) < kept:
         return fails(because)

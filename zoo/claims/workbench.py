@@ -38,7 +38,10 @@ class Implementation:
         self.borrowed: set[str] = set()
 
     def optimizer(self, name: str, params: Module | Iterable[Tensor], **options: Any) -> Any:
-        known = getattr(self._optim, name) if name in dir(self._optim) else None
+        try:
+            known = getattr(self._optim, name)
+        except UsageError:
+            known = None
         if known is None or not options.keys() <= inspect.signature(known).parameters.keys():
             self.borrowed.add(name)
             known = getattr(scratch.optim, name)
