@@ -12,7 +12,6 @@ from statistics import median
 from typing import Any
 
 import matplotlib
-from cycler import cycler
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -27,9 +26,13 @@ BLUE, RED, GREEN, ORANGE, PURPLE, SKY, GREY, INK = (
     *("#0072B2", "#D55E00", "#009E73", "#C88700", "#AA4A88", "#3D9AD1", "#767676", "#1b1b1b"),
 )
 COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, INK)
-MARKS = {HOLDS: ("✓", GREEN), ONLY_IF: ("≈", ORANGE), FAILS: ("✗", RED)}
+MARKS = {HOLDS: ("✓", GREEN), ONLY_IF: ("◐", ORANGE), FAILS: ("✗", RED)}
 WIDTH, HEIGHT = 7.0, 3.4  # inches of the panels, below the title
 MARGIN, DPI = 0.12, 200
+PUNCTUATION = "[，。；：、！？）」』”…—]*"
+PIECE = re.compile(  # which no line is broken in: a Chinese letter, a word with a % after it, blanks
+    rf"[\u2e80-\uffef]{PUNCTUATION}|[^\s\u2e80-\uffef]+(?: %\S*)?{PUNCTUATION}\s*|\s+"
+)
 CHINESE_FONTS = (  # the first that is there
     *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "PingFang SC"),
     *("Hiragino Sans GB", "Microsoft YaHei", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "SimHei"),
@@ -71,7 +74,6 @@ def style(language: str) -> Iterator[None]:
         "axes.edgecolor": GREY,
         "axes.grid": True,
         "axes.axisbelow": True,
-        "axes.prop_cycle": cycler(color=COLOURS),
         "grid.color": "#e6e6e6",
         "xtick.color": GREY,
         "ytick.color": GREY,
@@ -114,9 +116,7 @@ def wrapped(text: str, size: float, weight: str) -> list[str]:
         return canvas.get_renderer().get_text_width_height_descent(line, font, False)[0]
 
     lines = [""]
-    for piece in re.findall(
-        r"[\u2e80-\uffef][，。；：、！？）」』”…—]*|[^\s\u2e80-\uffef]+[，。；：、！？）」』”…—]*\s*|\s+", text
-    ):
+    for piece in PIECE.findall(text):
         if width((lines[-1] + piece).rstrip()) > room and lines[-1]:
             lines.append("")
         lines[-1] += piece

@@ -7,6 +7,7 @@ import re
 import statistics
 import time
 from collections import Counter
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -166,6 +167,14 @@ def chosen(config: DictConfig) -> list[str]:
     return [name for name in names if name in NAMES]
 
 
+def chosen_languages(config: DictConfig) -> list[str]:
+    one_of("language", config.language, (*LANGUAGES, "both"))
+    languages = list(LANGUAGES) if config.language == "both" else [config.language]
+    if "zh" in languages:
+        chinese_font()
+    return languages
+
+
 def settings_of(name: str, config: DictConfig) -> dict[str, Any]:
     """What the run gets besides its seed: its small size where that is asked for, and settings.NAME=… of one claim."""
     module = load(name)
@@ -184,58 +193,72 @@ def run_claims(config: DictConfig) -> list[dict[str, Any]]:
     """Run what the configuration asks for; print and write what came out.
 
     Raises UsageError before anything is run for a wrong value, and Failure at the end where a claim could not be run.
+    An interruption keeps the claims that are done, and ends with status 130.
     """
     if list(config.claims) == ["list"]:
         show_list(config)
         return []
     names = chosen(config)
-    one_of("language", config.language, (*LANGUAGES, "both"))
-    languages = list(LANGUAGES) if config.language == "both" else [config.language]
-    if "zh" in languages:
-        chinese_font()
+    languages = chosen_languages(config)
     if config.seeds is not None:
         whole("seeds", config.seeds, 1)
+    whole("threads", config.threads, 1)
     if len(names) > 1 and config.settings:
         raise UsageError("settings: are those of one claim; name one")
     prepared = {name: settings_of(name, config) for name in names}
     torch.set_num_threads(config.threads)
-    folder = Path(config.folder)
-    results, broken = [], {}
-    counts = {name: config.seeds or load(name).SEEDS for name in names}
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     console = Console()
-    with Progress(TextColumn("{task.description:<19}"), *columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=sum(counts.values()))
-        for name in names:
-            bar.update(task, description=name)
-            impl = Implementation(config.impl.layers, config.impl.optim)
-            seeds = list(range(config.seed, config.seed + counts[name]))
-            path = folder / f"{name}.json"
-            try:
-                if config.redraw:
-                    result = read(path)
-                    bar.advance(task, counts[name])
-                else:
-                    result = experiment(name, impl, seeds, prepared[name], lambda: bar.advance(task))
-                    result["impl"] = OmegaConf.to_container(config.impl)
-                    write(result, path)
-            except UsageError as error:
-                if len(names) == 1:
-                    raise
-                broken[name] = str(error)
-                continue
+    results: list[dict[str, Any]] = []
+    broken: dict[str, str] = {}
+    interrupted = False
+    try:
+        for name, result in run_all(config, prepared, console, broken):
             for language in languages:
-                draw(result, language, folder / f"{name}.{language}.png")
+                draw(result, language, Path(config.folder) / f"{name}.{language}.png")
             results.append(result)
-            if len(names) == 1:
-                console.print("\n".join(spoken(result, languages[0])), soft_wrap=True)
-    if len(results) > 1:
+    except KeyboardInterrupt:
+        interrupted = True
+    if len(names) == 1 and results:
+        console.print("\n".join(spoken(results[0], languages[0])), soft_wrap=True)
+    elif results:
         console.print(table(results, languages[0]))
         Path(config.table).write_text(markdown(results, " ".join(config.claims)), encoding="utf-8")
-    console.print(f"Figures and JSON are in {folder}", soft_wrap=True)
+    if results:
+        console.print(f"Figures and JSON are in {config.folder}", soft_wrap=True)
+    if interrupted:
+        raise SystemExit(130)
     if broken:
         raise Failure("; ".join(f"{name}: {error}" for name, error in broken.items()))
     return results
+
+
+def run_all(
+    config: DictConfig, prepared: dict[str, dict[str, Any]], console: Console, broken: dict[str, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every claim as it is done, its JSON written; with a progress bar. One that cannot be run is named in `broken`."""
+    counts = {name: config.seeds or load(name).SEEDS for name in prepared}
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(TextColumn("{task.description:<19}"), *columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=sum(counts.values()))
+        for name, settings in prepared.items():
+            bar.update(task, description=name)
+            path = Path(config.folder) / f"{name}.json"
+            if config.redraw:
+                yield name, read(path)
+                bar.advance(task, counts[name])
+                continue
+            impl = Implementation(config.impl.layers, config.impl.optim)
+            seeds = list(range(config.seed, config.seed + counts[name]))
+            try:
+                result = experiment(name, impl, seeds, settings, lambda: bar.advance(task))
+            except UsageError as error:
+                if len(prepared) == 1:
+                    raise
+                broken[name] = str(error)
+                continue
+            result["impl"] = OmegaConf.to_container(config.impl)
+            write(result, path)
+            yield name, result
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -251,10 +274,10 @@ def write(result: dict[str, Any], path: Path) -> None:
 
 
 def show_list(config: DictConfig) -> None:
+    language = chosen_languages(config)[0]
     grid = Table(show_header=False, box=None, pad_edge=False)
-    one_of("language", config.language, (*LANGUAGES, "both"))
     for name in NAMES:
-        grid.add_row(f"[bold]{name}[/]", claim(load(name))[LANGUAGES.get(config.language, 0)])
+        grid.add_row(f"[bold]{name}[/]", claim(load(name))[LANGUAGES[language]])
     Console().print(grid)
 
 

@@ -14,9 +14,10 @@ Changed:  the cut rate, and five seeds for three, came after the first look, whe
 """
 
 from itertools import pairwise
+from statistics import median_low
 from typing import Any
 
-from zoo.claims.drawing import BLUE, GREY, RED, Figure, label_ends, middle, panel
+from zoo.claims.drawing import BLUE, GREY, RED, Figure, label_ends, panel
 from zoo.claims.verdict import Numbers, Say, Verdict, fails, holds, only_if
 from zoo.claims.workbench import Implementation, accuracy, begin, digits, mean_loss, perceptron, training
 
@@ -100,11 +101,12 @@ def draw(figure: Figure, runs: list[dict[str, Any]], say: Say) -> None:
         "default": (GREY, say("default (Adam)", "默认（Adam）")),
     }
     for name, (colour, label) in labels.items():
-        text = f"{label}\n{100 * middle(runs, f'accuracy by {name}'):.1f} %"
+        accuracies = [each[f"accuracy by {name}"] for each in runs]
+        typical = accuracies.index(median_low(accuracies))
         for index, each in enumerate(runs):
             curve = each["curves"][name]
-            first = index == 0
-            axes.plot(range(1, len(curve) + 1), curve, color=colour, alpha=0.7, lw=1.3, label=text if first else "_")
+            text = f"{label}\n{100 * accuracies[index]:.1f} %" if index == typical else "_"
+            axes.plot(range(1, len(curve) + 1), curve, color=colour, alpha=0.7, lw=1.3, label=text)
     before = runs[0]["epochs before"]
     axes.axvline(before, color=GREY, ls=":", lw=1)
     axes.text(before - 0.2, 0.02, say("a tenth of the rate", "学习率降到十分之一"),

@@ -106,6 +106,20 @@ def test_one_that_cannot_be_run_does_not_stop_the_others(call, tmp_path, capsys)
     assert {path.stem for path in (tmp_path / "out").glob("*.json")} == {"sigmoid_wb", "saddle"}
 
 
+def test_an_interruption_keeps_what_is_done(call, tmp_path, monkeypatch, capsys):
+    whole = experiments.experiment
+
+    def stopped(name, *rest):
+        if name == "saddle":
+            raise KeyboardInterrupt
+        return whole(name, *rest)
+
+    monkeypatch.setattr(experiments, "experiment", stopped)
+    assert call("claims", "sigmoid_wb", "saddle", "bias", "folder=out", "quick=true") == 130
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"sigmoid_wb.json", "sigmoid_wb.en.png", "claims.md"}
+    assert "sigmoid_wb" in capsys.readouterr().out
+
+
 def test_without_a_chinese_font_one_line(call, capsys, monkeypatch):
     latin = [entry for entry in font_manager.fontManager.ttflist if entry.name == "DejaVu Sans"]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", latin)

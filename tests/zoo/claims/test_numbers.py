@@ -90,7 +90,7 @@ def test_the_maximum_inside_v():
             new = 0.999 * v + 0.001 * g**2
             v = np.maximum(new, v) if name == "inside" else new
             top = np.maximum(top, v)
-        found = max_in_v.noise(impl, options, 0, 200, 3)[-1]
+        found = max_in_v.noise(impl, options, 0, 200, 3, 0.999)[-1]
         assert found == pytest.approx((top if name == "AMSGrad" else v).mean() / (1 - 0.999 ** len(noise)), rel=1e-9)
         x = v = top = 0.0
         for t in range(1, 31):
