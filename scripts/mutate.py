@@ -33,7 +33,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-OPS = ROOT / "scratch" / "ops"
+PAGES = {path.name: path for path in (ROOT / "scratch" / "ops").rglob("*.py") if path.stem != "__init__"}
 DERIVATIVES = ("backward", "pullback", "derivative", "adjoint", "gradients", "slopes", "unbroadcast")
 CHECKS = ("gradients", "second_order", "finite_differences", "subsets", "float32", "bfloat16")
 RECORDED = ("gradients", "second_order")  # in which the cases that reach a function are found
@@ -82,14 +82,14 @@ REVIEWED = {  # (file and function, words of the changed line): why it changes n
     ("pool.py MaxPoolWithIndicesFn.backward", "else index.detach()"): INTEGERS,
     ("pool.py chain", "(z := best)"): "all maxima are doubled, and only compared",
     ("pool.py part_count", "else 2 * z"): "the number of parts is a matter of speed",
-    ("rectifiers.py LeakyReLUFn.derivative", "else x.detach()"): "its sign is detached anyway",
-    ("rectifiers.py ReLUFn.derivative", "else y.detach()"): COMPARED,
-    ("rectifiers.py ThresholdFn.derivative", "else x.detach()"): COMPARED,
+    ("rectifier.py LeakyReLUFn.derivative", "else x.detach()"): "its sign is detached anyway",
+    ("rectifier.py ReLUFn.derivative", "else y.detach()"): COMPARED,
+    ("rectifier.py ThresholdFn.derivative", "else x.detach()"): COMPARED,
     ("shrinkage.py HardshrinkFn.derivative", "else x.detach()"): COMPARED,
     ("shrinkage.py SoftshrinkFn.derivative", "else y.detach()"): COMPARED,
-    ("sigmoids.py HardtanhFn.derivative", "else x.detach()"): COMPARED,
-    ("sigmoids.py HardtanhFn.pullback", "2 * "): "only whether it is 0 counts",
-    ("unroll.py UnrollFn.backward", "else places.detach()"): INTEGERS,
+    ("sigmoid.py HardtanhFn.derivative", "else x.detach()"): COMPARED,
+    ("sigmoid.py HardtanhFn.pullback", "2 * "): "only whether it is 0 counts",
+    ("irregular_windows.py UnrollFn.backward", "else places.detach()"): INTEGERS,
 }
 
 
@@ -104,12 +104,12 @@ class Mutant:
     text: str
 
     def source(self) -> str:
-        source = (OPS / self.file).read_bytes()
+        source = PAGES[self.file].read_bytes()
         return (source[: self.start] + self.text.encode() + source[self.end :]).decode()
 
     def diff(self) -> str:
         """The lines that differ, without indentation."""
-        sides = (OPS / self.file).read_text().splitlines(), self.source().splitlines()
+        sides = PAGES[self.file].read_text().splitlines(), self.source().splitlines()
         lines = list(difflib.unified_diff(*sides, n=0, lineterm=""))
         return "\n".join(f"{line[0]} {line[1:].strip()}" for line in lines[3:])
 
@@ -122,7 +122,7 @@ def names(node: ast.AST) -> list[str]:
 
 def derivatives(file: str) -> dict[str, ast.FunctionDef]:
     """The functions of a file that compute derivatives by their name, and the helpers that only these use."""
-    nodes = list(ast.walk(ast.parse((OPS / file).read_text())))
+    nodes = list(ast.walk(ast.parse(PAGES[file].read_text())))
     owners = {f: f"{c.name}." for c in nodes if isinstance(c, ast.ClassDef) for f in c.body}
     functions = [n for n in nodes if isinstance(n, ast.FunctionDef)]
     found = [f for f in functions if any(word in f.name for word in DERIVATIVES)]
@@ -199,7 +199,7 @@ def detached(function: ast.FunctionDef) -> Iterator[tuple[ast.stmt, str]]:
 def mutants(file: str) -> dict[int, list[Mutant]]:
     """Every mistake this script knows to make in a file, by the line where the function starts."""
     starts = [0]
-    for line in (OPS / file).read_bytes().splitlines(keepends=True):
+    for line in PAGES[file].read_bytes().splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     found: dict[int, list[Mutant]] = {}
     for name, f in derivatives(file).items():
@@ -231,7 +231,8 @@ class Planted(SourceFileLoader, importlib.abc.MetaPathFinder):
     """Imports one module of scratch.ops from a source with a mistake in it."""
 
     def __init__(self, mutant: Mutant) -> None:
-        super().__init__(f"scratch.ops.{mutant.file[:-3]}", str(OPS / mutant.file))
+        path = PAGES[mutant.file].relative_to(ROOT)
+        super().__init__(".".join(path.with_suffix("").parts), str(ROOT / path))
         self.text = mutant.source()
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
@@ -270,9 +271,9 @@ def forked(task: Callable[[], Any], seconds: int = 3600) -> Any:
 def reached(files: list[str], only: str) -> list[tuple[str, int, list[int]]]:
     """For each function of these files: the numbers of the cases, of this name only, whose derivatives call it."""
     from scratch.testing import CHECKS as TABLE
-    from tests.cases import CASES
+    from scratch.testing.cases import CASES
 
-    paths = {str(OPS / file): file for file in files}
+    paths = {str(PAGES[file]): file for file in files}
     found: dict[tuple[str, int], dict[int, None]] = defaultdict(dict)
     number = 0
 
@@ -296,7 +297,7 @@ def rejected(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> str
     sys.meta_path.insert(0, Planted(mutant))
     try:
         from scratch.testing import CHECKS as TABLE
-        from tests.cases import CASES
+        from scratch.testing.cases import CASES
     except Exception as error:
         return f"import: {type(error).__name__}"
     for check in checks:
@@ -343,16 +344,16 @@ def plant(
 
 
 def main() -> int:
-    every = sorted(path.stem for path in OPS.glob("*.py") if mutants(path.name))
+    every = sorted(path.stem for name, path in PAGES.items() if mutants(name))
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("op", nargs="*", help="files of scratch/ops, without .py (default: all)")
+    parser.add_argument("op", nargs="*", help="pages of scratch/ops, without .py (default: all)")
     parser.add_argument("--per-backward", type=int, default=3, help="mistakes in each function (default: 3)")
     parser.add_argument("--seed", type=int, default=0, help="of the choice among them (default: 0)")
     parser.add_argument("--case", default="", help="look at the cases of this name only, such as Conv2d")
     options = parser.parse_args()
     for name in options.op:
         if name not in every:
-            parser.error(f"no derivatives in scratch/ops/{name}.py; there are {', '.join(every)}")
+            parser.error(f"no page of scratch/ops with derivatives is named {name}; there are {', '.join(every)}")
     files = [f"{name}.py" for name in options.op or every]
     return bool(plant(files, options.per_backward, options.seed, options.case))
 

@@ -12,7 +12,7 @@ from torch.nn.utils import parametrizations
 import scratch.nn
 from scratch import by_hand, convert
 from scratch.testing import Audit, Case, resolve
-from tests.cases import CASES
+from scratch.testing.cases import CASES
 from tests.conftest import identified
 
 pytestmark = pytest.mark.usefixtures("one_thread")

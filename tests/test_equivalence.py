@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pytest
 
 from scratch.testing import BAD_ARGUMENT_CHECKS, CHECKS, CONTRACT_CHECKS, Case, Check, Missing, resolve
-from tests.cases import BAD_ARGUMENTS, CASES
+from scratch.testing.cases import BAD_ARGUMENTS, CASES
 from tests.conftest import case_parameters
 
 pytestmark = [

@@ -1,4 +1,4 @@
-"""scratch.optim against torch.optim: tests/cases/optim.py under the harness, and training around them."""
+"""scratch.optim against torch.optim: scratch/testing/cases/optim.py under the harness, and training around them."""
 
 import warnings
 from functools import partial
@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import scratch.optim
 from scratch.optim import optimizer as base
 from scratch.testing import BAD_OPTIMIZER_CHECKS, OPTIMIZER_CHECKS
-from tests.cases.optim import BAD, CASES, SAVED, one_of_each
+from scratch.testing.cases.optim import BAD, CASES, SAVED, one_of_each
 
 FEW = [*one_of_each(CASES)]
 REFERENCE = "torch.optim"

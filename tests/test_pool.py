@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from scratch.nn import functional as F
-from scratch.ops import pool
-from scratch.ops.pool import argmax, hand_back, laid_out, scatter, windows_of
+from scratch.ops.pool import pool
+from scratch.ops.pool.pool import argmax, hand_back, laid_out, scatter, windows_of
 
 NAN, LOW = float("nan"), -torch.inf
 OPTIONS = [  # kernel, stride, padding, dilation, ceil_mode

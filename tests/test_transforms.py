@@ -3,7 +3,7 @@
 import pytest
 
 from scratch.testing import TRANSFORM_CHECKS, Case
-from tests.cases import CASES
+from scratch.testing.cases import CASES
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore")]
 

@@ -67,7 +67,7 @@ def chosen(only: str | list[str] | None) -> dict[str, list[Case]]:
     """The cases of the names that config.only tells, or of all."""
     sys.path.insert(0, str(Path(__file__).parents[1]))  # tests/ lies beside zoo/ in a checkout, and is not installed
     try:
-        from tests.cases import CASES
+        from scratch.testing.cases import CASES
     except ImportError as error:
         raise UsageError(f"layers: the cases lie in tests/cases, which only a checkout has ({error})") from None
     finally:

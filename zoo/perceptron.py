@@ -2,7 +2,7 @@
 
 s = W x + b,  ŷ = [s ≥ 0],  and for every example  W ← W + η (t − ŷ) xᵀ,  t = 1 for its class and 0 for the others.
 
-This rule is gradient descent on `PerceptronLoss` (scratch/ops/perceptron.py), so it trains as any other model does:
+This rule is gradient descent on `PerceptronLoss` (scratch/ops/loss/perceptron.py), so it trains as any other model:
 with optimizer=sgd, optimizer.lr=η and data.batch_size=1 to the letter (experiment=perceptron). Classes that a plane
 divides are learned in finitely many steps; others never settle (Minsky and Papert 1969).
 Source: Rosenblatt, The perceptron: a probabilistic model for information storage and organization in the brain (1958).

@@ -1,5 +1,5 @@
 """Bahdanau's and Luong's attention: parameters and their initialisation; the mathematics is in
-scratch/ops/alignment.py."""
+scratch/ops/attention/alignment.py."""
 
 import math
 

@@ -1,5 +1,4 @@
-"""Attention, alone and with projections and their initialisation; the mathematics is in scratch/ops/attention.py and
-multi_head_attention.py."""
+"""Attention, alone and with projections and their initialisation; the mathematics is in scratch/ops/attention/."""
 
 import torch
 from torch import Tensor
@@ -7,7 +6,7 @@ from torch.nn import Module, Parameter, init
 
 from scratch.nn import functional as F
 from scratch.nn.linear import Linear
-from scratch.ops.multi_head_attention import additive, multi_head_attention_forward
+from scratch.ops.attention.multi_head_attention import additive, multi_head_attention_forward
 
 
 class ScaledDotProductAttention(Module):

@@ -1,5 +1,5 @@
 """Normalisation of batches and instances: parameters and running statistics; the mathematics is in
-scratch/ops/batch_norm.py."""
+scratch/ops/norm/batch_norm.py."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import Module, Parameter, init
 
 from scratch.nn import functional as F
-from scratch.ops.batch_norm import sync_batch_norm
-from scratch.ops.warning import warn
+from scratch.ops.core.warning import warn
+from scratch.ops.norm.batch_norm import sync_batch_norm
 
 
 class _NormBase(Module):

@@ -1,4 +1,4 @@
-"""Convolution layers: parameters and their initialisation; the mathematics is in scratch/ops/conv.py and
+"""Convolution layers: parameters and their initialisation; the mathematics is in scratch/ops/conv/conv.py and
 conv_transpose.py."""
 
 import math
@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import Module, Parameter, init
 
 from scratch.nn import functional as F
-from scratch.ops.conv import conv, padding_amounts
-from scratch.ops.conv_transpose import conv_transpose
-from scratch.ops.window import Sizes, pair
+from scratch.ops.conv.conv import conv, padding_amounts
+from scratch.ops.conv.conv_transpose import conv_transpose
+from scratch.ops.conv.window import Sizes, pair
 
 
 class ConvNd(Module):

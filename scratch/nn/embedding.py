@@ -1,5 +1,4 @@
-"""Embedding and EmbeddingBag: the table and its initialisation; the mathematics is in scratch/ops/embedding.py and
-embedding_bag.py."""
+"""Embedding and EmbeddingBag: the table and its initialisation; the mathematics is in scratch/ops/embedding/."""
 
 from inspect import signature
 

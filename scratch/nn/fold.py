@@ -1,10 +1,10 @@
-"""Fold and Unfold: they keep their options; the mathematics is in scratch/ops/fold.py."""
+"""Fold and Unfold: they keep their options; the mathematics is in scratch/ops/conv/fold.py."""
 
 from torch import Tensor
 from torch.nn import Module
 
 from scratch.nn import functional as F
-from scratch.ops.window import Sizes
+from scratch.ops.conv.window import Sizes
 
 
 class Unfold(Module):

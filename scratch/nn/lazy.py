@@ -16,7 +16,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from scratch.nn.batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from scratch.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from scratch.nn.linear import Linear
-from scratch.ops.window import Sizes
+from scratch.ops.conv.window import Sizes
 
 
 class Lazy(LazyModuleMixin):

@@ -1,5 +1,5 @@
 """LinearCrossEntropyLoss: the last linear layer of a classifier and its loss in one; the mathematics is in
-scratch/ops/linear_cross_entropy.py."""
+scratch/ops/loss/linear_cross_entropy.py."""
 
 import math
 from typing import Any

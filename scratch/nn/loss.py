@@ -8,7 +8,7 @@ from torch.nn import Module
 
 from scratch.nn import functional as F
 from scratch.nn.distance import PairwiseDistance
-from scratch.ops.reduction import legacy_reduction
+from scratch.ops.loss.reduction import legacy_reduction
 
 
 class _Loss(Module):

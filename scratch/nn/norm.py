@@ -1,4 +1,4 @@
-"""Normalisation of rows, groups and neighbourhoods as modules; the mathematics is in scratch/ops/layer_norm.py,
+"""Normalisation of rows, groups and neighbourhoods as modules; the mathematics is in scratch/ops/norm/layer_norm.py,
 rms_norm.py, batch_norm.py and local_response_norm.py. Normalisation of batches is in scratch/nn/batch_norm.py."""
 
 from collections.abc import Sequence

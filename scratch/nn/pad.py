@@ -1,10 +1,10 @@
-"""Padding layers: they keep their options; the mathematics is in scratch/ops/pad.py."""
+"""Padding layers: they keep their options; the mathematics is in scratch/ops/conv/pad.py."""
 
 from torch import Tensor
 from torch.nn import Module
 
 from scratch.nn import functional as F
-from scratch.ops.window import Sizes, pair
+from scratch.ops.conv.window import Sizes, pair
 
 
 class Pad(Module):

@@ -1,4 +1,4 @@
-"""The step function and the loss of perceptrons; the mathematics is in scratch/ops/perceptron.py."""
+"""The step function and the loss of perceptrons; the mathematics is in scratch/ops/loss/perceptron.py."""
 
 from torch import Tensor
 from torch.nn import Module

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn import Module
 
-from scratch.ops.adaptive_pool import Output, adaptive_avg_pool, adaptive_max_pool
-from scratch.ops.fractional_max_pool import fractional_max_pool
-from scratch.ops.lp_pool import lp_pool
-from scratch.ops.max_unpool import max_unpool
-from scratch.ops.pool import avg_pool, max_pool
-from scratch.ops.window import Sizes, pair
+from scratch.ops.conv.window import Sizes, pair
+from scratch.ops.pool.adaptive_pool import Output, adaptive_avg_pool, adaptive_max_pool
+from scratch.ops.pool.fractional_max_pool import fractional_max_pool
+from scratch.ops.pool.lp_pool import lp_pool
+from scratch.ops.pool.max_unpool import max_unpool
+from scratch.ops.pool.pool import avg_pool, max_pool
 
 Pooled = Tensor | tuple[Tensor, Tensor]  # with return_indices also the places
 

@@ -1,11 +1,11 @@
-"""Positions as modules; the mathematics is in scratch/ops/positional.py."""
+"""Positions as modules; the mathematics is in scratch/ops/attention/positional.py."""
 
 import torch
 from torch import Tensor
 from torch.nn import Module, Parameter, init
 
 from scratch.nn import functional as F
-from scratch.ops.positional import sinusoids
+from scratch.ops.attention.positional import sinusoids
 
 
 class _Positions(Module):

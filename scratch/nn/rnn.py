@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn import Module, Parameter, init
 from torch.nn.utils.rnn import PackedSequence
 
-from scratch.ops.dtype import autocast_on
-from scratch.ops.gru import gru
-from scratch.ops.lstm import lstm
-from scratch.ops.recurrence import Layer, Sizes, State, Weights, stack
-from scratch.ops.rnn import rnn
+from scratch.ops.core.dtype import autocast_on
+from scratch.ops.recurrent.gru import gru
+from scratch.ops.recurrent.lstm import lstm
+from scratch.ops.recurrent.rnn import rnn
+from scratch.ops.recurrent.sequence import Layer, Sizes, State, Weights, stack
 
 
 class RNNBase(Module):
@@ -171,7 +171,7 @@ class RNN(RNNBase):
     """RNN(input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
     dropout=0.0, bidirectional=False, device=None, dtype=None)
 
-    h′ = φ(W x + U h + b), with φ = tanh or "relu"; equations in scratch/ops/rnn.py.
+    h′ = φ(W x + U h + b), with φ = tanh or "relu"; equations in scratch/ops/recurrent/rnn.py.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -194,7 +194,7 @@ class GRU(RNNBase):
     """GRU(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
     bidirectional=False, device=None, dtype=None)
 
-    The gated recurrent unit; equations in scratch/ops/gru.py.
+    The gated recurrent unit; equations in scratch/ops/recurrent/gru.py.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -210,7 +210,7 @@ class LSTM(RNNBase):
     """LSTM(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
     bidirectional=False, proj_size=0, device=None, dtype=None)
 
-    Long short-term memory; equations in scratch/ops/lstm.py. The state is the pair (h, c); with ``proj_size``
+    Long short-term memory; equations in scratch/ops/recurrent/lstm.py. The state is the pair (h, c); with ``proj_size``
     h is projected to that size.
     """
 
@@ -304,7 +304,7 @@ class RNNCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """(h′, c′) from x and (h, c); equations in scratch/ops/lstm.py."""
+    """(h′, c′) from x and (h, c); equations in scratch/ops/recurrent/lstm.py."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device=None, dtype=None) -> None:
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
@@ -314,7 +314,7 @@ class LSTMCell(RNNCellBase):
 
 
 class GRUCell(RNNCellBase):
-    """h′ from x and h; equations in scratch/ops/gru.py."""
+    """h′ from x and h; equations in scratch/ops/recurrent/gru.py."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device=None, dtype=None) -> None:
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)

@@ -1,4 +1,4 @@
-"""PixelShuffle, PixelUnshuffle, ChannelShuffle: the same numbers in another order; see scratch/ops/shuffle.py."""
+"""PixelShuffle, PixelUnshuffle, ChannelShuffle: in another order; see scratch/ops/resample/shuffle.py."""
 
 from torch import Tensor
 from torch.nn import Module

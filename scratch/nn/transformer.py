@@ -23,7 +23,7 @@ from scratch.nn.attention import MultiheadAttention
 from scratch.nn.dropout import Dropout
 from scratch.nn.linear import Linear
 from scratch.nn.norm import LayerNorm
-from scratch.ops.multi_head_attention import additive
+from scratch.ops.attention.multi_head_attention import additive
 
 Activation = str | Callable[[Tensor], Tensor]
 

@@ -1,4 +1,4 @@
-"""Upsampling layers: they keep their options; the mathematics is in scratch/ops/interpolate.py."""
+"""Upsampling layers: they keep their options; the mathematics is in scratch/ops/resample/interpolate.py."""
 
 from collections.abc import Sequence
 

@@ -15,7 +15,7 @@ Reference:  torch.nn.functional.bilinear. Differs: nothing.
 import torch
 from torch import Tensor
 
-from scratch.ops.function import Function
+from scratch.ops.core.function import Function
 
 
 class BilinearFn(Function):

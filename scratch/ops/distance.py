@@ -26,9 +26,9 @@ import math
 import torch
 from torch import Tensor
 
-from scratch.ops.broadcast import unbroadcast
-from scratch.ops.dtype import autocast_wide, widen
-from scratch.ops.function import Function
+from scratch.ops.core.broadcast import unbroadcast
+from scratch.ops.core.dtype import autocast_wide, widen
+from scratch.ops.core.function import Function
 
 
 def norm(x: Tensor, p: float, dim: int) -> Tensor:

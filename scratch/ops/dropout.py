@@ -27,9 +27,9 @@ import math
 import torch
 from torch import Tensor
 
-from scratch.ops.elementwise import inplace_on
-from scratch.ops.function import Function
-from scratch.ops.warning import warn
+from scratch.ops.core.elementwise import inplace_on
+from scratch.ops.core.function import Function
+from scratch.ops.core.warning import warn
 
 
 class DropoutFn(Function):

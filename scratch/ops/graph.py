@@ -60,8 +60,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from scratch.ops.core.function import Function, values_known
 from scratch.ops.dropout import dropout
-from scratch.ops.function import Function, values_known
 from scratch.ops.linear import linear
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")

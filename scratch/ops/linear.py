@@ -17,9 +17,9 @@ from math import prod
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import autocast
-from scratch.ops.function import Function
-from scratch.ops.product import product
+from scratch.ops.core.dtype import autocast
+from scratch.ops.core.function import Function
+from scratch.ops.core.product import product
 
 
 def rows(x: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ Source:     Broomhead and Lowe, Multivariable functional interpolation and adapt
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import widen
-from scratch.ops.function import Function
+from scratch.ops.core.dtype import widen
+from scratch.ops.core.function import Function
 from scratch.ops.linear import rows
 
 

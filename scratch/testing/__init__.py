@@ -7,7 +7,8 @@ Packages are given by their importable names. A check compares a candidate with 
 returns the largest relative error it saw (None where it does not apply), and raises `Mismatch` with what
 differs, where, and how to rerun it. The checks stand in tables by name, for tests and reports:
 
-    cases.py       what to compare: Case, and the sources of its inputs
+    calls.py       what to compare: Case, a call, and the sources of its inputs
+    cases/         the table of what is compared, a file for each op
     compare.py     when two results count as equal; Mismatch
     running.py     one side of a case, built, called and differentiated
     layers.py      CHECKS: outputs and derivatives of a layer, loss or function
@@ -18,7 +19,7 @@ differs, where, and how to rerun it. The checks stand in tables by name, for tes
     purity.py      Audit, PURITY_CHECKS: nothing but primitive operations
 """
 
-from scratch.testing.cases import (
+from scratch.testing.calls import (
     Case,
     Missing,
     Namespace,

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 
-from scratch.testing.cases import Case, Namespace
+from scratch.testing.calls import Case, Namespace
 from scratch.testing.compare import (
     Check,
     Mismatch,

@@ -17,8 +17,8 @@ import torch
 from torch import Generator, Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from scratch.ops.product import ONEDNN
-from scratch.testing.cases import Case, Namespace
+from scratch.ops.core.product import ONEDNN
+from scratch.testing.calls import Case, Namespace
 from scratch.testing.compare import Check, mapped, named
 from scratch.testing.optimizers import OptimizerCase, Run
 from scratch.testing.running import Layer, differentiable_leaves, random

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-from scratch.testing.cases import Case, Namespace
+from scratch.testing.calls import Case, Namespace
 from scratch.testing.compare import Check, Mismatch, leaves, mapped, named, relative_error, require_equal
 from scratch.testing.layers import TOLERANCE, mode_name, modes
 from scratch.testing.running import Layer, Outcome, continuous, in_dtype, pair, run

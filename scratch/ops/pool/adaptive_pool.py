@@ -1,0 +1,116 @@
+"""Adaptive pooling: as many windows as one asks for, over an input of any size.
+
+Shapes:     x (N, C, *S)   y (N, C, *O) for a given O
+Formula:    along a dimension of n numbers window i of o holds those from ⌊i n / o⌋ to before ⌈(i + 1) n / o⌉   (1)
+            and y is the mean or the maximum of each box of windows. If o divides n these are the windows of ordinary
+            pooling with kernel and stride n/o. If not, their lengths differ by one or two and they overlap by one:
+            `unroll` writes them one beside the other, and they are ordinary, too.
+Adjoint:    that of scratch/ops/pool/pool.py, after that of scratch/ops/pool/irregular_windows.py.
+Saved, kinks: those of scratch/ops/pool/pool.py: a tie goes to the first maximum.
+Errors:     RuntimeError for shapes that do not fit, TypeError for sizes that are no whole numbers (None keeps that of
+            x, in 2 and 3 dimensions).
+Reference:  torch.nn.functional.adaptive_avg_pool1d, …2d, …3d, adaptive_max_pool1d, …2d, …3d. Differs: an
+            output_size of 0, whose gradient torch refuses, and an input without channels are refused at once.
+Source:     He, Zhang, Ren and Sun, Spatial pyramid pooling in deep convolutional networks (2014).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from scratch.ops.core.dtype import autocast_wide, need_floating
+from scratch.ops.pool.irregular_windows import Axis, max_of_windows, unroll
+from scratch.ops.pool.pool import AvgPoolFn, windows_of
+
+Output = int | Sequence[int | None]
+
+
+def bounds(n: int, o: int) -> list[tuple[int, int]]:
+    """(1): where each window begins and ends."""
+    return [(i * n // o, -(-(i + 1) * n // o)) for i in range(o)]
+
+
+def windows(n: int, o: int, device: torch.device) -> Axis:
+    """(1) for `unroll`."""
+    if n % o == 0:
+        return Axis(n // o)
+    k = max(end - begin for begin, end in bounds(n, o))
+    begin, end = torch.tensor(bounds(n, o), device=device).unbind(1)
+    place = begin[:, None] + torch.arange(k, device=device)
+    return Axis(k, place.clamp(max=n - 1).view(1, 1, -1), (place >= end[:, None]).view(1, 1, -1))
+
+
+def sizes(dims: int, output: Output, x: Tensor) -> list[int]:
+    """O, after torch's checks."""
+    if x.dim() != dims + 2:
+        raise RuntimeError(f"expected (N, C, *S) or (C, *S) with {dims} dimensions S, but got {tuple(x.shape)}")
+    if isinstance(output, int):
+        output = [output] * dims
+    if not isinstance(output, Sequence) or (dims == 1 and None in output):
+        raise TypeError(f"output_size must be whole numbers, but got {output}")
+    if len(output) != dims:
+        raise RuntimeError(f"output_size needs 1 or {dims} numbers, but got {output}")
+    found = [n if o is None else o for o, n in zip(output, x.shape[2:], strict=True)]
+    if min(found) <= 0 or 0 in x.shape[1:]:
+        raise RuntimeError(
+            f"output_size must be positive and only the batch empty, but got {output} for an input {tuple(x.shape)}"
+        )
+    return found
+
+
+def adaptive_avg_pool(dims: int, x: Tensor, output_size: Output) -> Tensor:
+    if x.dim() == dims + 1:
+        return adaptive_avg_pool(dims, x[None], output_size)[0]
+    need_floating(x.dtype, f"adaptive_avg_pool{dims}d")
+    if dims == 3:
+        (x,) = autocast_wide(x, gpu=False)
+    output = sizes(dims, output_size, x)
+    axes = [windows(n, o, x.device) for n, o in zip(x.shape[2:], output, strict=True)]
+    u, kernel = unroll(x, axes, 0), [axis.kernel for axis in axes]
+    lengths = None  # m: that of the kernel, or that of each window
+    if u is not x:
+        lengths = [[end - begin for begin, end in bounds(n, o)] for n, o in zip(x.shape[2:], output, strict=True)]
+    return AvgPoolFn.apply(u, windows_of(u, dims, kernel, kernel, 0, 1, False), True, lengths)
+
+
+def adaptive_max_pool(dims: int, x: Tensor, output_size: Output, return_indices: bool):
+    if x.dim() == dims + 1:
+        result = adaptive_max_pool(dims, x[None], output_size, return_indices)
+        return (result[0][0], result[1][0]) if return_indices else result[0]
+    need_floating(x.dtype, f"adaptive_max_pool{dims}d")
+    if dims == 3:
+        (x,) = autocast_wide(x, gpu=False)
+    output = sizes(dims, output_size, x)
+    axes = [windows(n, o, x.device) for n, o in zip(x.shape[2:], output, strict=True)]
+    return max_of_windows(x, axes, return_indices)
+
+
+def adaptive_avg_pool1d(input: Tensor, output_size: Output) -> Tensor:
+    """The mean of each of the windows of x (N, C, L) or (C, L). See the module's page."""
+    return adaptive_avg_pool(1, input, output_size)
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Output) -> Tensor:
+    """The mean of each of the windows of x (N, C, H, W) or (C, H, W). See the module's page."""
+    return adaptive_avg_pool(2, input, output_size)
+
+
+def adaptive_avg_pool3d(input: Tensor, output_size: Output) -> Tensor:
+    """The mean of each of the windows of x (N, C, D, H, W) or (C, D, H, W). See the module's page."""
+    return adaptive_avg_pool(3, input, output_size)
+
+
+def adaptive_max_pool1d(input: Tensor, output_size: Output, return_indices: bool = False):
+    """The maximum of each of the windows, and with ``return_indices`` its place. See the module's page."""
+    return adaptive_max_pool(1, input, output_size, return_indices)
+
+
+def adaptive_max_pool2d(input: Tensor, output_size: Output, return_indices: bool = False):
+    """The maximum of each of the windows, and with ``return_indices`` its place. See the module's page."""
+    return adaptive_max_pool(2, input, output_size, return_indices)
+
+
+def adaptive_max_pool3d(input: Tensor, output_size: Output, return_indices: bool = False):
+    """The maximum of each of the windows, and with ``return_indices`` its place. See the module's page."""
+    return adaptive_max_pool(3, input, output_size, return_indices)

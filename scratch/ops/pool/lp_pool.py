@@ -1,0 +1,91 @@
+"""Power-average pooling: the p-norm of each window.
+
+Shapes:     x (N, C, *S)   y (N, C, *L), with kernel, stride and ceil_mode as in scratch/ops/pool/pool.py
+Formula:    y = (K M(xᵖ))^(1/p),   M the mean of each window, K the numbers in a whole one                (1)
+            p = 1 is the sum, p = ∞ the maximum of |x|, p = −∞ its minimum. A window that ceil_mode cuts off at the
+            border counts as if what is missing were like the rest.
+Tangent:    ẏ = (K/p) (K M(xᵖ))^(1/p − 1) M(p xᵖ⁻¹ ẋ) = K y¹⁻ᵖ M(xᵖ⁻¹ ẋ)
+Adjoint:    x̄ = xᵖ⁻¹ Mᵀ(K y¹⁻ᵖ ȳ)                                                                       (2)
+Saved:      x, y.
+Kinks:      where y = 0 its factor in (2) is taken as 0. NaN where the sum in (1) is negative and 1/p no whole number.
+Errors:     ValueError for p = 0; otherwise those of average pooling.
+Reference:  torch.nn.functional.lp_pool1d, lp_pool2d, lp_pool3d. Differs: nothing.
+Source:     Sermanet, Chintala and LeCun, Convolutional neural networks applied to house numbers digit
+            classification (2012).
+"""
+
+import math
+
+from torch import Tensor
+
+from scratch.ops.conv.window import Sizes
+from scratch.ops.core.dtype import autocast_wide, widen
+from scratch.ops.core.function import Function
+from scratch.ops.pool.pool import AvgPoolFn, AvgSpreadFn, Geometry, MaxPoolFn, windows_of
+
+
+class LPPoolFn(Function):
+    @staticmethod
+    def forward(x, p, g: Geometry):
+        mean = AvgPoolFn.forward(widen(x).pow(p), g, True, None)
+        return (mean * math.prod(g.kernel)).pow(1 / p).to(x.dtype)  # (1)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, ctx.p, ctx.geometry = inputs
+        ctx.save_for_backward(x, output)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x, y), p, g = ctx.saved_tensors, ctx.p, ctx.geometry
+        zero = y == 0
+        factor = widen(y).masked_fill(zero, 1).pow(1 - p).masked_fill(zero, 0)
+        spread = AvgSpreadFn.apply(math.prod(g.kernel) * factor * grad, g, True, None)
+        return (widen(x).pow(p - 1) * spread).to(x.dtype), None, None  # (2)
+
+
+def lp_pool1d(
+    input: Tensor,
+    norm_type: int | float,
+    kernel_size: int | Sizes,
+    stride: int | Sizes | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The norm of each window of x (N, C, L) or (C, L). See the module's page."""
+    return lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool2d(
+    input: Tensor,
+    norm_type: int | float,
+    kernel_size: int | Sizes,
+    stride: int | Sizes | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The norm of each window of x (N, C, H, W) or (C, H, W). See the module's page."""
+    return lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(
+    input: Tensor,
+    norm_type: int | float,
+    kernel_size: int | Sizes,
+    stride: int | Sizes | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The norm of each window of x (N, C, D, H, W) or (C, D, H, W). See the module's page."""
+    return lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool(dims: int, x: Tensor, p: float, kernel, stride, ceil_mode: bool) -> Tensor:
+    if p == 0:
+        raise ValueError("norm_type must not be 0")
+    if x.dim() == dims + 1:
+        return lp_pool(dims, x[None], p, kernel, stride, ceil_mode)[0]
+    if dims == 3:
+        (x,) = autocast_wide(x, gpu=False)
+    g = windows_of(x, dims, kernel, stride, 0, 1, ceil_mode)
+    if math.isinf(p):
+        sign = math.copysign(1, p)
+        return sign * MaxPoolFn.apply(sign * x.abs(), g)
+    return LPPoolFn.apply(x, p, g)
