@@ -74,12 +74,11 @@ def decide(numbers: Numbers) -> Verdict:
     right = [f"{100 * numbers[f'{name}: accuracy']:.1f} %" for name in names]
     because = (
         f"Adam, then SGD ends at a loss of {loss[0]} and {right[0]}; Adam alone at {loss[1]} and {right[1]}, SGD alone "
-        "at "
-        f"{loss[2]} and {right[2]}; SWATS goes over after {numbers['SWATS: switched at step']:.0f} steps and ends at "
-        f"{numbers['SWATS: loss']:.2g}",
+        f"at {loss[2]} and {right[2]}; SWATS goes over after {numbers['SWATS: switched at step']:.0f} steps and ends "
+        f"at {numbers['SWATS: loss']:.2g}",
         f"先 Adam 后 SGD：损失 {loss[0]}、准确率 {right[0]}；只用 Adam：{loss[1]}、{right[1]}；只用 SGD：{loss[2]}、"
-        f"{right[2]}；"
-        f"SWATS 在第 {numbers['SWATS: switched at step']:.0f} 步切换，最终损失 {numbers['SWATS: loss']:.2g}",
+        f"{right[2]}；SWATS 在第 {numbers['SWATS: switched at step']:.0f} 步切换，最终损失 "
+        f"{numbers['SWATS: loss']:.2g}",
     )
     beaten = [other for other in ("Adam", "SGD") if beats(other)]
     if len(beaten) == 2:

@@ -54,8 +54,7 @@ def decide(numbers: Numbers) -> Verdict:
         f"({100 * numbers['around, without bias: accuracy']:.0f} % and "
         f"{100 * numbers['around, with bias: accuracy']:.0f} %)",
         f"无偏置时边界到原点的距离为 {distance:g}，准确率 {100 * without:.0f}%，有偏置则 {100 * with_bias:.0f}%；"
-        "两类分居原点两侧时"
-        f"则用不着偏置（{100 * numbers['around, without bias: accuracy']:.0f}% 与 "
+        f"两类分居原点两侧时则用不着偏置（{100 * numbers['around, without bias: accuracy']:.0f}% 与 "
         f"{100 * numbers['around, with bias: accuracy']:.0f}%）",
     )
     right = distance <= THRESHOLDS["distance"] and with_bias - without >= THRESHOLDS["gain"]

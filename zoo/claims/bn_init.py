@@ -76,8 +76,7 @@ def decide(numbers: Numbers) -> Verdict:
     )
     because = (
         f"over the scales of the weights accuracy ranges by {ranges[1]:.2f} with batch norm and by {ranges[0]:.2f} "
-        "without, and "
-        f"at the right scale the first epoch reaches {firsts[1]:.2f} with and {firsts[0]:.2f} without",
+        f"without, and at the right scale the first epoch reaches {firsts[1]:.2f} with and {firsts[0]:.2f} without",
         f"不同权重尺度下准确率的波动：有批归一化 {ranges[1]:.2f}，没有 {ranges[0]:.2f}；尺度合适时第一轮后分别为 "
         f"{firsts[1]:.2f} 和 {firsts[0]:.2f}",
     )

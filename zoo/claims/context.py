@@ -91,8 +91,7 @@ def decide(numbers: Numbers) -> Verdict:
     right, distance, blind = (numbers[name] for name in ("accuracy", "distance", "accuracy without attention"))
     because = (
         f"in the two sentences the rows of the word are {distance:.2f} apart (1 is the most there is), and it is "
-        "understood in "
-        f"{100 * right:.0f} % of new ones, without attention in {100 * blind:.0f} %",
+        f"understood in {100 * right:.0f} % of new ones, without attention in {100 * blind:.0f} %",
         f"这个词在两句中的注意力行相距 {distance:.2f}（最大为 1），新句子中理解正确率 {100 * right:.0f}%，没有注意力时 "
         f"{100 * blind:.0f}%",
     )

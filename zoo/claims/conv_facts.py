@@ -95,15 +95,12 @@ def decide(numbers: Numbers) -> Verdict:
     because = (
         f"of {n['cases']} cases the formula is wrong in {n['wrong as written']} as it is written, rounded down in "
         f"{n['wrong rounded down']} without dilation and {n['wrong by dilation']} with it; a corner is in "
-        f"{n['windows of a corner']} "
-        f"of {n['windows of the centre']} windows, with padding still in {n['windows of a corner, padded']}; fields "
-        "grow to "
-        f"{n['field of 4 layers']}, the kernels do not",
+        f"{n['windows of a corner']} of {n['windows of the centre']} windows, with padding still in "
+        f"{n['windows of a corner, padded']}; fields grow to {n['field of 4 layers']}, the kernels do not",
         f"{n['cases']} 种情形中，原公式错 {n['wrong as written']} 种；向下取整后，无空洞时错 {n['wrong rounded down']} "
-        "种、"
-        f"有空洞时错 {n['wrong by dilation']} 种；角上像素只参与 "
-        f"{n['windows of a corner']}/{n['windows of the centre']} 个窗口，"
-        f"补零后也只有 {n['windows of a corner, padded']} 个；变大的是感受野（{n['field of 4 layers']}），不是卷积核",
+        f"种、有空洞时错 {n['wrong by dilation']} 种；角上像素只参与 "
+        f"{n['windows of a corner']}/{n['windows of the centre']} 个窗口，补零后也只有 "
+        f"{n['windows of a corner, padded']} 个；变大的是感受野（{n['field of 4 layers']}），不是卷积核",
     )
     fields = [n[f"field of {depth} layers"] for depth in (1, 2, 3, 4)]
     others = (

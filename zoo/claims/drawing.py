@@ -53,8 +53,8 @@ def chinese_font() -> str:
             if name in names:
                 return name
     raise UsageError(
-        "language=zh: no font with Chinese letters found; install Noto Sans CJK (apt-get install fonts-noto-cjk), "
-        f"or another of {', '.join(CHINESE_FONTS[1:])}"
+        "language=zh: no font with Chinese letters found; install Noto Sans CJK (apt-get install fonts-noto-cjk), or "
+        f"another of {', '.join(CHINESE_FONTS[1:])}"
     )
 
 

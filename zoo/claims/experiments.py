@@ -3,10 +3,8 @@
 import inspect
 import json
 import math
-import re
 import statistics
 import time
-from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -21,10 +19,8 @@ from rich.table import Table
 
 from zoo.claims import NAMES
 from zoo.claims.drawing import HEIGHT, chinese_font, new_figure, save, style
-from zoo.claims.verdict import FAILS, HOLDS, WORDS, Verdict
+from zoo.claims.verdict import FAILS, HOLDS, LANGUAGES, Verdict, spoken, turning, written
 from zoo.claims.workbench import Failure, Implementation, UsageError, begin, machine, one_of, whole
-
-LANGUAGES = {"en": 0, "zh": 1}
 
 
 def load(name: str) -> ModuleType:
@@ -87,39 +83,6 @@ def experiment(name: str, impl: Implementation, seeds: list[int], settings: dict
     return json.loads(json.dumps(finite(result)))
 
 
-def turning(verdict: Verdict, kinds: list[str]) -> tuple[str, str]:
-    """The reason, with a word on the seeds where they do not agree."""
-    if len(set(kinds)) == 1:
-        return verdict.because
-    english, chinese = verdict.because
-    counts = Counter(kinds).most_common()
-    return (
-        f"{english}; it turns with the seed: " + ", ".join(f"{count} × {WORDS[kind][0]}" for kind, count in counts),
-        f"{chinese}；结论随种子而变：" + "，".join(f"{WORDS[kind][1]} {count} 次" for kind, count in counts),
-    )
-
-
-SUPERSCRIPTS = str.maketrans("+-0123456789", "⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-def written(text: tuple[str, str] | None) -> tuple[str, ...] | None:
-    """Numbers as one writes them: 2×10⁻⁷ for 2e-07, ∞ for inf, − for -, 0 for -0."""
-
-    def power(found: re.Match[str]) -> str:
-        digits, exponent = found[1], int(found[2])
-        if float(digits) == 0:
-            return "0"
-        ten = "10" + str(exponent).translate(SUPERSCRIPTS)
-        return ten if digits == "1" else f"{digits}×{ten}"
-
-    def number(words: str) -> str:
-        words = re.sub(r"(\d[\d.]*)e([+-]\d+)", power, words)
-        words = re.sub(r"(?<![\w.])-(?=[0.]*(?![\d.]))", "", words)
-        return re.sub(r"\binf\b", "∞", re.sub(r"(?<![\w.])-(?=\d)", "−", words))
-
-    return None if text is None else tuple(map(number, text))
-
-
 def finite(value: Any) -> Any:
     """JSON knows neither NaN nor infinity: None."""
     if isinstance(value, dict):
@@ -129,19 +92,6 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def spoken(result: dict[str, Any], language: str) -> tuple[str, str]:
-    """Verdict and reason as sentences."""
-    place = LANGUAGES[language]
-    verdict = result["verdict"]
-    word = WORDS[verdict["kind"]][place]
-    because = verdict["because"][place]
-    if verdict["condition"] is None:
-        return word.capitalize() + (".", "。")[place], because[0].upper() + because[1:] + (".", "。")[place]
-    condition = verdict["condition"][place]
-    sentence = f"Holds only if {condition}." if language == "en" else f"仅当{condition}时成立。"
-    return sentence, because[0].upper() + because[1:] + (".", "。")[place]
-
-
 def draw(result: dict[str, Any], language: str, path: Path) -> None:
     """The figure of what `experiment` gave, or of what a JSON holds."""
     module, place = load(result["name"]), LANGUAGES[language]
@@ -149,7 +99,7 @@ def draw(result: dict[str, Any], language: str, path: Path) -> None:
         figure = new_figure(
             result["claim"][place],
             result["verdict"]["kind"],
-            *spoken(result, language),
+            *spoken(result["verdict"], language),
             getattr(module, "HEIGHT", HEIGHT),
         )
         module.draw(figure, result["runs"], lambda *texts: texts[place])
@@ -219,7 +169,7 @@ def run_claims(config: DictConfig) -> list[dict[str, Any]]:
     except KeyboardInterrupt:
         interrupted = True
     if len(names) == 1 and results:
-        console.print("\n".join(spoken(results[0], languages[0])), soft_wrap=True)
+        console.print("\n".join(spoken(results[0]["verdict"], languages[0])), soft_wrap=True)
     elif results:
         console.print(table(results, languages[0]))
         Path(config.table).write_text(markdown(results, " ".join(config.claims)), encoding="utf-8")
@@ -289,7 +239,9 @@ def table(results: list[dict[str, Any]], language: str) -> Table:
     for result in results:
         kind = result["verdict"]["kind"]
         colour = {HOLDS: "green", FAILS: "red"}.get(kind, "yellow")
-        found.add_row(result["name"], f"[{colour}]{spoken(result, language)[0]}[/]", f"{result['seconds']:.1f}")
+        found.add_row(
+            result["name"], f"[{colour}]{spoken(result['verdict'], language)[0]}[/]", f"{result['seconds']:.1f}"
+        )
     return found
 
 
@@ -307,7 +259,7 @@ def markdown(results: list[dict[str, Any]], asked: str) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for result in results:
-        verdict, because = spoken(result, "en")
+        verdict, because = spoken(result["verdict"], "en")
         link = f"[{result['name']}](../zoo/claims/{result['name']}.py)"
         cells = (link, result["claim"][0], verdict, because, str(len(result["seeds"])), f"{result['seconds']:.1f}")
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

@@ -76,13 +76,11 @@ def decide(numbers: Numbers) -> Verdict:
     )
     because = (
         f"with gains the loss is {one[0]:.2f} of plain SGD's with full batches and {one[1]:.2f} with batches of "
-        f"{sizes[-1]} at one "
-        f"rate, {tuned[0]:.2f} and {tuned[1]:.2f} at tuned ones; by velocity {velocity[0]:.2f} and {velocity[1]:.2f} "
-        "of momentum's",
+        f"{sizes[-1]} at one rate, {tuned[0]:.2f} and {tuned[1]:.2f} at tuned ones; by velocity {velocity[0]:.2f} and "
+        f"{velocity[1]:.2f} of momentum's",
         f"用增益后的损失与普通 SGD 之比：同一学习率下 full-batch 为 {one[0]:.2f}、batch {sizes[-1]} 为 {one[1]:.2f}，"
-        "各自调学习率后为 "
-        f"{tuned[0]:.2f} 和 {tuned[1]:.2f}；按“梯度×速度”调增益时，与动量法之比为 {velocity[0]:.2f} 和 "
-        f"{velocity[1]:.2f}",
+        f"各自调学习率后为 {tuned[0]:.2f} 和 {tuned[1]:.2f}；按“梯度×速度”调增益时，与动量法之比为 {velocity[0]:.2f} "
+        f"和 {velocity[1]:.2f}",
     )
     needs = [ratios[0] < THRESHOLDS["helps"] <= ratios[1] for ratios in (one, tuned)]
     if all(needs):

@@ -73,11 +73,9 @@ def decide(numbers: Numbers) -> Verdict:
     full, single = numbers["accuracy, full"], numbers["accuracy, single"]
     because = (
         f"on XOR {100 * numbers['stuck']:.0f} % of the starts end in a local minimum, and on digits single examples "
-        "reach "
-        f"{100 * single:.1f} %, full batches {100 * full:.1f} % with as many passes",
+        f"reach {100 * single:.1f} %, full batches {100 * full:.1f} % with as many passes",
         f"XOR 上 {100 * numbers['stuck']:.0f}% 的初始点停在局部极小值；手写数字同样遍数下，逐样本达到 "
-        f"{100 * single:.1f}%，"
-        f"批量为 {100 * full:.1f}%",
+        f"{100 * single:.1f}%，批量为 {100 * full:.1f}%",
     )
     right = numbers["stuck"] <= THRESHOLDS["stuck"] and full - single >= THRESHOLDS["less accurate"]
     return holds(because) if right else fails(because)

@@ -75,8 +75,8 @@ def ring(nodes: int) -> Tensor:
 
 
 def club(impl: Implementation, seed: int, depth: int, steps: int) -> tuple[float, float]:
-    """Train to tell the club's two halves apart by eight members; the mean cosine of the others' last hidden layer, and
-    the share of them that is right."""
+    """Train to tell the club's two halves apart by eight members; the mean cosine between all members in the last hidden
+    layer, and the share of the others that is right."""
     graph = networkx.karate_club_graph()
     edges = torch.tensor(list(graph.edges)).T
     edges = torch.cat([edges, edges.flip(0)], 1)
@@ -111,11 +111,11 @@ def decide(numbers: Numbers) -> Verdict:
         "the graph network takes all sizes, but "
         f"{'so does the Transformer' if transformer else 'the Transformer does not'} and "
         f"{'so does' if pooled else 'not'} a CNN that ends in "
-        f"pooling{'' if dense else ' (one with a dense end does not)'}; the mean "
-        f"cosine between the nodes goes from {shallow:.2f} in the shallowest network to {cosine:.2f} in the deepest",
+        f"pooling{'' if dense else ' (one with a dense end does not)'}; the mean cosine between the nodes goes from "
+        f"{shallow:.2f} in the shallowest network to {cosine:.2f} in the deepest",
         f"图网络能接受各种大小，Transformer {'也能' if transformer else '不能'}，末端做池化的 CNN "
-        f"{'也能' if pooled else '不能'}"
-        f"{'' if dense else '（末端全连接的不能）'}；点间平均余弦从最浅的 {shallow:.2f} 升到最深的 {cosine:.2f}",
+        f"{'也能' if pooled else '不能'}{'' if dense else '（末端全连接的不能）'}；点间平均余弦从最浅的 {shallow:.2f} "
+        f"升到最深的 {cosine:.2f}",
     )
     if not graph or cosine > THRESHOLDS["alike"] or transformer:
         return fails(because)

@@ -77,8 +77,7 @@ def decide(numbers: Numbers) -> Verdict:
     reached = [f"{100 * numbers[f'{name}: accuracy']:.0f} %" for name in SCALES]
     because = (
         f"the median run reaches {reached[0]} with pixels of 0 to 255, {reached[1]} with 0 to 1, {reached[2]} with "
-        "standardised "
-        "ones; 10 % is guessing",
+        "standardised ones; 10 % is guessing",
         f"中位数准确率：像素 0–255 为 {reached[0]}，0–1 为 {reached[1]}，标准化为 {reached[2]}；随机猜测为 10%",
     )
     left = [name for name in SCALES if numbers[f"{name}: left the ground"] == 1]

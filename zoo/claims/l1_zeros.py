@@ -60,11 +60,9 @@ def decide(numbers: Numbers) -> Verdict:
     text = [f"{100 * zeros[rule]:.1f} %" for rule in ("L1 by subgradient", "L1 by proximal steps", "L2")]
     because = (
         f"exactly 0 are {text[0]} of the weights with L1 by its subgradient, {text[1]} by proximal steps and {text[2]} "
-        "with "
-        f"L2, which makes them smaller on average ({size['L2']:.3f} for {size['none']:.3f})",
+        f"with L2, which makes them smaller on average ({size['L2']:.3f} for {size['none']:.3f})",
         f"恰为 0 的权重：L1 次梯度 {text[0]}，L1 近端步 {text[1]}，L2 {text[2]}；L2 使权重平均大小从 "
-        f"{size['none']:.3f} "
-        f"降到 {size['L2']:.3f}",
+        f"{size['none']:.3f} 降到 {size['L2']:.3f}",
     )
     least = THRESHOLDS["makes zeros"]
     if zeros["L2"] >= least or size["L2"] >= size["none"]:

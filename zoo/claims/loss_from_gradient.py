@@ -86,12 +86,10 @@ def decide(numbers: Numbers) -> Verdict:
     sigmoid, softmax, sympy_, loop, wish = numbers.values()
     because = (
         f"the integral is the cross-entropy to {max(sigmoid, sympy_):.0e} for sigmoid and {softmax:.0e} for softmax; "
-        "with several "
-        f"outputs it takes a wish without curl: around a loop a − y gives {loop:.0e}, a (a − y) gives {wish:.1g}, and "
-        "so no loss",
+        f"with several outputs it takes a wish without curl: around a loop a − y gives {loop:.0e}, a (a − y) gives "
+        f"{wish:.1g}, and so no loss",
         f"积分结果就是交叉熵：sigmoid 误差 {max(sigmoid, sympy_):.0e}，softmax 误差 {softmax:.0e}；"
-        "但多输出时所求梯度必须无旋："
-        f"绕一圈 a − y 得 {loop:.0e}，a (a − y) 得 {wish:.1g}，后者没有对应的损失",
+        f"但多输出时所求梯度必须无旋：绕一圈 a − y 得 {loop:.0e}，a (a − y) 得 {wish:.1g}，后者没有对应的损失",
     )
     return holds(because) if max(sigmoid, softmax, sympy_, loop) < THRESHOLDS["distance"] else fails(because)
 

@@ -78,12 +78,11 @@ def noise(
 def decide(numbers: Numbers) -> Verdict:
     because = (
         f"Adam's x ends at {numbers['x of Adam']:+.2f}, with the maximum inside at {numbers['x of inside']:+.2f}, as "
-        "with AMSGrad; "
-        f"but under unit noise v, which should be 1, is {numbers['v of inside']:.1f} (AMSGrad's "
+        f"with AMSGrad; but under unit noise v, which should be 1, is {numbers['v of inside']:.1f} (AMSGrad's "
         f"{numbers['v of AMSGrad']:.2f})",
         f"Adam 的 x 停在 {numbers['x of Adam']:+.2f}，递推内取最大值的停在 {numbers['x of inside']:+.2f}（AMSGrad "
-        "亦然）；"
-        f"但在单位噪声下本应为 1 的 v 涨到 {numbers['v of inside']:.1f}（AMSGrad 为 {numbers['v of AMSGrad']:.2f}）",
+        f"亦然）；但在单位噪声下本应为 1 的 v 涨到 {numbers['v of inside']:.1f}（AMSGrad 为 "
+        f"{numbers['v of AMSGrad']:.2f}）",
     )
     right = (
         numbers["x of Adam"] > THRESHOLDS["wrong side"]

@@ -108,10 +108,9 @@ def decide(numbers: Numbers) -> Verdict:
         f"begins ({numbers[f'{LITERAL}: first over last']:.0e} in that of 003 read literally) and "
         f"{share['LSTM, open']:.1g} with open forget gates, at {weights:.0f} times the weights; with large recurrent "
         f"weights it grows by {growth['RNN']:.0e} in an RNN, {growth['LSTM']:.0e} in an LSTM",
-        f"传过 100 步后，RNN 的梯度剩 {share['RNN']:.0e}，默认 LSTM 剩 {share['LSTM']:.0e}"
-        f"（按 003 的公式照字面实现剩 {numbers[f'{LITERAL}: first over last']:.0e}），"
-        f"遗忘门打开时剩 {share['LSTM, open']:.1g}，权重是 {weights:.0f} 倍；循环权重大时梯度增长：RNN "
-        f"{growth['RNN']:.0e}，LSTM {growth['LSTM']:.0e}",
+        f"传过 100 步后，RNN 的梯度剩 {share['RNN']:.0e}，默认 LSTM 剩 {share['LSTM']:.0e}（按 003 的公式照字面实现剩 "
+        f"{numbers[f'{LITERAL}: first over last']:.0e}），遗忘门打开时剩 {share['LSTM, open']:.1g}，权重是 "
+        f"{weights:.0f} 倍；循环权重大时梯度增长：RNN {growth['RNN']:.0e}，LSTM {growth['LSTM']:.0e}",
     )
     if share["RNN"] > forgotten or max(share["LSTM"], share["LSTM, open"]) < kept:
         return fails(because)

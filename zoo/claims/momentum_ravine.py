@@ -94,10 +94,9 @@ def decide(numbers: Numbers) -> Verdict:
 
     because = (
         f"gradient descent, heavy ball, Nesterov and moving average take {text('steps', 'own rate')} steps at their "
-        "own "
-        f"rates with {text('turns', 'own rate')} turns, and {text('steps', 'same rate')} steps at one rate for all",
-        f"梯度下降、重球、Nesterov、滑动平均各用最佳学习率时分别走 {text('steps', 'own rate')} 步，"
-        f"来回 {text('turns', 'own rate')} 次；共用一个学习率时走 {text('steps', 'same rate')} 步",
+        f"own rates with {text('turns', 'own rate')} turns, and {text('steps', 'same rate')} steps at one rate for all",
+        f"梯度下降、重球、Nesterov、滑动平均各用最佳学习率时分别走 {text('steps', 'own rate')} 步，来回 "
+        f"{text('turns', 'own rate')} 次；共用一个学习率时走 {text('steps', 'same rate')} 步",
     )
     if len(own) < len(forms):
         return fails(because)

@@ -85,13 +85,12 @@ def decide(numbers: Numbers) -> Verdict:
     ]
     because = (
         f"on the flat parabola the pseudo-inverse ends {numbers['pseudo-inverse']:.0e} from the minimum, the plain "
-        "inverse "
-        f"{numbers['plain inverse']:.0e}; a curvature of 1e-10 still makes a step of {steps[1]:.0e} "
+        f"inverse {numbers['plain inverse']:.0e}; a curvature of 1e-10 still makes a step of {steps[1]:.0e} "
         f"({steps[2]:.1f} with the cutoff 1e-6), and a saddle draws it in ({numbers['from the saddle point']:.0e} "
         "away)",
         f"在平坦的抛物面上，伪逆终点离最小值 {numbers['pseudo-inverse']:.0e}，普通逆矩阵为 "
-        f"{numbers['plain inverse']:.0e}；"
-        f"曲率为 1e-10 时步长仍达 {steps[1]:.0e}（截断取 1e-6 则为 {steps[2]:.1f}），遇到鞍点则正好停在鞍点上",
+        f"{numbers['plain inverse']:.0e}；曲率为 1e-10 时步长仍达 {steps[1]:.0e}（截断取 1e-6 则为 {steps[2]:.1f}），"
+        "遇到鞍点则正好停在鞍点上",
     )
     if not numbers["pseudo-inverse"] < THRESHOLDS["arrived"] < numbers["plain inverse"]:
         return fails(because)

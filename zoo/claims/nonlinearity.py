@@ -69,11 +69,9 @@ def decide(numbers: Numbers) -> Verdict:
     flat, deep, curved = (numbers[f"{name}"] for name in ("Identity 0", f"Identity {deepest}", f"Tanh {deepest}"))
     because = (
         f"on the rings {deepest} hidden layers without activation reach {deep:.2f}, none {flat:.2f}, with tanh "
-        f"{curved:.2f}; the "
-        f"layers are one matrix of rank {numbers['rank']:.0f} to {numbers['off one affine map']:.0e}",
+        f"{curved:.2f}; the layers are one matrix of rank {numbers['rank']:.0f} to {numbers['off one affine map']:.0e}",
         f"在双环数据上，{deepest} 个无激活的隐藏层准确率 {deep:.2f}，没有隐藏层 {flat:.2f}，用 tanh 则 {curved:.2f}；"
-        "这些层合起来只是一个"
-        f"秩为 {numbers['rank']:.0f} 的矩阵（误差 {numbers['off one affine map']:.0e}）",
+        f"这些层合起来只是一个秩为 {numbers['rank']:.0f} 的矩阵（误差 {numbers['off one affine map']:.0e}）",
     )
     within, same, reached = THRESHOLDS.values()
     right = abs(deep - flat) <= within and numbers["off one affine map"] < same and curved >= reached

@@ -73,8 +73,7 @@ def decide(numbers: Numbers) -> Verdict:
     bare, masked, placed, both = (numbers[name_of(p, c)] for p in (False, True) for c in (False, True))
     because = (
         f"for the same word the outputs of the two sentences are {bare:.0e} apart without positions, {placed:.1f} with "
-        "them; but "
-        f"{masked:.1f} with a causal mask and no positions",
+        f"them; but {masked:.1f} with a causal mask and no positions",
         f"同一个词在两句中的输出：无位置编码时相差 {bare:.0e}，有则 {placed:.1f}；而只加因果掩码、不加位置编码也有 "
         f"{masked:.1f}",
     )

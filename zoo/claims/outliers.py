@@ -77,10 +77,8 @@ def decide(numbers: Numbers) -> Verdict:
     network = [numbers[f"{name}: rises in a network"] > THRESHOLDS["explodes"] for name in LOSSES]
     because = (
         f"the intercept is off by {off[0]:.2f} with squared, {off[1]:.2f} with absolute error and {off[2]:.2f} with "
-        "smooth L1, "
-        f"and in the end the slope still moves by {move[1]:.0e} with absolute error, {move[2]:.0e} with smooth L1; "
-        "targets times "
-        f"1 000 make squared error explode in {'the line' if line[0] else 'no line'} and "
+        f"smooth L1, and in the end the slope still moves by {move[1]:.0e} with absolute error, {move[2]:.0e} with "
+        f"smooth L1; targets times 1 000 make squared error explode in {'the line' if line[0] else 'no line'} and "
         f"{'the network' if network[0] else 'no network'}",
         f"截距误差：均方 {off[0]:.2f}，绝对 {off[1]:.2f}，smooth L1 {off[2]:.2f}；末段斜率摆动：绝对 {move[1]:.0e}，"
         f"smooth L1 {move[2]:.0e}；目标放大 1000 倍时，均方误差{'' if line[0] else '不'}会使直线爆炸，"

@@ -63,10 +63,9 @@ def decide(numbers: Numbers) -> Verdict:
     plain, dropout, early = (numbers[name] for name in ("as it is", "dropout", "early stopping"))
     because = (
         f"test accuracy is {100 * plain:.1f} % as it is, {100 * dropout:.1f} % with dropout and {100 * early:.1f} % "
-        "stopped early "
-        f"(on {EXAMPLES - HELD_OUT} examples)",
-        f"测试准确率：原样 {100 * plain:.1f}%，Dropout {100 * dropout:.1f}%，提前停止 {100 * early:.1f}%"
-        f"（只用 {EXAMPLES - HELD_OUT} 个样本训练）",
+        f"stopped early (on {EXAMPLES - HELD_OUT} examples)",
+        f"测试准确率：原样 {100 * plain:.1f}%，Dropout {100 * dropout:.1f}%，提前停止 {100 * early:.1f}%（只用 "
+        f"{EXAMPLES - HELD_OUT} 个样本训练）",
     )
     works = [name for name in ("early stopping", "dropout") if numbers[name] - plain >= THRESHOLDS["gain"]]
     if len(works) == 2:

@@ -66,10 +66,9 @@ def decide(numbers: Numbers) -> Verdict:
     ends = [f"{numbers[name]:.2g}" for name in (*READINGS, "heavy ball")]
     because = (
         f"it does not know which way is down and ends {ends[0]} away; with the gradient's sign it is still {ends[1]} "
-        "away, with "
-        f"decay too {ends[2]}, since 1/|g| pushes hardest at the minimum (heavy ball: {float(ends[3]):.0e})",
-        f"公式不含梯度的方向，最后离最小值 {ends[0]}；补上符号仍差 {ends[1]}，再加衰减仍差 {ends[2]}，"
-        f"因为 1/|g| 恰在最小值处推力最大（重球法：{float(ends[3]):.0e}）",
+        f"away, with decay too {ends[2]}, since 1/|g| pushes hardest at the minimum (heavy ball: {float(ends[3]):.0e})",
+        f"公式不含梯度的方向，最后离最小值 {ends[0]}；补上符号仍差 {ends[1]}，再加衰减仍差 {ends[2]}，因为 1/|g| "
+        f"恰在最小值处推力最大（重球法：{float(ends[3]):.0e}）",
     )
     arrived = [name for name in READINGS if numbers[name] < THRESHOLDS["arrived"]]
     if READINGS[0] in arrived:

@@ -62,8 +62,7 @@ def decide(numbers: Numbers) -> Verdict:
     )
     because = (
         f"pixels of 0 to 255, 0 to 1 and standardised reach {kept[0]:.2f}, {kept[1]:.2f}, {kept[2]:.2f} at one rate "
-        "and "
-        f"{tuned[0]:.2f}, {tuned[1]:.2f}, {tuned[2]:.2f} at tuned ones; sorted by class {numbers['sorted']:.2f}",
+        f"and {tuned[0]:.2f}, {tuned[1]:.2f}, {tuned[2]:.2f} at tuned ones; sorted by class {numbers['sorted']:.2f}",
         f"像素取 0–255、0–1、标准化时，同一学习率得 {kept[0]:.2f}、{kept[1]:.2f}、{kept[2]:.2f}，各自调学习率得 "
         f"{tuned[0]:.2f}、{tuned[1]:.2f}、{tuned[2]:.2f}；按类别排序则为 {numbers['sorted']:.2f}",
     )

@@ -61,10 +61,9 @@ def decide(numbers: Numbers) -> Verdict:
     text = [f"{100 * numbers[name]:.3g} %" for name in (*RULES, CORRECTED)]
     because = (
         f"the rate of a weight rose in {text[0]} of RMSprop's steps, {text[1]} of Adagrad's and {text[2]} of "
-        "AMSGrad's, "
-        f"but {text[3]} with bias correction",
-        f"单个权重的学习率上升的步数占比：RMSprop {text[0]}，Adagrad {text[1]}，AMSGrad {text[2]}，"
-        f"加上偏差修正后 {text[3]}",
+        f"AMSGrad's, but {text[3]} with bias correction",
+        f"单个权重的学习率上升的步数占比：RMSprop {text[0]}，Adagrad {text[1]}，AMSGrad {text[2]}，加上偏差修正后 "
+        f"{text[3]}",
     )
     if len(fall) == 4:
         return holds(because)

@@ -50,11 +50,9 @@ def decide(numbers: Numbers) -> Verdict:
     slope, place, moved, still = numbers.values()
     because = (
         f"the steepest slope is w/4 to {slope:.0e} whatever b is, at −b/w to {place:.0e}; so at b = 2 a change of w "
-        "from 0.5 to 5 "
-        f"shifts the curve too, by {moved:.1f} (at b = 0 by {still:.1g})",
+        f"from 0.5 to 5 shifts the curve too, by {moved:.1f} (at b = 0 by {still:.1g})",
         f"不论 b 取何值，最大斜率都是 w/4（误差 {slope:.0e}），位于 −b/w（误差 {place:.0e}）；所以 b = 2 时，w 从 0.5 "
-        "变到 5 "
-        f"也会使曲线平移 {moved:.1f}（b = 0 时为 {still:.1g}）",
+        f"变到 5 也会使曲线平移 {moved:.1f}（b = 0 时为 {still:.1g}）",
     )
     return holds(because) if max(slope, place) < THRESHOLDS["exact"] else fails(because)
 

@@ -81,8 +81,7 @@ def decide(numbers: Numbers) -> Verdict:
     recipe, cut, default, rate, size, _ = numbers.values()
     because = (
         f"it finds the rate {rate:g} and batches of {size:g}; with momentum it reaches {100 * recipe:.1f} % at that "
-        "rate "
-        f"and {100 * cut:.1f} % at a tenth of it, the default recipe {100 * default:.1f} %",
+        f"rate and {100 * cut:.1f} % at a tenth of it, the default recipe {100 * default:.1f} %",
         f"它找到学习率 {rate:g}、batch {size:g}；直接加动量得 {100 * recipe:.1f}%，同时把学习率降到十分之一得 "
         f"{100 * cut:.1f}%；默认配方为 {100 * default:.1f}%",
     )

@@ -66,8 +66,7 @@ def decide(numbers: Numbers) -> Verdict:
     because = (
         f"the variance falls with the power {numbers['slope']:.3f} of b, and the squared bias is at most "
         f"{numbers['greatest bias']:.1f} of what chance leaves; with batch norm, whose loss is no mean over single "
-        "examples, "
-        f"it is {numbers['bias with batch norm']:.0f} times that",
+        f"examples, it is {numbers['bias with batch norm']:.0f} times that",
         f"方差随 b 的 {numbers['slope']:.3f} 次幂变化，偏差平方至多是随机误差应有的 {numbers['greatest bias']:.1f} 倍；"
         f"若用批归一化，损失不再是各样本的平均，则达 {numbers['bias with batch norm']:.0f} 倍",
     )

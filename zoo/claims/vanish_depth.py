@@ -74,8 +74,7 @@ def decide(numbers: Numbers) -> Verdict:
     default, xavier, he = (f"{numbers[f'ReLU {start}']:.1g}" for start in STARTS)
     because = (
         f"of sigmoid's gradient at most {mildest:.0e} reaches the first layer, of ReLU's {default} as torch starts, "
-        f"{xavier} with "
-        f"Xavier's start and {he} with He's",
+        f"{xavier} with Xavier's start and {he} with He's",
         f"sigmoid 的梯度传到第一层最多剩 {mildest:.0e}；ReLU 在默认、Xavier、He 初始化下分别剩 {default}、{xavier}、"
         f"{he}",
     )

@@ -101,23 +101,16 @@ def initialise(network: Module, rule: str) -> None:
 
 def step(optimizer: Any, loss: Callable[[], Tensor]) -> float:
     """One step of any optimizer, those that ask for the loss several times too. Returns the loss before it."""
-
     params = [param for group in optimizer.param_groups for param in group["params"]]
+    twice = getattr(optimizer, "second_order", False)  # Newton differentiates the gradients once more
 
     def closure() -> Tensor:
         value = loss()
-        for param, grad in zip(
-            params, gradients(value, params, getattr(optimizer, "second_order", False)), strict=True
-        ):
+        for param, grad in zip(params, torch.autograd.grad(value, params, create_graph=twice), strict=True):
             param.grad = grad
         return value.detach()
 
     return float(optimizer.step(closure))
-
-
-def gradients(value: Tensor, params: Sequence[Tensor], second_order: bool = False) -> tuple[Tensor, ...]:
-    """∂value/∂params, which can be differentiated once more where a second-order method asks for it."""
-    return torch.autograd.grad(value, params, create_graph=second_order)
 
 
 def fit(optimizer: Any, network: Callable, criterion: Callable, x: Tensor, y: Tensor) -> float:

@@ -90,11 +90,9 @@ def decide(numbers: Numbers) -> Verdict:
     text = ", ".join(f"{value:.2f} ({width})" for width, value in widths.items())
     because = (
         f"XOR: one layer {numbers['perceptron']:.2f}, a hidden layer {numbers['hidden layer']:.2f}, radial basis "
-        "functions "
-        f"{numbers['radial basis']:.2f}; spirals by hidden layers of these widths: {text}",
+        f"functions {numbers['radial basis']:.2f}; spirals by hidden layers of these widths: {text}",
         f"XOR：单层 {numbers['perceptron']:.2f}，一个隐藏层 {numbers['hidden layer']:.2f}，径向基 "
-        f"{numbers['radial basis']:.2f}；"
-        f"双螺旋在不同宽度的隐藏层下：{text}",
+        f"{numbers['radial basis']:.2f}；双螺旋在不同宽度的隐藏层下：{text}",
     )
     line, border = THRESHOLDS.values()
     right = numbers["perceptron"] < line and min(numbers["hidden layer"], numbers["radial basis"]) >= border

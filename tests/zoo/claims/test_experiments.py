@@ -9,7 +9,7 @@ from matplotlib import font_manager
 
 from zoo.claims import NAMES, drawing, experiments
 from zoo.claims.drawing import new_figure, wrapped
-from zoo.claims.verdict import FAILS, HOLDS, ONLY_IF, Verdict
+from zoo.claims.verdict import FAILS, HOLDS, ONLY_IF, Verdict, spoken, written
 from zoo.claims.workbench import Implementation
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -158,13 +158,13 @@ def test_a_verdict_that_turns_with_the_seed_is_said_to(monkeypatch):
 def test_one_that_does_not_is_not(monkeypatch):
     result = planted(monkeypatch, [1.0, 2.0, 3.0])
     assert not result["verdict"]["turns with the seed"]
-    assert experiments.spoken(result, "en") == ("Holds.", "X is 2.0.")
-    assert experiments.spoken(result, "zh") == ("成立。", "X 是 2.0。")
+    assert spoken(result["verdict"], "en") == ("Holds.", "X is 2.0.")
+    assert spoken(result["verdict"], "zh") == ("成立。", "X 是 2.0。")
 
 
 def test_numbers_as_they_are_written():
     text = ("2e-07 of 1e+04, 0e+00, inf, -3, -0.00, 003-4", "")
-    assert experiments.written(text)[0] == "2×10⁻⁷ of 10⁴, 0, ∞, −3, 0.00, 003-4"
+    assert written(text)[0] == "2×10⁻⁷ of 10⁴, 0, ∞, −3, 0.00, 003-4"
 
 
 def test_titles_are_broken_to_the_width():
