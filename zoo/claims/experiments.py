@@ -237,11 +237,10 @@ def table(results: list[dict[str, Any]], language: str) -> Table:
     for head in (("claim", "论断"), ("verdict", "结论"), ("seconds", "秒")):
         found.add_column(head[place], justify="right" if head[0] == "seconds" else "left")
     for result in results:
-        kind = result["verdict"]["kind"]
-        colour = {HOLDS: "green", FAILS: "red"}.get(kind, "yellow")
-        found.add_row(
-            result["name"], f"[{colour}]{spoken(result['verdict'], language)[0]}[/]", f"{result['seconds']:.1f}"
-        )
+        verdict = result["verdict"]
+        colour = {HOLDS: "green", FAILS: "red"}.get(verdict["kind"], "yellow")
+        said, _ = spoken(verdict, language)
+        found.add_row(result["name"], f"[{colour}]{said}[/]", f"{result['seconds']:.1f}")
     return found
 
 

@@ -75,8 +75,8 @@ def ring(nodes: int) -> Tensor:
 
 
 def club(impl: Implementation, seed: int, depth: int, steps: int) -> tuple[float, float]:
-    """Train to tell the club's two halves apart by eight members; the mean cosine between all members in the last hidden
-    layer, and the share of the others that is right."""
+    """Train to tell the club's two halves apart by eight members; the mean cosine between all of them in the last
+    hidden layer, and the share of the others that is right."""
     graph = networkx.karate_club_graph()
     edges = torch.tensor(list(graph.edges)).T
     edges = torch.cat([edges, edges.flip(0)], 1)
