@@ -13,16 +13,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from torch import Tensor
-from torch.nn import Module, ModuleList, Sequential
+from torch import Tensor, nn
+from torch.nn import ModuleList, Sequential
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 from scratch.nn.linear import Linear
 
 _ASMoutput = namedtuple("_ASMoutput", ["output", "loss"])
 
 
-class AdaptiveLogSoftmaxWithLoss(Module):
+class AdaptiveLogSoftmaxWithLoss(Layer, nn.AdaptiveLogSoftmaxWithLoss):
     """x (N, I) and class numbers (N,) -> their log-probabilities (N,) and the mean of their negatives.
 
     Classes are sorted by frequency; ``cutoffs`` are where clusters begin.

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import torch.fx
+
 from scratch.ops.activation.gated import gelu, glu, hardswish, mish, silu
 from scratch.ops.activation.prelu import prelu
 from scratch.ops.activation.rectifier import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
@@ -212,3 +214,7 @@ __all__ = [
     "triplet_margin_with_distance_loss",
     "unfold",
 ]
+
+for name in __all__:
+    if not name.endswith("_"):
+        torch.fx.wrap(name)  # functional.name(…) is one node of the graph of torch.fx.symbolic_trace, as torch.nn's is

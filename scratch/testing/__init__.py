@@ -16,9 +16,10 @@ differs, where, and how to rerun it. The checks stand in tables by name, for tes
     optimizers.py  OPTIMIZER_CHECKS: parameters and state after every step
     networks.py    compare_networks: layer by layer, gradient by gradient, trained side by side
     transforms.py  TRANSFORM_CHECKS: vmap, compile, autocast
-    purity.py      Audit, PURITY_CHECKS: nothing but primitive operations
+    purity.py      PURITY_CHECKS: nothing but primitive operations
 """
 
+from scratch.audit import PRIMITIVES, Audit, Impure
 from scratch.testing.calls import (
     Case,
     Missing,
@@ -61,7 +62,7 @@ from scratch.testing.optimizers import (
     random_gradients,
     sparse_gradients,
 )
-from scratch.testing.purity import PRIMITIVES, PURITY_CHECKS, Audit, Impure
+from scratch.testing.purity import PURITY_CHECKS
 from scratch.testing.transforms import TRANSFORM_CHECKS
 
 __all__ = [

@@ -22,6 +22,7 @@ from torch import Tensor
 from scratch.ops.conv.window import Sizes, empty
 from scratch.ops.core.dtype import autocast_wide
 from scratch.ops.core.function import Function
+from scratch.ops.core.layout import keeps_channels_last
 
 
 def constant_pad(x: Tensor, padding: Sizes, value: float = 0) -> Tensor:
@@ -120,6 +121,7 @@ def check(x: Tensor, padding: Sizes, mode: str, value: float | None) -> None:
             raise RuntimeError(f"padding {left}, {right} in mode {mode!r} does not fit size {size}")
 
 
+@keeps_channels_last
 def pad(input: Tensor, pad: Sizes, mode: str = "constant", value: float | None = None) -> Tensor:
     """More of the last dimensions, by ``pad`` = (left, right, top, bottom, ...). See the module's page."""
     check(input, pad, mode, value)

@@ -1,14 +1,17 @@
 """The base class of every hand-written op."""
 
+import warnings
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 
 def values_known() -> bool:
     """Whether a program may look at numbers: not while it is compiled, nor under a transform such as vmap."""
-    return not (torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active())
+    transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    return not transformed and torch._C._get_tracing_state() is None
 
 
 def in_place(grad: Tensor) -> bool:
@@ -46,6 +49,8 @@ class Function(torch.autograd.Function):
 
     @classmethod
     def apply(cls, *args: Any) -> Any:
+        if torch._C._get_tracing_state() is not None:
+            return traced(cls, args)
         return cls.direct.apply(*args) if values_known() else super().apply(*args)
 
 
@@ -74,3 +79,30 @@ def unbound(output: Any, inputs: tuple[Any, ...]) -> Any:
     if any(isinstance(x, Tensor) and base is (x._base if x._is_view() else x) for x in inputs):
         return output.clone()  # a new tensor, whoever writes into it
     return output.data
+
+
+def traced(function: type[Function], args: tuple[Any, ...]) -> Any:
+    """The operations of ``forward`` alone, for torch.jit.trace, whose programs know no other backward than torch's."""
+    if torch.is_grad_enabled() and any(isinstance(arg, Tensor) and arg.requires_grad for arg in args):
+        message = "backward passes in Python are not traced, the program is for inference: train the module itself"
+        warnings.warn(message, torch.jit.TracerWarning, stacklevel=2)
+    with torch.no_grad(), Traced():
+        return function.forward(*[arg.detach() if isinstance(arg, Tensor) else arg for arg in args])
+
+
+class Traced(TorchFunctionMode):
+    """A context for torch.jit.trace, in which sizes are numbers, as plans are made for them, not tensors; but for that
+    of the batch, which stays free."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if not isinstance(result, torch.Size):
+            return result
+        state = torch._C._get_tracing_state()
+        torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
+        try:
+            numbers = func(*args, **kwargs)
+        finally:
+            torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
+        return torch.Size((*result[:1], *numbers[1:]))

@@ -59,7 +59,9 @@ class BagSumFn(Function):
             if ctx.by_freq:
                 grad_rows = grad_rows / torch.bincount(index)[index, None]
             if ctx.sparse:
-                grad_weight = torch.sparse_coo_tensor(index[None], grad_rows, weight.shape, check_invariants=False)
+                used = bag < grad.shape[0]  # an entry for each index that belongs to a bag, as torch has it
+                places, values = index[None, used], grad_rows[used]
+                grad_weight = torch.sparse_coo_tensor(places, values, weight.shape, check_invariants=False)
             else:
                 grad_weight = torch.zeros_like(weight).index_add(0, index, grad_rows)  # (3)
         return grad_weight, grad_scale, *[None] * 6
@@ -125,7 +127,7 @@ def embedding_bag(
     if index.is_floating_point():
         raise RuntimeError(f"indices must be whole numbers, but are {index.dtype}")
     if values_known() and index.numel() and not (index.min() >= 0 and index.max() < V):
-        raise RuntimeError(f"indices must be in [0, {V})")
+        raise RuntimeError(f"Expected idx >= 0 && idx < num_embeddings, which is {V}")
     if padding_idx is not None:
         if not -V <= padding_idx < V:
             raise RuntimeError(f"padding_idx {padding_idx} is not within {V} rows")

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import autocast_wide, need_floating
+from scratch.ops.core.layout import keeps_channels_last
 from scratch.ops.pool.irregular_windows import Axis, max_of_windows, unroll
 from scratch.ops.pool.pool import AvgPoolFn, windows_of
 
@@ -33,6 +34,7 @@ def bounds(n: int, o: int) -> list[tuple[int, int]]:
 
 def windows(n: int, o: int, device: torch.device) -> Axis:
     """(1) for `unroll`."""
+    n = int(n)  # a tensor, where torch.jit.trace looks
     if n % o == 0:
         return Axis(n // o)
     k = max(end - begin for begin, end in bounds(n, o))
@@ -51,7 +53,7 @@ def sizes(dims: int, output: Output, x: Tensor) -> list[int]:
         raise TypeError(f"output_size must be whole numbers, but got {output}")
     if len(output) != dims:
         raise RuntimeError(f"output_size needs 1 or {dims} numbers, but got {output}")
-    found = [n if o is None else o for o, n in zip(output, x.shape[2:], strict=True)]
+    found = [int(n) if o is None else o for o, n in zip(output, x.shape[2:], strict=True)]
     if min(found) <= 0 or 0 in x.shape[1:]:
         raise RuntimeError(
             f"output_size must be positive and only the batch empty, but got {output} for an input {tuple(x.shape)}"
@@ -59,6 +61,7 @@ def sizes(dims: int, output: Output, x: Tensor) -> list[int]:
     return found
 
 
+@keeps_channels_last
 def adaptive_avg_pool(dims: int, x: Tensor, output_size: Output) -> Tensor:
     if x.dim() == dims + 1:
         return adaptive_avg_pool(dims, x[None], output_size)[0]
@@ -74,6 +77,7 @@ def adaptive_avg_pool(dims: int, x: Tensor, output_size: Output) -> Tensor:
     return AvgPoolFn.apply(u, windows_of(u, dims, kernel, kernel, 0, 1, False), True, lengths)
 
 
+@keeps_channels_last
 def adaptive_max_pool(dims: int, x: Tensor, output_size: Output, return_indices: bool):
     if x.dim() == dims + 1:
         result = adaptive_max_pool(dims, x[None], output_size, return_indices)

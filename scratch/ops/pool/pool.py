@@ -37,6 +37,7 @@ from scratch.ops.conv.pad import constant_pad
 from scratch.ops.conv.window import Sizes, add_shifted, pair, shifted
 from scratch.ops.core.dtype import autocast_wide, widen
 from scratch.ops.core.function import Function, in_place, known
+from scratch.ops.core.layout import keeps_channels_last
 
 Ints = tuple[int, ...]
 
@@ -356,6 +357,7 @@ def avg_pool3d(
     return avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@keeps_channels_last
 def max_pool(
     dims: int, x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, return_indices: bool
 ) -> Tensor | tuple[Tensor, Tensor]:
@@ -370,6 +372,7 @@ def max_pool(
     return function.apply(x, windows_of(x, dims, kernel, stride, padding, dilation, ceil_mode))
 
 
+@keeps_channels_last
 def avg_pool(
     dims: int, x: Tensor, kernel, stride, padding, ceil_mode: bool, count_include_pad: bool, override: int | None = None
 ) -> Tensor:
