@@ -124,8 +124,10 @@ class MishFn(Elementwise):
 
     @staticmethod
     def derivative(x):
-        t = (x.clamp_min(0) + (-x.abs()).exp().log1p()).tanh()
-        return t + x * x.sigmoid() * (1 - t * t)  # (6)
+        z = x.clamp_max(LARGE)
+        n = exp(z)
+        h = n + n * n / 2
+        return h / (h + 1) + z * (n + n * n) / (h + 1).square()  # (11)
 
     @staticmethod
     def pullback(grad, x):
@@ -133,7 +135,7 @@ class MishFn(Elementwise):
         n = exp(z)
         h = half_square(n)
         r = (h + 1).reciprocal_()
-        return z.mul_(torch.addcmul(n, n, n)).mul_(r).add_(h).mul_(r).mul_(grad)  # (11)
+        return z.mul_(torch.addcmul(n, n, n)).mul_(r).add_(h).mul_(r).mul_(grad)
 
 
 class HardswishFn(Elementwise):
@@ -184,7 +186,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x σ(x), also known as swish."""
-    need_floating(input.dtype, "silu")
+    need_floating(input.dtype, "silu", or_complex=True)
     return applied(SiLUFn, input, inplace=inplace)
 
 

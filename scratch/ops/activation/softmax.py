@@ -106,5 +106,7 @@ def along(fn, name: str, x: Tensor, dim: int | None, stacklevel: int, dtype: tor
         warn(message, stacklevel=stacklevel + 1)
         dim = 0 if x.dim() in (0, 1, 3) else 1  # as PyTorch guesses
     (x,) = autocast_wide(x, cpu=False) if dtype is None else (x.to(dtype),)
+    if x.numel() == 0:
+        return x.clone()
     need_floating(x.dtype, name)
-    return fn.apply(x, dim) if x.numel() else x.clone()
+    return fn.apply(x, dim)

@@ -39,7 +39,8 @@ class UnfoldFn(Function):
     def forward(x, g):
         x = constant_pad(x, g.padding)
         for axis, (k, s, d) in enumerate(zip(g.kernel, g.stride, g.dilation, strict=True), start=2):
-            x = x.unfold(axis, d * (k - 1) + 1, s)[..., ::d]  # (N, C, *output so far, ..., *kernel so far)
+            x = x.unfold(axis, d * (k - 1) + 1, s)  # (N, C, *output so far, ..., *kernel so far)
+            x = x[..., ::d] if d > 1 else x
         columns = x.shape[1] * math.prod(g.kernel), math.prod(g.output)
         return x.permute(0, 1, 4, 5, 2, 3).reshape(x.shape[0], *columns)  # (1)
 

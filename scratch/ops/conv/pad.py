@@ -5,7 +5,7 @@ Formula:    y[…, i, …] = x[…, source(i − left), …]   along each padded
                 reflect     |j|, and 2(n−1) − j beyond the end: a mirror on the border element
                 replicate   j clamped to 0 … n−1
                 circular    j mod n
-            Negative amounts crop; what replicate and circular repeat is what the cropping left.
+            Negative amounts crop; what circular repeats is what the cropping left.
 Tangent:    (1) with the constant 0: padding copies numbers, hence is linear.
 Adjoint:    each y̅ goes back to where its y came from, and meets there in a sum:
                 constant    the pad by the negative amounts                                       (2)
@@ -13,7 +13,8 @@ Adjoint:    each y̅ goes back to where its y came from, and meets there in a su
 Saved:      nothing but sizes.   Kinks: none.
 Errors:     as torch.nn.functional.pad: RuntimeError for amounts that do not fit, NotImplementedError for an
             unknown mode or a number of dimensions that the mode does not take.
-Reference:  torch.nn.functional.pad. Differs: nothing.
+Reference:  torch.nn.functional.pad. Differs: circular after a cropping that leaves nothing is refused, where PyTorch
+            returns memory as it finds it, and so is a reflection that leaves nothing.
 """
 
 import torch
@@ -71,9 +72,9 @@ def source(mode: str, size: int, left: int, right: int, device: torch.device) ->
     j = torch.arange(-left, size + right, device=device)
     if mode == "reflect":
         return size - 1 - (size - 1 - j.abs()).abs()
-    first, last = max(-left, 0), size - 1 - max(-right, 0)  # what cropping leaves
     if mode == "replicate":
-        return j.clamp(first, last)
+        return j.clamp(0, size - 1)
+    first, last = max(-left, 0), size - 1 - max(-right, 0)  # what cropping leaves
     return first + (j - first) % (last - first + 1)
 
 
@@ -115,7 +116,8 @@ def check(x: Tensor, padding: Sizes, mode: str, value: float | None) -> None:
         raise RuntimeError(f"mode {mode!r} takes no empty dimension but the batch, and got {tuple(x.shape)}")
     for axis, (left, right) in enumerate(amounts(padding), start=1):
         size = x.shape[-axis]
-        limit = {"reflect": size - 1, "circular": size, "replicate": max(left, right)}[mode]
+        left_over = size + min(left, 0) + min(right, 0)
+        limit = {"reflect": size - 1, "circular": left_over, "replicate": max(left, right)}[mode]
         least = 0 if mode == "circular" else 1
         if max(left, right) > limit or size + left + right < least:
             raise RuntimeError(f"padding {left}, {right} in mode {mode!r} does not fit size {size}")

@@ -116,7 +116,7 @@ class Geometry(NamedTuple):
         x = self.padded_lines(x)
         groups, rest = len(self.groups), len(self.size)
         c = x.shape[-1] // math.prod(self.groups)
-        z = x.unflatten(-1, (*self.groups, c)) if self.groups else x
+        z = x.view(*x.shape[:-1], *self.groups, c) if self.groups else x
         z = z.permute(*range(1 + rest, 1 + rest + groups), -1, *range(1 + rest))  # (G, C/G, N, *S)
         for k, o, s, d in self.last_first:
             z = windows(z, 1 + groups + rest, (o, s), (k, d), groups).contiguous()
@@ -170,7 +170,7 @@ class Geometry(NamedTuple):
 
     def sum_biases(self, Y: Tensor) -> Tensor:
         """The adjoint of adding `biases`: Ȳ -> b̄ (O,)."""
-        return Y.sum(-2).view(*self.groups, self.block, -1).sum(-2).flatten()
+        return Y.sum(-2).view(*self.groups, self.block, -1).sum(-2).reshape(-1)
 
     def diagonals(self, wide: Tensor) -> Tensor:
         """W⁺ (K, G, K'·C/G, B·O/G) -> the view of W⁺[…, s·j + k, c; j, o] in the order of W, and then j:
@@ -185,16 +185,17 @@ class Geometry(NamedTuple):
 
     def matrices(self, weight: Tensor) -> list[Tensor]:
         """W (O, C/G, *K) -> W⁺[k] (G, K'·C/G, B·O/G) for each shift k, (6)."""
-        rows, columns = math.prod(self.window) * weight.shape[1], self.block * weight.shape[0] // math.prod(self.groups)
+        outputs, channels, *kernel = weight.shape
+        each = weight.view(*self.groups, outputs // math.prod(self.groups), channels, *kernel)
+        rows, columns = math.prod(self.window) * channels, self.block * (outputs // math.prod(self.groups))
         wide = weight.new_zeros(len(self.shifts), *self.groups, rows, columns)
-        each = weight.unflatten(0, (*self.groups, -1)) if self.groups else weight
         self.diagonals(wide).copy_(each[..., None])
         return list(wide.unbind(0))
 
     def sum_diagonals(self, wide: Tensor) -> Tensor:
         """The adjoint of `matrices`: (K, G, K'·C/G, B·O/G) -> W̄ (O, C/G, *K)."""
         W = self.diagonals(wide).sum(-1)
-        return W.flatten(0, 1) if self.groups else W
+        return W.reshape(W.shape[0] * W.shape[1], *W.shape[2:]) if self.groups else W
 
     def products(self, Z: Tensor, Y: Tensor) -> Tensor:
         """Z[s·l + d·k]ᵀ Ȳ[l] (K, G, K'·C/G, B·O/G) for all k."""

@@ -68,9 +68,7 @@ def add_shifted(parts: Sequence[Tensor], axis: int, k: int, s: int, d: int) -> T
     x = empty(parts[0], size)
     if d > 1 or k != s:
         x.zero_()
-    reach = size[axis] - d * (k - 1)
-    for j, part in enumerate(parts):
-        target = x[(*(slice(None),) * axis, slice(d * j, d * j + reach, s))]
+    for j, (target, part) in enumerate(zip(shifted(x, axis, k, s, d), parts, strict=True)):
         if d * j < s:  # nothing stands there yet
             target.copy_(part)
         else:

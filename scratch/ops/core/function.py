@@ -1,10 +1,12 @@
 """The base class of every hand-written op."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.overrides import TorchFunctionMode
 
 
@@ -12,6 +14,11 @@ def values_known() -> bool:
     """Whether a program may look at numbers: not while it is compiled, nor under a transform such as vmap."""
     transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
     return not transformed and torch._C._get_tracing_state() is None
+
+
+def numbers_known(x: Tensor) -> bool:
+    """Whether it may look at those of x: a tensor on the meta device, or a fake one, has a shape and a type only."""
+    return values_known() and not (x.is_meta or isinstance(x, FakeTensor))
 
 
 def in_place(grad: Tensor) -> bool:
@@ -30,6 +37,9 @@ def known(shape: torch.Size) -> tuple[int, ...]:
 class Function(torch.autograd.Function):
     """`torch.autograd.Function` in the form forward -> setup_context -> backward, vmap derived by PyTorch.
 
+    Complex numbers: where ẏ = J ẋ, the gradient in PyTorch's convention is x̄ = Jᴴ ȳ, the conjugate of Jᵀ times the
+    conjugate of ȳ. Pages are written with Jᵀ, as for real numbers: ``backward`` gets and gives conjugates.
+
     Rules that every subclass keeps:
 
     * ``forward`` computes on plain tensors; nothing in it is recorded.
@@ -45,6 +55,7 @@ class Function(torch.autograd.Function):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "forward" in vars(cls):
+            cls.backward = staticmethod(between_conjugates(cls.backward))  # type: ignore[method-assign]
             cls.direct = directly(cls)
 
     @classmethod
@@ -52,6 +63,22 @@ class Function(torch.autograd.Function):
         if torch._C._get_tracing_state() is not None:
             return traced(cls, args)
         return cls.direct.apply(*args) if values_known() else super().apply(*args)
+
+
+def between_conjugates(backward: Callable[..., Any]) -> Callable[..., Any]:
+    def conjugated(ctx: Any, *grads: Any) -> Any:
+        found = backward(ctx, *conjugates(grads))
+        return conjugates(found if isinstance(found, tuple) else (found,))
+
+    return conjugated
+
+
+def conjugates(grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    """The same, if all are real."""
+    for grad in grads:
+        if grad is not None and grad.is_complex():
+            return tuple(grad if grad is None else grad.conj_physical() for grad in grads)
+    return grads
 
 
 def directly(function: type[Function]) -> type[torch.autograd.Function]:
@@ -73,7 +100,7 @@ def directly(function: type[Function]) -> type[torch.autograd.Function]:
 def unbound(output: Any, inputs: tuple[Any, ...]) -> Any:
     """The same numbers in the same memory, no longer known as a view of what ``forward`` made on its way, since
     autograd forbids to write into such an output, and so an activation with ``inplace=True`` behind it."""
-    if not isinstance(output, Tensor) or not output._is_view():
+    if not isinstance(output, Tensor) or not output._is_view() or torch._C._functorch.is_legacy_batchedtensor(output):
         return output
     base = output._base
     if any(isinstance(x, Tensor) and base is (x._base if x._is_view() else x) for x in inputs):

@@ -13,7 +13,7 @@ multilabel_margin_loss   the labels k of a row are those before its first −1; 
                       x̄_i = ℓ̄ / C Σ_k [z_ki > 0],  x̄_k = −ℓ̄ / C Σ_i [z_ki > 0]                   (7)
 
 Shapes:     x, t (…) in (1) to (3), each broadcast to the others; x (N, D), t (N,) in (4); a, p, n (N, D) in (5);
-            x (N, C), t (N,) in (6), (N, C) in (7). ℓ (N,), and L as in reduction.py. In (4) to (7) N may
+            x (N, C), t (N,) in (6), (N, C) in (7). ℓ (N,), and L as in scratch/ops/loss/reduction.py. In (4) to (7) N may
             be left out.
 Tangent:    ℓ̇ = ℓ_x ẋ, each ℓ_x the slope of the piece that x is on
 Adjoint:    x̄ = ℓ_x ℓ̄, see scratch/ops/loss/point_loss.py
@@ -34,8 +34,8 @@ import torch
 from torch import Tensor
 
 from scratch.ops.activation.sigmoid import log_one_plus_exp
-from scratch.ops.core.dtype import autocast_wide, need_floating, widen
-from scratch.ops.core.function import Function, values_known
+from scratch.ops.core.dtype import autocast_wide, floating, need_floating, widen
+from scratch.ops.core.function import Function, numbers_known
 from scratch.ops.distance import CosineFn, pairwise_distance
 from scratch.ops.loss.cross_entropy import pick
 from scratch.ops.loss.point_loss import PointLoss
@@ -220,7 +220,7 @@ def cosine_embedding_loss(
     if target.dim() not in (0, 1) or not target.dim() + 1 == input1.dim() == input2.dim():
         shapes = f"{list(input1.shape)}, {list(input2.shape)} and {list(target.shape)}"
         raise RuntimeError(f"inputs (N, D) go with a target (N,), and (D,) with (), but got {shapes}")
-    a, b = torch.broadcast_tensors(*autocast_wide(input1, input2))
+    a, b = torch.broadcast_tensors(*map(floating, autocast_wide(input1, input2)))
     return CosineHingeFn.apply(CosineFn.apply(a, b, 1e-6), target, margin, reduction)
 
 
@@ -290,6 +290,8 @@ def multi_margin_loss(
     if weight is not None and weight.dim() != 1:
         raise ValueError(f"weight must have one dimension, but has {weight.dim()}")
     need_floating(input.dtype, "multi_margin_loss")
+    if target.dtype is not torch.int64:
+        raise RuntimeError(f"class numbers must be int64, but are {target.dtype}")
     x = input if input.dim() > 1 else input.reshape(1, -1)
     if x.dim() != 2 or x.shape[1] == 0 or target.numel() != len(x) or target.dim() > 1:
         raise RuntimeError(f"target {list(target.shape)} does not go with input {list(input.shape)}")
@@ -312,11 +314,13 @@ def multilabel_margin_loss(
     """What each label lacks to lead each class that is none by 1; by default its mean."""
     reduction = reduction_name(reduction, size_average, reduce)
     need_floating(input.dtype, "multilabel_margin_loss")
+    if target.dtype is not torch.int64:
+        raise RuntimeError(f"labels must be int64, but are {target.dtype}")
     if input.shape != target.shape or input.dim() > 2 or (input.dim() and input.shape[-1] == 0):
         raise RuntimeError(f"target {list(target.shape)} does not go with input {list(input.shape)}")
     x, t = (tensor.reshape(1, -1) if tensor.dim() < 2 else tensor for tensor in (input, target))
     counted = (t == -1).cumsum(1) == 0
-    if values_known() and ((t < -1) | (t >= x.shape[1])).any():
+    if numbers_known(t) and ((t < -1) | (t >= x.shape[1])).any():
         raise RuntimeError(f"labels must be classes in [0, {x.shape[1]}), or −1")
     loss = MultiLabelMarginFn.apply(*autocast_wide(x), t.masked_fill(~counted, 0), counted, reduction)
     return loss if input.dim() > 1 or reduction != "none" else loss.reshape(())

@@ -8,14 +8,15 @@ Adjoint:    x̄ = s^−β ȳ − (2 α β / size) x Σ' ȳ x s^(−β−1)      
 Saved:      x.   Recomputed: s.
 Kinks:      none.
 Errors:     ValueError for fewer than 3 dimensions, RuntimeError for a size below 1.
-Reference:  torch.nn.functional.local_response_norm. Differs: nothing.
+Reference:  torch.nn.functional.local_response_norm. Differs: of int64, the one whole type that PyTorch takes, it does
+            not cut the mean in (1) to a whole number.
 Source:     Krizhevsky, Sutskever and Hinton, ImageNet classification with deep convolutional networks (2012).
 """
 
 import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import autocast_wide, widen
+from scratch.ops.core.dtype import autocast_wide, narrowed, need_floating, widen
 from scratch.ops.core.function import Function
 
 
@@ -29,8 +30,8 @@ class LocalResponseNormFn(Function):
     @staticmethod
     def forward(x, size, alpha, beta, k):
         wide = widen(x)
-        s = window_sum(wide * wide, size // 2, (size - 1) // 2).mul_(alpha / size).add_(k)
-        return (wide * s.pow_(-beta)).to(x.dtype)  # (1)
+        s = (window_sum(wide * wide, size // 2, (size - 1) // 2) * (alpha / size)).add_(k)
+        return narrowed(wide * s.pow_(-beta), x)  # (1)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -40,11 +41,12 @@ class LocalResponseNormFn(Function):
     @staticmethod
     def backward(ctx, grad):
         size, alpha, beta, k = ctx.options
-        x, grad = widen(ctx.saved_tensors[0]), widen(grad)
+        (saved,) = ctx.saved_tensors
+        x, grad = widen(saved), widen(grad)
         s = window_sum(x * x, size // 2, (size - 1) // 2) * (alpha / size) + k
         direct = grad * s**-beta
         through = window_sum(direct * x / s, (size - 1) // 2, size // 2)
-        return (direct - x * through * (2 * alpha * beta / size)).to(ctx.saved_tensors[0].dtype), *[None] * 4  # (3)
+        return (direct - x * through * (2 * alpha * beta / size)).to(saved.dtype), *[None] * 4  # (3)
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
@@ -55,4 +57,6 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
         return input
     if size < 1:
         raise RuntimeError(f"size must be at least 1, but is {size}")
+    if input.dtype is not torch.int64:
+        need_floating(input.dtype, "local_response_norm")
     return LocalResponseNormFn.apply(*autocast_wide(input, cpu=input.dim() > 3, gpu=False), size, alpha, beta, k)

@@ -65,7 +65,7 @@ def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     """w x r over the last dimensions, which are normalized_shape. See the module's page."""
-    need_floating(input.dtype, "rms_norm")
+    need_floating(input.dtype, "rms_norm", or_complex=True)
     input, weight = autocast_wide(input, weight, cpu=False)
     if input.dim() < len(normalized_shape):
         raise ValueError(f"the input needs {len(normalized_shape)} dimensions, but has {input.dim()}")

@@ -1,7 +1,7 @@
 """The gated recurrent unit: a state that is partly kept, partly replaced, as its gates say.
 
 Shapes:     x (P, I)   W (3H, I)   U (3H, H)   b, d (3H,) or None   h₀ (N, H)   h (P, H)
-            (rows: see sequence.py)
+            (rows: see recurrence.py)
             W, U, b and d hold the rows of r, z and n one below the other.
 Value:      r = σ(Wʳ xₜ + bʳ + Uʳ hₜ₋₁ + dʳ)      what of the past the candidate sees  (1)
             z = σ(Wᶻ xₜ + bᶻ + Uᶻ hₜ₋₁ + dᶻ)      how much of the past stays           (2)
@@ -42,7 +42,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.activation.sigmoid import sigmoid, tanh, tanh_into
-from scratch.ops.core.function import Function
+from scratch.ops.core.function import Function, in_place
 from scratch.ops.core.product import product
 from scratch.ops.recurrent.sequence import (
     Rows,
@@ -104,21 +104,21 @@ class GRUFn(Function):
     def backward(ctx, grad_y, grad_h, *_):
         x, h0, W, U, b, d, y, rz, n_all, q = ctx.saved_tensors
         sizes, reverse, needs = ctx.sizes, ctx.reverse, ctx.needs_input_grad
-        recorded = torch.is_grad_enabled()
         h_before = previous(y.split(sizes), h0, sizes, reverse)
-        if recorded:
+        if torch.is_grad_enabled():
             rz, n_all, q = trace(x, W, U, b, d, torch.cat(h_before))
         grad_y = torch.zeros_like(y) if grad_y is None else grad_y
         grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
+        fast = in_place(grad_y) and in_place(grad_h)
         steps = list(zip(*(part.split(sizes) for part in (*rz.chunk(2, 1), n_all, q, grad_y)), strict=True))
         N, H = h0.shape
         U_nrz = U.roll(H, 0)
         x_bar: list[Tensor] = []
         nothing: Any = 0
         W_bar = U_bar = total = nothing
-        for part, place in chunks(sizes, reverse, 4 * H, recorded):
+        for part, place in chunks(sizes, reverse, 4 * H, fast):
             begin, end = min(part), max(part) + 1
-            rows = Rows(4 * H, 4, sizes[begin:end], y, recorded)  # (ūⁿ, āʳ, āᶻ, āⁿ)
+            rows = Rows(4 * H, 4, sizes[begin:end], y, fast)  # (ūⁿ, āʳ, āᶻ, āⁿ)
             for t in part:
                 r, z, n, q_t, grad = steps[t]
                 slot_u, slot_r, slot_z, slot_n = rows.slots[t - begin]

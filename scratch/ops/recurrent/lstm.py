@@ -1,7 +1,7 @@
 """Long short-term memory: a cell c that gates write to, forget from and read out.
 
 Shapes:     x (P, I)   W (4H, I)   U (4H, R)   b (4H,) or None   V (R, H): a projection, or None: R = H
-            h₀ (N, R)   c₀ (N, H)   h (P, R)   (rows: see sequence.py)
+            h₀ (N, R)   c₀ (N, H)   h (P, R)   (rows: see recurrence.py)
             W, U and b hold the rows of i, f, g and o one below the other. PyTorch keeps two biases, for W and
             for U; only their sum b acts.
 Value:      aₜ = W xₜ + U hₜ₋₁ + b = (aⁱ, aᶠ, aᵍ, aᵒ)                              (1)
@@ -46,7 +46,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.activation.sigmoid import sigmoid, tanh, tanh_into, twice_less_one_
-from scratch.ops.core.function import Function
+from scratch.ops.core.function import Function, in_place
 from scratch.ops.core.product import add_product, product
 from scratch.ops.recurrent.sequence import (
     Rows,
@@ -114,8 +114,7 @@ class LSTMFn(Function):
     def backward(ctx, grad_y, grad_h, grad_c, *_):
         x, h0, c0, W, U, b, V, y, gates, c_all, tanh_all = ctx.saved_tensors
         sizes, reverse, needs = ctx.sizes, ctx.reverse, ctx.needs_input_grad
-        recorded = torch.is_grad_enabled()
-        if recorded:
+        if torch.is_grad_enabled():
             gates, c_all, tanh_all = trace(x, h0, c0, W, U, b, V, y, sizes, reverse)
         h_before = previous(y.split(sizes), h0, sizes, reverse)
         c_before = previous(c_all.split(sizes), c0, sizes, reverse)
@@ -123,13 +122,14 @@ class LSTMFn(Function):
         grad_y = torch.zeros_like(y) if grad_y is None else grad_y
         grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
         grad_c = torch.zeros_like(c0) if grad_c is None else grad_c
+        fast = in_place(grad_y) and in_place(grad_h) and in_place(grad_c)
         grad_steps, grad_h_steps, N = grad_y.split(sizes), [grad_h] * len(sizes), sizes[0]
         x_bar: list[Tensor] = []
         nothing: Any = 0
         W_bar = U_bar = b_bar = V_bar = nothing
-        for part, place in chunks(sizes, reverse, gates.shape[1], recorded):
+        for part, place in chunks(sizes, reverse, gates.shape[1], fast):
             begin, end = min(part), max(part) + 1
-            rows = Rows(gates.shape[1], 4, sizes[begin:end], gates, recorded)
+            rows = Rows(gates.shape[1], 4, sizes[begin:end], gates, fast)
             for t in part:
                 size, (i, f, g, o), tanh_c = sizes[t], gate_steps[t], tanh_steps[t]
                 slot_i, slot_f, slot_g, slot_o = rows.slots[t - begin]

@@ -1,6 +1,6 @@
 """The simple recurrent layer of Elman: hₜ = φ(W xₜ + U hₜ₋₁ + b) with φ = tanh or ReLU.
 
-Shapes:     x (P, I)   W (H, I)   U (H, H)   b (H,) or None   h₀ (N, H)   h (P, H)   (rows: see sequence.py)
+Shapes:     x (P, I)   W (H, I)   U (H, H)   b (H,) or None   h₀ (N, H)   h (P, H)   (rows: see recurrence.py)
             PyTorch keeps two biases, for W and for U; only their sum b acts.
 Value:      aₜ = W xₜ + U hₜ₋₁ + b      hₜ = φ(aₜ)                                 (1)
             The products W xₜ do not wait for one another: all steps are one matrix product.
@@ -27,7 +27,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from scratch.ops.core.function import Function
+from scratch.ops.core.function import Function, in_place
 from scratch.ops.core.product import add_product, product
 from scratch.ops.recurrent.sequence import (
     Rows,
@@ -64,7 +64,7 @@ class RNNFn(Function):
         x, h0, W, U, y = ctx.saved_tensors
         sizes, reverse = ctx.sizes, ctx.reverse
         y_steps, grad_steps = y.split(sizes), grad_y.split(sizes)
-        rows = Rows(y.shape[1], 1, sizes, y, torch.is_grad_enabled())
+        rows = Rows(y.shape[1], 1, sizes, y, in_place(grad_y) and in_place(grad_h))
         for t in reversed(order(sizes, reverse)):
             g, h = first(grad_h, sizes[t], sizes[0]) + grad_steps[t], y_steps[t]  # (3)
             (slot,) = rows.slots[t]
