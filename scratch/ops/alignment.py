@@ -26,7 +26,6 @@ Source:     Bahdanau, Cho and Bengio, Neural machine translation by jointly lear
 
 import math
 
-import torch
 from torch import Tensor
 
 from scratch.ops.attention import ProductFn

@@ -22,6 +22,7 @@ Source:     Nix and Weigend, Estimating the mean and variance of the target prob
 """
 
 import math
+
 import torch
 from torch import Tensor
 
