@@ -14,7 +14,7 @@ Adjoint:    ⟨ȳ, y⟩ is linear in ȳ, x and W as there, and the other two fac
 Saved:      x, W.   Kinks: none.
 Errors:     RuntimeError for shapes that do not fit, and for values that make no sense.
 Reference:  torch.nn.functional.conv_transpose1d, conv_transpose2d, conv_transpose3d. Differs: y has the channels
-            last in memory.
+            last in memory; no images of no pixels are refused, too.
 Source:     Zeiler, Krishnan, Taylor and Fergus, Deconvolutional networks (2010).
 """
 
@@ -80,7 +80,7 @@ def plan(
         raise RuntimeError(f"a weight {tuple(weight)} expects {weight[0]} input channels, but got {tuple(x)}")
     if bias is not None and tuple(bias) != (weight[1] * groups,):
         raise RuntimeError(f"expected a bias of shape ({weight[1] * groups},), but got {tuple(bias)}")
-    if 0 in x[2:] and x[0] > 0:
+    if 0 in x[2:]:
         raise RuntimeError(f"only the batch may be empty, but got {tuple(x)}")
     reach = [s * (n - 1) + d * (k - 1) + 1 for n, k, s, d in zip(x[2:], kernel, stride, dilation, strict=True)]
     size = [n - 2 * p + q for n, p, q in zip(reach, padding, extra, strict=True)]
