@@ -14,7 +14,7 @@ Adjoint:    ⟨ȳ, y⟩ is linear in ȳ, x and W as there, and the other two fac
 Saved:      x, W.   Kinks: none.
 Errors:     RuntimeError for shapes that do not fit, and for values that make no sense.
 Reference:  torch.nn.functional.conv_transpose1d, conv_transpose2d, conv_transpose3d. Differs: y has the channels
-            last in memory.
+            last in memory; no images of no pixels are refused, too.
 Source:     Zeiler, Krishnan, Taylor and Fergus, Deconvolutional networks (2010).
 """
 

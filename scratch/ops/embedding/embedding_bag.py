@@ -125,7 +125,7 @@ def embedding_bag(
     if mode == "max" and (scale_grad_by_freq or sparse):
         raise ValueError("mode='max' goes with neither scale_grad_by_freq nor sparse")
     for whole in (input, offsets):
-        if whole is not None and (continuous(whole) or (whole is input and whole.dtype is torch.bool)):
+        if whole is not None and continuous(whole):
             raise RuntimeError(f"indices and offsets must be whole numbers, but are {whole.dtype}")
     index, bag, bags = bags_of(input.long(), None if offsets is None else offsets.long(), include_last_offset)
     if max_norm is not None:

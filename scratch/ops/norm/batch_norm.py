@@ -189,6 +189,8 @@ def sync_batch_norm(input, running_mean, running_var, weight, bias, training, mo
     if training and size == 1 and group is None:
         raise ValueError(f"training needs more than 1 number for each channel, but got {list(input.shape)}")
     need_floating(input.dtype, "batch_norm")
+    if input.numel() == 0 and group is None:
+        return of_nothing(input, weight, bias)
     check_eps(eps, training)
     check_statistics(running_mean, running_var, training)
     check_parameters(input, channels, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
@@ -200,10 +202,16 @@ def sync_batch_norm(input, running_mean, running_var, weight, bias, training, mo
         count = SumOverProcessesFn.apply(input.new_tensor(size, dtype=torch.float64), group)
     dims = [0, *range(2, input.dim())]
     y, mu, var = NormFn.apply(input, w, b, eps, dims, count, group)
-    if running_mean is not None and input.numel():
+    if running_mean is not None:
         track(running_mean, mu.detach(), momentum)
         track(running_var, var.detach() * (count / (count - 1)), momentum)
     return y
+
+
+def of_nothing(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """The normalised form of an empty x, which parameters and statistics of any length fit, as in PyTorch."""
+    y = x.clone() if weight is None else x * weight[0]
+    return y if bias is None else y + bias[0]
 
 
 def instance_norm(
@@ -223,6 +231,8 @@ def instance_norm(
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
     need_floating(input.dtype, "instance_norm")
+    if input.numel() == 0:
+        return of_nothing(input, weight, bias)
     check_eps(eps, True)
     check_statistics(running_mean, running_var, True)
     check_parameters(
@@ -230,7 +240,7 @@ def instance_norm(
     )
     dims = list(range(2, input.dim()))
     y, mu, var = NormFn.apply(input, column(weight, input), column(bias, input), eps, dims, size, None)
-    if running_mean is not None and running_var is not None and input.numel():
+    if running_mean is not None and running_var is not None:
         track(running_mean, mu.detach().mean(0), momentum)
         track(running_var, var.detach().mean(0) * (size / (size - 1)), momentum)
     return y
@@ -256,6 +266,8 @@ def group_norm(
         raise RuntimeError(f"group_norm needs at least 2 dimensions, but got {input.dim()}")
     batch, channels, *rest = input.shape
     size = torch.Size(rest).numel()
+    if channels == 0:
+        raise RuntimeError(f"group_norm needs at least one channel, but got {list(input.shape)}")
     if batch * channels // num_groups * size == 1:
         raise ValueError(f"training needs more than 1 number for each group, but got {list(input.shape)}")
     if channels % num_groups:

@@ -245,9 +245,9 @@ def divisor(g: Geometry, count_include_pad: bool, override: Any, device: torch.d
     elif all(p <= e and s * (o - 1) - p + k <= n + e for n, o, k, s, p, e in zip(*g[:5], ends, strict=True)):
         return math.prod(g.kernel)
     else:
-        for dim, (n, k, end) in enumerate(zip(g.size, g.kernel, ends, strict=True)):
+        for dim, (n, k, p) in enumerate(zip(g.size, g.kernel, ends, strict=True)):
             begin, _ = begins(g, dim, device)
-            sizes.append((begin + k).clamp_max(n + end) - begin.clamp_min(-end))
+            sizes.append((begin + k).clamp_max(n + p) - begin.clamp_min(-p))
     return reduce(lambda above, along: above[..., None] * along, sizes)
 
 
