@@ -12,8 +12,8 @@ normalize   y = x / max(‖x‖ₚ, ε)                                         
 cosine      c = Σ a b / (m n),   m = max(‖a‖, ε),  n = max(‖b‖, ε)                                  (7)
             ā = c̄ (b / n − c a / ‖a‖) / m,   b̄ likewise; where ‖a‖ is 0 the second term is 0          (8)
 
-Complex:    of numbers x, a, b that are complex the norm is real, ṅ = Re Σ s ẋ with the conjugate of x / |x| for sign(x),
-            and the sum in (6) is its real part.
+Complex:    the norm of complex numbers is real, ṅ = Re Σ s ẋ with the conjugate of x / |x| for sign(x), and the sum in
+            (6) is its real part.
 Saved:      the inputs.   Recomputed: norms and s.
 Kinks:      the norm of 0 has slope 0, as in PyTorch, and this slope again; for 1 < p < 2 the slope has itself an
             infinite one where a number is 0, which counts as 0; in (8) the second term stays where ε is the larger.
@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.broadcast import unbroadcast
-from scratch.ops.core.dtype import autocast_wide, narrowed, widen
+from scratch.ops.core.dtype import autocast_wide, in_one_type, narrowed, widen
 from scratch.ops.core.function import Function
 
 
@@ -80,7 +80,7 @@ class DistanceFn(Function):
 def safe_norm(x: Tensor, p: float) -> Tensor:
     """The norm along the last dimension, by elementary functions, so that its second derivative is theirs; a norm of 0
     is a constant."""
-    if p == 0:
+    if p == 0 or x.shape[-1] == 0:
         return norm(x.detach(), p, -1)
     if p == 1:
         return x.abs().sum(-1, keepdim=True)
@@ -169,7 +169,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     dtype = torch.promote_types(x1.dtype, x2.dtype)
     if not dtype.is_floating_point:
         raise RuntimeError(f"cosine_similarity is not defined for {dtype}")
-    a, b = torch.broadcast_tensors(x1.to(dtype), x2.to(dtype))
+    a, b = torch.broadcast_tensors(*in_one_type(x1, x2))
     return CosineFn.apply(a.movedim(dim, -1), b.movedim(dim, -1), eps)
 
 
@@ -184,5 +184,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise RuntimeError(f"pdist is not defined for {input.dtype}")
     first, second = torch.triu_indices(len(input), len(input), 1, device=input.device)
     a, b = input.index_select(0, first), input.index_select(0, second)
+    if input.shape[1] == 0:
+        return (a - b).sum(1)
     d = DistanceFn.apply(a, b, p, 0.0, False)
     return d.masked_fill((a - b).isnan().any(1), math.nan) if p == 0 else d

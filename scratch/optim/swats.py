@@ -14,6 +14,10 @@ As SGD ever after:
 
 Λ must be positive to go over. A schedule of γ acts on Λ too, which is scaled by γ / the γ at the change.
 
+(4) compares an average with a single estimate, which a mini-batch makes noisy. Within the default tolerance the two
+meet by accident only: with a perceptron 64-32-10 on scikit-learn's digits in batches of 32, where both are about 0.07,
+never in 3 × 1 600 steps. With tolerance = γ = 1e-3 it went over at steps 2 to 14, with γ / 10 at steps 14 to 189.
+
 Symbols:    γ lr (1e-3)   β₁, β₂ betas (0.9, 0.999)   ε eps (1e-9)   tolerance (1e-9; the paper's ε is both)
             m exp_avg   v exp_avg_sq   b momentum_buffer   t step
             λ projection, Λ sgd_lr (None as Adam) and the γ at the change switch_lr: in the parameter group

@@ -15,8 +15,9 @@ differs, where, and how to rerun it. The checks stand in tables by name, for tes
     contract.py    CONTRACT_CHECKS: signature, initial weights, state_dict, copies, repr
     optimizers.py  OPTIMIZER_CHECKS: parameters and state after every step
     networks.py    compare_networks: layer by layer, gradient by gradient, trained side by side
-    transforms.py  TRANSFORM_CHECKS: vmap, compile, autocast
-    tangents.py    and among them forward mode
+    other_numbers.py  NUMBER_CHECKS: complex, whole, none at all, and at kinks
+    transforms.py  TRANSFORM_CHECKS: vmap, batched gradients, meta tensors, checkpoints, compile, autocast
+    tangents.py    and among these forward mode
     purity.py      PURITY_CHECKS: nothing but primitive operations
 """
 
@@ -63,6 +64,7 @@ from scratch.testing.optimizers import (
     random_gradients,
     sparse_gradients,
 )
+from scratch.testing.other_numbers import NUMBER_CHECKS
 from scratch.testing.purity import PURITY_CHECKS
 from scratch.testing.tangents import tangents  # noqa: F401, entered in TRANSFORM_CHECKS
 from scratch.testing.transforms import TRANSFORM_CHECKS
@@ -72,6 +74,7 @@ __all__ = [
     "BAD_OPTIMIZER_CHECKS",
     "CHECKS",
     "CONTRACT_CHECKS",
+    "NUMBER_CHECKS",
     "OPTIMIZER_CHECKS",
     "PRIMITIVES",
     "PURITY_CHECKS",

@@ -45,12 +45,20 @@ def sync_batch_norm(
     if training and group is None and input.numel() == channels > 0:
         raise ValueError(f"training needs more than 1 number for each channel, but got {list(input.shape)}")
     need_floating(input.dtype, "batch_norm")
+    if input.numel() == 0 and group is None:
+        return of_nothing(input, weight, bias)
     check_eps(eps, training)
     check_statistics(running_mean, running_var, training)
     check_parameters(input, channels, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
     if training:
         return batches.batch_norm(input, weight, bias, running_mean, running_var, momentum, eps, group)
     return batches.fixed_norm(input, weight, bias, running_mean, running_var, eps)  # type: ignore[arg-type]
+
+
+def of_nothing(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """The normalised form of an empty x, which parameters and statistics of any length fit, as in PyTorch."""
+    y = x.clone() if weight is None else x * weight[0]
+    return y if bias is None else y + bias[0]
 
 
 def instance_norm(
@@ -69,6 +77,8 @@ def instance_norm(
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
     need_floating(input.dtype, "instance_norm")
+    if input.numel() == 0:
+        return of_nothing(input, weight, bias)
     check_eps(eps, True)
     check_statistics(running_mean, running_var, True)
     check_parameters(
@@ -85,6 +95,8 @@ def group_norm(
         raise RuntimeError(f"group_norm needs at least 2 dimensions, but got {input.dim()}")
     batch, channels, *rest = input.shape
     size = torch.Size(rest).numel()
+    if channels == 0:
+        raise RuntimeError(f"group_norm needs at least one channel, but got {list(input.shape)}")
     if batch * channels // num_groups * size == 1:
         raise ValueError(f"training needs more than 1 number for each group, but got {list(input.shape)}")
     if channels % num_groups:

@@ -6,8 +6,10 @@ from scratch.ops.conv.pad import amounts
 from scratch.ops.conv.pad import pad as padded
 from scratch.ops.conv.window import Sizes
 from scratch.ops.core.dtype import autocast_wide
+from scratch.ops.core.layout import keeps_channels_last
 
 
+@keeps_channels_last
 def pad(input: Tensor, pad: Sizes, mode: str = "constant", value: float | None = None) -> Tensor:
     """More of the last dimensions, by ``pad`` = (left, right, top, bottom, ...). See scratch/ops/conv/pad.py."""
     check(input, pad, mode, value)

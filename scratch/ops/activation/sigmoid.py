@@ -38,7 +38,7 @@ from torch import Tensor
 from scratch.ops.core.dtype import autocast_wide, need_floating
 from scratch.ops.core.elementwise import Elementwise, applied, where_not_0
 from scratch.ops.core.exponential import LOG2_E
-from scratch.ops.core.function import Function, values_known
+from scratch.ops.core.function import Function, numbers_known, values_known
 
 
 class SigmoidFn(Elementwise):
@@ -74,7 +74,7 @@ MINUS_ONE = torch.tensor(-1.0, device="cpu")  # whatever torch.set_default_devic
 
 def twice_less_one_(s: Tensor) -> Tensor:
     """2s − 1: tanh x, given s = σ(2x). The kernel of σ is five times as fast as that of tanh."""
-    if s.is_meta or not values_known():  # a number of the CPU does not go with meta; compile and vmap know no out=
+    if not numbers_known(s):  # nor does a number of the CPU go with others, nor out= with compilation and vmap
         return s.mul_(2).sub_(1)
     return torch.add(MINUS_ONE, s, alpha=2, out=s)
 

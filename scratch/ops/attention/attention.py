@@ -71,7 +71,7 @@ class AttentionFn(Function):
 
     @staticmethod
     def forward(q, k, v, mask, drawn, opt):
-        if not in_place(q) or empty(q, k):
+        if not in_place(q) or 0 in (*q.shape, k.shape[2], v.shape[3]):  # or there are no blocks
             return attend(q, k, v, mask, drawn, opt)
         return (attend_short if opt.keep else attend_long)(q, k, v, mask, drawn, opt)
 
@@ -91,17 +91,12 @@ class AttentionFn(Function):
         if kept and in_place(grad) and not needs[3]:
             delta = (widen(grad) * widen(o)).sum(-1, keepdim=True)
             if opt.keep:
-                grads = adjoint_short(grad, delta, q, k, v, drawn, *kept, opt, needs[:3])
+                grads = adjoint_short(grad, delta, q, k, v, drawn, kept, opt, needs[:3])
             else:
-                grads = adjoint_long(grad, delta, q, k, v, mask, drawn, *kept, opt, needs[:3])
+                grads = adjoint_long(grad, delta, q, k, v, mask, drawn, kept, opt, needs[:3])
         else:
             grads = adjoint(grad, q, k, v, mask, drawn, opt)
         return *grads, None, None
-
-
-def empty(q: Tensor, k: Tensor) -> bool:
-    """There are no scores, hence no blocks."""
-    return 0 in (*q.shape[:3], k.shape[2])
 
 
 class ProductFn(Function):
@@ -252,11 +247,12 @@ def attend_short(q, k, v, mask, drawn, opt):
     return o, p
 
 
-def adjoint_short(grad, delta, q, k, v, drawn, p, opt, needs):
+def adjoint_short(grad, delta, q, k, v, drawn, kept, opt, needs):
     (N, H, L, _), S = q.shape, k.shape[2]
     grads = grad_q, grad_k, grad_v = [
         torch.empty_like(t) if need else None for t, need in zip((q, k, v), needs, strict=True)
     ]
+    (p,) = kept
     for group in groups(N, H, L, S):
         p_, grad_, r = p[group].flatten(0, 1), flat(grad, group), None
         if drawn is not None:
@@ -326,13 +322,14 @@ def attend_long(q, k, v, mask, drawn, opt):
     return o, largest, sums
 
 
-def adjoint_long(grad, delta, q, k, v, mask, drawn, largest, sums, opt, needs):
+def adjoint_long(grad, delta, q, k, v, mask, drawn, kept, opt, needs):
     """(4) and (7) for keys are computed transposed, as v̄ᵀ = ōᵀ (P r) and k̄ᵀ = c qᵀ X̄: it takes half as long again to
     transpose the larger factor."""
     L, S = q.shape[2], k.shape[2]
     grads = grad_q, grad_k, grad_v = [
         torch.empty_like(t) if need else None for t, need in zip((q, k, v), needs, strict=True)
     ]
+    largest, sums = kept
     memory, memory_bar, mask = room_for_block(q, k), room_for_block(q, k), raised(mask, opt)
     for group in long_groups(q, k):
         q_, k_, v_ = flat(q, group) * (opt.scale * LOG2_E), flat(k, group), flat(v, group)

@@ -16,7 +16,7 @@ Fast form:  conv_fast.py
 Kinks:      none.
 Errors:     RuntimeError for shapes that do not fit, and for values that make no sense.
 Reference:  torch.nn.functional.conv_transpose1d, conv_transpose2d, conv_transpose3d. Differs: in the fast form y has
-            the channels last in memory.
+            the channels last in memory; no images of no pixels are refused, too.
 Source:     Zeiler, Krishnan, Taylor and Fergus, Deconvolutional networks (2010).
 """
 

@@ -20,9 +20,12 @@ def continuous(x: Tensor) -> bool:
     return x.is_floating_point() or x.is_complex()
 
 
-def floating(x: Tensor) -> Tensor:
-    """Whole numbers in torch's default type."""
-    return x if continuous(x) else x.to(torch.get_default_dtype())
+def in_one_type(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in the type of their sum, and if that is of whole numbers in torch's default type."""
+    dtype = torch.promote_types(a.dtype, b.dtype)
+    if not (dtype.is_floating_point or dtype.is_complex):
+        dtype = torch.get_default_dtype()
+    return a.to(dtype), b.to(dtype)
 
 
 def narrowed(result: Tensor, *inputs: Tensor) -> Tensor:

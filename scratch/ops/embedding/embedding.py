@@ -57,10 +57,8 @@ class EmbeddingFn(Function):
 
 def frequency(index: Tensor, rows: int) -> Tensor:
     """How often each of the indices (N,) occurs among them, (N, 1)."""
-    counts = torch.zeros(rows, dtype=torch.long, device=index.device).index_add_(
-        0, index, torch.ones_like(index).long()
-    )
-    return counts.index_select(0, index)[:, None]
+    ones = torch.ones_like(index, dtype=torch.long)
+    return ones.new_zeros(rows).index_add_(0, index, ones).index_select(0, index)[:, None]
 
 
 @torch.no_grad()

@@ -62,8 +62,9 @@ class BagSumFn(Function):
             if ctx.by_freq:
                 grad_rows = grad_rows / frequency(index, len(weight))
             if ctx.sparse:
-                values = grad_rows.to(weight.dtype)
-                grad_weight = torch.sparse_coo_tensor(index[None], values, weight.shape, check_invariants=False)
+                used = bag < grad.shape[0]  # an entry for each index that belongs to a bag, as torch has it
+                places, values = index[None, used], grad_rows[used].to(weight.dtype)
+                grad_weight = torch.sparse_coo_tensor(places, values, weight.shape, check_invariants=False)
             else:
                 grad_weight = grad_rows.new_zeros(weight.shape).index_add(0, index, grad_rows).to(weight.dtype)  # (3)
         return grad_weight, grad_scale, *[None] * 6
@@ -124,7 +125,7 @@ def embedding_bag(
     if mode == "max" and (scale_grad_by_freq or sparse):
         raise ValueError("mode='max' goes with neither scale_grad_by_freq nor sparse")
     for whole in (input, offsets):
-        if whole is not None and (continuous(whole) or (whole is input and whole.dtype is torch.bool)):
+        if whole is not None and continuous(whole):
             raise RuntimeError(f"indices and offsets must be whole numbers, but are {whole.dtype}")
     index, bag, bags = bags_of(input.long(), None if offsets is None else offsets.long(), include_last_offset)
     if max_norm is not None:
@@ -134,8 +135,10 @@ def embedding_bag(
     if per_sample_weights is not None and per_sample_weights.dtype is not weight.dtype:
         raise RuntimeError(f"per_sample_weights are {per_sample_weights.dtype}, but weight is {weight.dtype}")
     V = weight.shape[0]
+    if index.is_floating_point():
+        raise RuntimeError(f"indices must be whole numbers, but are {index.dtype}")
     if numbers_known(index) and index.numel() and not (index.min() >= 0 and index.max() < V):
-        raise RuntimeError(f"indices must be in [0, {V})")
+        raise RuntimeError(f"Expected idx >= 0 && idx < num_embeddings, which is {V}")
     if padding_idx is not None:
         if not -V <= padding_idx < V:
             raise RuntimeError(f"padding_idx {padding_idx} is not within {V} rows")

@@ -149,6 +149,8 @@ def ctc_loss(
     if y.dim() != 3:
         raise RuntimeError(f"log_probs must be (T, N, C) or (T, C), but are {list(log_probs.shape)}")
     T, N, C = y.shape
+    if y.numel() == 0:
+        raise RuntimeError(f"log_probs must not be empty, but are {list(log_probs.shape)}")
     if not 0 <= blank < C:
         raise RuntimeError(f"blank {blank} is not a label in [0, {C})")
     for lengths in (input_lengths, target_lengths):

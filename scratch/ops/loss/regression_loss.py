@@ -10,9 +10,11 @@ Tangent:    ℓ̇ = ℓ_x (ẋ − ṫ);   with weights (w ℓ)˙ = w ℓ̇ + �
 Adjoint:    x̄ = ℓ_x ℓ̄   (5)     t̄ = −x̄   (6)     w̄ by scratch/ops/loss/reduction.py
 Weights:    a mean is Σ w ℓ / Σ w for mse_loss and l1_loss, but the plain mean of w ℓ for huber_loss, as in PyTorch.
 Saved:      x, t, w.   Recomputed: x − t.
-Kinks:      sign(0) is 0.   Complex: |x − t| is real, ℓ̇ = Re(ℓ_x (ẋ − ṫ)), and sign z the conjugate of z / |z|.
+Kinks:      sign(0) is 0.
+Complex:    |x − t| is real, ℓ̇ = Re(ℓ_x (ẋ − ṫ)), and sign z the conjugate of z / |z|.
 Errors:     ValueError for an unknown reduction or weights of another shape than x; NotImplementedError for
-            integers alone (not l1_loss, nor mse_loss with weights); RuntimeError for β < 0 or δ ≤ 0. A warning where x and t differ in shape.
+            integers alone (not l1_loss, nor mse_loss with weights); RuntimeError for β < 0 or δ ≤ 0. A warning where
+            x and t differ in shape.
 Reference:  torch.nn.functional.mse_loss, l1_loss, smooth_l1_loss, huber_loss. Differs: nothing.
 Source:     Gauss, Theoria motus corporum coelestium (1809); Laplace, Sur quelques points du système du monde
             (1789); Huber, Robust estimation of a location parameter (1964); Girshick, Fast R-CNN (2015).

@@ -165,7 +165,7 @@ def batch_norm(x: Tensor, w, b, running_mean, running_var, momentum: float, eps:
         count = SumOverProcessesFn.apply(x.new_tensor(count, dtype=torch.float64), group)
     dims = (0, *range(2, x.dim()))
     y, mu, v = NormFn.apply(x, column(w, x), column(b, x), eps, dims, count, group)
-    if running_mean is not None and x.numel():
+    if running_mean is not None:
         track(running_mean, mu, momentum)
         track(running_var, v * (count / (count - 1)), momentum)
     return y
@@ -175,7 +175,7 @@ def instance_norm(x: Tensor, w, b, running_mean, running_var, momentum: float, e
     """w x̂ + b with the statistics of each example's channels, which the running ones, where given, follow."""
     size = x.shape[2:].numel()
     y, mu, v = NormFn.apply(x, column(w, x), column(b, x), eps, tuple(range(2, x.dim())), size, None)
-    if running_mean is not None and x.numel():
+    if running_mean is not None:
         track(running_mean, mu.mean(0), momentum)
         track(running_var, v.mean(0) * (size / (size - 1)), momentum)
     return y

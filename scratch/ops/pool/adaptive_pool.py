@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import autocast_wide, need_floating
+from scratch.ops.core.layout import keeps_channels_last
 from scratch.ops.pool.irregular_windows import Axis, max_of_windows, unroll
 from scratch.ops.pool.pool import AvgPoolFn, even_windows, unbatched, windows_of
 
@@ -56,6 +57,7 @@ def sizes(dims: int, output: Output, x: Tensor, mean: bool) -> list[int]:
     return found
 
 
+@keeps_channels_last
 def adaptive_avg_pool(dims: int, x: Tensor, output_size: Output) -> Tensor:
     if x.dim() == dims + 1:
         return unbatched(adaptive_avg_pool(dims, x[:, None], output_size))
@@ -71,6 +73,7 @@ def adaptive_avg_pool(dims: int, x: Tensor, output_size: Output) -> Tensor:
     return AvgPoolFn.apply(u, windows_of(u, dims, kernel, kernel, 0, 1, False), True, lengths)
 
 
+@keeps_channels_last
 def adaptive_max_pool(dims: int, x: Tensor, output_size: Output, return_indices: bool):
     if x.dim() == dims + 1:
         return unbatched(adaptive_max_pool(dims, x[:, None], output_size, return_indices))

@@ -94,6 +94,6 @@ def lp_pool(dims: int, x: Tensor, p: float, kernel, stride, ceil_mode: bool) -> 
         (x,) = autocast_wide(x, gpu=False)
     g = windows_of(x, dims, kernel, stride, 0, 1, ceil_mode)
     if math.isinf(p):
-        sign = math.copysign(1, p)
+        sign = 1 if p > 0 else -1
         return sign * MaxPoolFn.apply(sign * x.abs(), g)
     return LPPoolFn.apply(x, p, g)[0]

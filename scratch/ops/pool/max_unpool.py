@@ -21,6 +21,7 @@ from torch import Tensor
 from scratch.ops.conv.window import Sizes, pair
 from scratch.ops.core.dtype import autocast_wide, need_floating
 from scratch.ops.core.function import Function
+from scratch.ops.core.layout import keeps_channels_last
 
 
 class MaxUnpoolFn(Function):
@@ -40,6 +41,7 @@ class MaxUnpoolFn(Function):
         return flat.gather(2, index.flatten(2)).view(index.shape), None, None  # (2)
 
 
+@keeps_channels_last
 def max_unpool(
     dims: int, x: Tensor, index: Tensor, kernel, stride, padding, output_size: Sequence[int] | None
 ) -> Tensor:

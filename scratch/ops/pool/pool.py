@@ -37,6 +37,7 @@ from scratch.ops.conv.pad import constant_pad
 from scratch.ops.conv.window import Sizes, add_shifted, pair, shifted
 from scratch.ops.core.dtype import autocast_wide, widen
 from scratch.ops.core.function import Function, in_place, known
+from scratch.ops.core.layout import keeps_channels_last
 
 Ints = tuple[int, ...]
 
@@ -244,9 +245,9 @@ def divisor(g: Geometry, count_include_pad: bool, override: Any, device: torch.d
     elif all(p <= e and s * (o - 1) - p + k <= n + e for n, o, k, s, p, e in zip(*g[:5], ends, strict=True)):
         return math.prod(g.kernel)
     else:
-        for dim, (n, k, end) in enumerate(zip(g.size, g.kernel, ends, strict=True)):
+        for dim, (n, k, p) in enumerate(zip(g.size, g.kernel, ends, strict=True)):
             begin, _ = begins(g, dim, device)
-            sizes.append((begin + k).clamp_max(n + end) - begin.clamp_min(-end))
+            sizes.append((begin + k).clamp_max(n + p) - begin.clamp_min(-p))
     return reduce(lambda above, along: above[..., None] * along, sizes)
 
 
@@ -367,6 +368,7 @@ def avg_pool3d(
     return avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@keeps_channels_last
 def max_pool(
     dims: int, x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, return_indices: bool
 ) -> Tensor | tuple[Tensor, Tensor]:
@@ -380,6 +382,7 @@ def max_pool(
     return function.apply(x, windows_of(x, dims, kernel, stride, padding, dilation, ceil_mode))
 
 
+@keeps_channels_last
 def avg_pool(
     dims: int, x: Tensor, kernel, stride, padding, ceil_mode: bool, count_include_pad: bool, override: int | None = None
 ) -> Tensor:

@@ -42,6 +42,7 @@ from torch import Tensor
 
 from scratch.ops.core.dtype import need_floating, widen
 from scratch.ops.core.function import Function, numbers_known
+from scratch.ops.core.layout import keeps_channels_last
 from scratch.ops.pool.adaptive_pool import adaptive_avg_pool
 
 DIMENSIONS = {  # what each mode takes
@@ -187,6 +188,7 @@ class ResampleFn(Function):
         return x.to(grad.dtype), None  # (4)
 
 
+@keeps_channels_last
 def interpolate(
     input: Tensor,
     size: int | Sequence[int] | None = None,
