@@ -77,6 +77,12 @@ def require_symmetric(pure: Pure, dots: Point, where: str) -> float:
     return require_equal(forward_over_reverse, reverse_over_reverse, where, TOLERANCE)
 
 
+def two_at_once(pure: Pure, dots: Point) -> list[Tensor]:
+    """The tangents ẏ for ẋ and −2ẋ, under vmap."""
+    both = tree_map(lambda t: torch.stack([t, -2 * t]), dots)
+    return vmap(lambda dots: jvp(pure.outputs, at(pure), dots)[1], randomness="same")(both)
+
+
 @named(TRANSFORM_CHECKS)
 def tangents(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
     """Forward mode: the tangent of the outputs, alone, of two tangents at once, and over the backward pass."""
@@ -99,9 +105,7 @@ def tangents(case: Case, candidate: Namespace, reference: Namespace) -> float | 
         else:
             error = max(error or 0.0, require_equal(y_dot, expected, f"{mode} mode: tangent", TOLERANCE))
         error = max(error, require_transposed(pure, dots, y_dot, f"{mode} mode", case.seed + 6))
-        two = tree_map(lambda t: torch.stack([t, -2 * t]), dots)
-        both = vmap(lambda dots: jvp(pure.outputs, at(pure), dots)[1], randomness="same")(two)
-        doubled = [torch.stack([t, -2 * t]) for t in y_dot]
+        both, doubled = two_at_once(pure, dots), [torch.stack([t, -2 * t]) for t in y_dot]
         error = max(error, require_equal(both, doubled, f"{mode} mode: two tangents under vmap", TOLERANCE))
         if case.second_order:
             error = max(error, require_symmetric(pure, dots, f"{mode} mode: forward over reverse"))

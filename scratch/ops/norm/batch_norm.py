@@ -23,7 +23,8 @@ Kinks:      none. Equal numbers have x̂ = 0 and r = 1/√ε. The variance is th
 Errors:     see scratch/nn/functional/norm.py.
 Reference:  torch.nn.functional.batch_norm, instance_norm, and of torch.nn.SyncBatchNorm, which is for GPUs, batch_norm
             on the joint batch. Differs: nothing.
-Source:     Ioffe and Szegedy, Batch normalization (2015); Ulyanov, Vedaldi and Lempitsky, Instance normalization (2016).
+Source:     Ioffe and Szegedy, Batch normalization (2015); Ulyanov, Vedaldi and Lempitsky, Instance normalization
+            (2016).
 """
 
 from collections.abc import Sequence
@@ -158,8 +159,8 @@ def column(parameter: Tensor | None, x: Tensor) -> Tensor | None:
 
 
 def batch_norm(x: Tensor, w, b, running_mean, running_var, momentum: float, eps: float, group: Any = None) -> Tensor:
-    """w x̂ + b with the statistics of the batch, or of the batches of a group of processes, which the running ones, where
-    given, follow. See the module's page."""
+    """w x̂ + b with the statistics of the batch, or of the batches of a group of processes; the running ones, where
+    given, follow them. See the module's page."""
     count: Any = x.numel() // max(x.shape[1], 1)
     if group is not None:
         count = SumOverProcessesFn.apply(x.new_tensor(count, dtype=torch.float64), group)

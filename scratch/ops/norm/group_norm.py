@@ -1,5 +1,5 @@
-"""Group normalisation: in each example, the channels of a group together are shifted to mean 0 and scaled to variance 1,
-then each channel to a learned scale and shift.
+"""Group normalisation: in each example the channels of a group together are shifted to mean 0 and scaled to
+variance 1, then each channel to a learned scale and shift.
 
 Shapes:     x, y (N, C, *)   w, b (C,) or None   G groups of C/G channels   means over D = |*| C / G numbers
 Value:      μ = mean x,   v = mean (x − μ)²,   r = 1/√(v + ε),   x̂ = (x − μ) r                    (1)

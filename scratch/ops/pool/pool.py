@@ -226,7 +226,7 @@ def chain(values: Sequence[Tensor], axis: int, k: int, s: int, d: int, padding: 
 
 
 def even_windows(n: int, o: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Where the o windows of adaptive pooling begin and end among n numbers, by (1) of scratch/ops/pool/adaptive_pool.py."""
+    """Where the o windows of adaptive pooling begin and end among n numbers, by (1) of adaptive_pool.py."""
     i = torch.arange(o, device=device)
     return i * n // o, -(-(i + 1) * n // o)
 

@@ -1,7 +1,7 @@
 """The fast form of the LSTM, in the symbols of lstm.py.
 
-Forward:    all products W xₜ are one matrix product, since they do not wait for one another. The gates of a step are written
-            where its products were, and kept for the backward pass, with c and tanh(c).
+Forward:    all products W xₜ are one matrix product, since they do not wait for one another. The gates of a step are
+            written where its products were, and kept for the backward pass, with c and tanh(c).
 Backward:   the steps write their ā into the rows of one matrix, for as many steps as fit in a cache; x̄, W̄, Ū and b̄ are
             then one product each for all of them. Terms that occur twice have names, om for o m̄ and so on, and with
             u = v s, v · s(1 − s) is u − u s, one operation after u.

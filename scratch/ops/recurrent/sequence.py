@@ -76,8 +76,8 @@ def chunks(sizes: Sizes, reverse: bool, columns: int) -> list[tuple[range, slice
 
 
 class Rows:
-    """Memory for what the steps of a part of an adjoint find: ``matrix`` (rows, C), ``steps``, the rows of each step, and
-    ``slots``, those in blocks of columns."""
+    """Memory for what the steps of a part of an adjoint find: ``matrix`` (rows, C), ``steps``, the rows of each step,
+    and ``slots``, those in blocks of columns."""
 
     def __init__(self, columns: int, count: int, sizes: Sizes, like: Tensor) -> None:
         self.matrix = like.new_empty(sum(sizes), columns)
