@@ -59,7 +59,7 @@ def inner(left: Any, right: Any) -> Tensor:
 
 def require_transposed(pure: Pure, dots: Point, y_dot: list[Tensor], where: str, seed: int) -> float:
     generator = Generator().manual_seed(seed)
-    outputs, pull = vjp(pure.outputs, *at(pure))
+    outputs, pull = vjp(pure.outputs, *at(pure))[:2]
     bars = [random(y, generator) for y in outputs]
     moved, found = inner(bars, y_dot), inner(pull(bars), dots)
     size = sum((a * b).abs().sum().item() for a, b in zip(bars, y_dot, strict=True)) + 1e-3
@@ -96,7 +96,7 @@ def tangents(case: Case, candidate: Namespace, reference: Namespace) -> float | 
         expected = reference_tangent(theirs, train, dots)
         if expected is None and not case.finite_differences:
             continue
-        outputs, y_dot = jvp(pure.outputs, at(pure), dots)
+        outputs, y_dot = jvp(pure.outputs, at(pure), dots)[:2]
         if not outputs or not all(y.isfinite().all() for y in (*outputs, *y_dot)):
             continue
         if expected is None:

@@ -18,8 +18,6 @@ Reference:  torch.nn.functional.softmax, log_softmax, softmin, gumbel_softmax. D
 Source:     Bridle, Probabilistic interpretation of feedforward classification network outputs (1990).
 """
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -28,11 +26,9 @@ from scratch.ops.core.exponential import exp, exp_
 from scratch.ops.core.function import Function
 from scratch.ops.core.warning import warn
 
-ROWS = {"x": "N D", "y": "N D"}
-
 
 class SoftmaxFn(Function):
-    layouts: ClassVar = ROWS
+    layouts = "x (N, D)  y (N, D)"
 
     @staticmethod
     def value(x, dim):
@@ -65,7 +61,7 @@ class SoftmaxFn(Function):
 
 
 class LogSoftmaxFn(Function):
-    layouts: ClassVar = ROWS
+    layouts = "x (N, D)  y (N, D)"
 
     @staticmethod
     def value(x, dim):

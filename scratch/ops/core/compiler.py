@@ -1,11 +1,11 @@
 """Textbook forms compiled ahead of time: once for all sizes, kept on disk, called without a compiler in between.
 
-    kernel = Kernel(softmax, {"x": "N D"}, ("N D",))
+    kernel = Kernel(softmax, {"x": ("N", "D")}, [("N", "D")])
     y = kernel(x, dim)            computed by machine code, or None where that does not fit; `ran` says why
 
 A function of tensors is exported with sizes left open, compiled by torch's inductor into a shared object, and called
 through that object's own interface, which takes 5 µs. The layouts say how a tensor is read: letters are sizes, and the
-first one takes all the dimensions that the others leave, so "N" is any tensor, read as one row of numbers.
+first one takes all the dimensions that the others leave, so (N) is any tensor, read as one row of numbers.
 
 Inputs      contiguous tensors of float32 or float64 (or whole numbers, as class numbers are) with all sizes above 1. A
             float, such as ε, is passed as a tensor, so that one file serves all its values; any other option (a
@@ -24,6 +24,7 @@ import inspect
 import logging
 import os
 import platform
+import re
 import sys
 import tempfile
 import warnings
@@ -48,6 +49,14 @@ class Unfit(Exception):
     """Why a function does not run compiled."""
 
 
+Layout = tuple[str, ...]
+
+
+def read_layouts(text: str) -> dict[str, Layout]:
+    """The layouts in "x (N, D)  w (D)", as a page writes shapes, by name."""
+    return {name: tuple(letters.split(", ")) for name, letters in re.findall(r"(\w+) \(([^)]*)\)", text)}
+
+
 class Kernel:
     """A function of tensors, and of options, that runs compiled.
 
@@ -60,15 +69,15 @@ class Kernel:
     def __init__(
         self,
         function: Callable[..., Any],
-        layouts: Mapping[str, str],
-        results: Sequence[str] = (),
+        layouts: Mapping[str, Layout],
+        results: Sequence[Layout] = (),
         into: Sequence[str] = (),
         name: str = "",
     ) -> None:
         self.function, self.results, self.into = function, results, into
         self.name = name or f"{function.__module__}.{function.__qualname__}".removeprefix("scratch.")
         self.parameters = list(inspect.signature(function).parameters)
-        self.layouts = [layouts.get(name, "") for name in self.parameters]
+        self.layouts = [layouts.get(name, ()) for name in self.parameters]
         self.loaded: dict[tuple[Any, ...], Any] = {}
 
     def __call__(self, *arguments: Any, wanted: tuple[bool, ...] | None = None) -> list[Tensor] | None:
@@ -87,19 +96,20 @@ class Kernel:
         layouts = self.results if wanted is None else [r for r, want in zip(self.results, wanted, strict=True) if want]
         return [y.view(shapes[layout]) for y, layout in zip(run(tensors), layouts, strict=True)]
 
-    def read(self, arguments: Sequence[Any]) -> tuple[tuple[Any, ...], list[Tensor], dict[str, torch.Size]]:
+    def read(self, arguments: Sequence[Any]) -> tuple[tuple[Any, ...], list[Tensor], dict[Layout, torch.Size]]:
         """What kind of arguments they are, the tensors among them as they are passed, and the shape of each layout."""
         kinds: list[Any] = []
-        tensors, shapes, sizes = [], {"": torch.Size()}, {}
+        tensors: list[Tensor] = []
+        shapes: dict[Layout, torch.Size] = {(): torch.Size()}
+        sizes: dict[str, int] = {}
         for value, layout in zip(arguments, self.layouts, strict=True):
             if isinstance(value, Tensor):
-                letters = layout.split()
                 if not value.is_contiguous():
                     raise Unfit("a tensor that is not contiguous")
                 if value.dtype not in FLOATING and value.dtype not in OTHERS:
                     raise Unfit(f"a tensor of {value.dtype}")
-                flat = value if value.dim() == len(letters) else flattened(value, letters)
-                for letter, size in zip(letters, flat.shape, strict=True):
+                flat = value if value.dim() == len(layout) else flattened(value, layout)
+                for letter, size in zip(layout, flat.shape, strict=True):
                     if size < 2 or sizes.setdefault(letter, size) != size:
                         raise Unfit("a size below 2" if size < 2 else "tensors that are broadcast")
                 shapes.setdefault(layout, value.shape)
@@ -129,10 +139,12 @@ class Kernel:
         """Export the function for these kinds of arguments and compile it into a file."""
         import torch._inductor
 
-        letters = {letter for layout in self.layouts for letter in layout.split()}
+        letters = {letter for layout in self.layouts for letter in layout}
         sizes = {letter: (EXAMPLE_ALONE if len(letters) == 1 else EXAMPLES).get(letter, 64) for letter in letters}
         dims = {letter: torch.export.Dim(letter, min=2) for letter in letters}
-        examples, shapes, slots = [], [], []
+        examples: list[Tensor] = []
+        shapes: list[dict[int, Any]] = []
+        slots: list[tuple[Any] | None] = []
         for kind, layout in zip(kinds, self.layouts, strict=True):
             if kind is float:
                 examples.append(torch.tensor(0.5, dtype=torch.float64))
@@ -140,9 +152,9 @@ class Kernel:
                 slots.append(None)
             elif isinstance(kind, tuple) and isinstance(kind[-1], torch.dtype):
                 device, dtype = kind
-                shape = [sizes[letter] for letter in layout.split()]
+                shape = [sizes[letter] for letter in layout]
                 examples.append(torch.ones(shape, device=device, dtype=dtype))
-                shapes.append({axis: dims[letter] for axis, letter in enumerate(layout.split())})
+                shapes.append({axis: dims[letter] for axis, letter in enumerate(layout)})
                 slots.append(None)
             else:
                 slots.append((kind,))

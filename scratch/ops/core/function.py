@@ -33,7 +33,7 @@ their tensors are read (`compiler.py`).
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -45,7 +45,7 @@ from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
 
 from scratch.ops.core.broadcast import unbroadcast
-from scratch.ops.core.compiler import Kernel
+from scratch.ops.core.compiler import Kernel, read_layouts
 from scratch.ops.core.dtype import NARROW, widen
 from scratch.ops.core.forms import FORM
 
@@ -81,7 +81,7 @@ class Function(torch.autograd.Function):
     wide = True
     fast_value: Callable[..., Any] | None = None
     fast_adjoint: Callable[..., Any] | None = None
-    layouts: Mapping[str, str] = {}
+    layouts: str = ""
     direct: type[torch.autograd.Function]
     dual: type[torch.autograd.Function]
 
@@ -91,7 +91,7 @@ class Function(torch.autograd.Function):
         if "adjoint" in own:
             places = places_of(cls)
             forward, setup_context, backward, jvp = map(staticmethod, textbook_form(cls, places))
-            cls.forward, cls.setup_context, cls.backward = forward, setup_context, backward
+            cls.forward, cls.setup_context, cls.backward = forward, setup_context, backward  # type: ignore[method-assign]
             cls.dual = type(cls.__name__, (cls,), {"jvp": jvp})  # apart: torch.compile refuses a Function with a jvp
             cls.direct = direct_form(cls, places)
         elif "forward" in own:
@@ -122,7 +122,7 @@ class Function(torch.autograd.Function):
         if "adjoint" not in dir(cls):
             return cls.direct.apply(*inputs) if values_known() else super().apply(*inputs)
         if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
-            return super(Function, cls.dual).apply(*inputs)
+            return super(Function, cls.dual).apply(*inputs)  # type: ignore[misc]
         return cls.direct.apply(*inputs)
 
 
@@ -251,7 +251,7 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
 def kernels(op: Any, places: Places) -> tuple[Kernel, Kernel]:
     """The compiled forms of value and adjoint."""
     name = f"{op.__module__}.{op.__name__}".removeprefix("scratch.ops.")
-    inputs, layouts = list(signature(op.value).parameters), dict(op.layouts)
+    inputs, layouts = list(signature(op.value).parameters), read_layouts(op.layouts)
     layouts |= {f"{output}_bar": layouts[output] for output in op.outputs}
     return (
         Kernel(op.value, layouts, [layouts[output] for output in op.outputs], name=f"{name}.value"),

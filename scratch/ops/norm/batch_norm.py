@@ -27,7 +27,6 @@ Source:     Ioffe and Szegedy, Batch normalization (2015); Ulyanov, Vedaldi and 
             (2016).
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -60,7 +59,7 @@ def summed(t: Tensor, group: Any) -> Tensor:
     return total
 
 
-def mean(x: Tensor, dims: Sequence[int], count: Any, group: Any) -> Tensor:
+def mean(x: Tensor, dims: tuple[int, ...], count: Any, group: Any) -> Tensor:
     """Over dims, and over the processes of a group where there is one."""
     if group is None:
         return x.mean(dims, keepdim=True)

@@ -22,9 +22,8 @@ from scratch.ops.norm.batch_norm import NormFn
 
 def group_norm(x: Tensor, groups: int, w: Tensor | None, b: Tensor | None, eps: float) -> Tensor:
     """w x̂ + b with the statistics of each example's groups of channels. See the module's page."""
-    batch, channels, *rest = x.shape
-    each, size = channels // groups, x.shape[2:].numel()
-    grouped = x.reshape(batch, groups, each, size)
+    each, size = x.shape[1] // groups, x.shape[2:].numel()
+    grouped = x.reshape(x.shape[0], groups, each, size)
     w, b = (None if p is None else p.view(groups, each, 1) for p in (w, b))
     y, _, _ = NormFn.apply(grouped, w, b, eps, (2, 3), each * size, None)  # (1) to (4)
     return y.view(x.shape)

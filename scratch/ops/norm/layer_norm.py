@@ -19,7 +19,6 @@ Source:     Ba, Kiros and Hinton, Layer normalization (2016).
 """
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -34,7 +33,7 @@ class LayerNormFn(Function):
     """Rows x (N, D), w (D,), b (D,) -> y."""
 
     keeps = ("mean", "r")
-    layouts: ClassVar = {"x": "N D", "w": "D", "b": "D", "y": "N D"}
+    layouts = "x (N, D)  w (D)  b (D)  y (N, D)"
 
     @staticmethod
     def value(x, w, b, eps):

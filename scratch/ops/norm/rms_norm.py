@@ -16,8 +16,6 @@ Reference:  torch.nn.functional.rms_norm. Differs: it does not warn where the ty
 Source:     Zhang and Sennrich, Root mean square layer normalization (2019).
 """
 
-from typing import ClassVar
-
 from torch import Tensor
 
 from scratch.ops.core.dtype import widen
@@ -29,7 +27,7 @@ class RMSNormFn(Function):
     """Rows x (N, D), w (D,) -> y."""
 
     keeps = ("r",)
-    layouts: ClassVar = {"x": "N D", "w": "D", "y": "N D"}
+    layouts = "x (N, D)  w (D)  y (N, D)"
 
     @staticmethod
     def value(x, w, eps):
