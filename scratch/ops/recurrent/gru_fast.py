@@ -3,8 +3,8 @@
 Forward:    all products W xₜ are one matrix product, since they do not wait for one another. A step writes r and z, n
             and q where its products were, and they are kept for the backward pass.
 Backward:   (ūⁿ, āʳ, āᶻ, āⁿ) of as many steps as fit in a cache are the blocks of one matrix: its first three are ū,
-            in the order n, r, z, its last three ā. x̄, W̄, Ū, b̄ and d̄ are then one product or sum each for all of them. And with
-            u = v s, v · s(1 − s) is u − u s, one operation after u.
+            in the order n, r, z, its last three ā. x̄, W̄, Ū, b̄ and d̄ are then one product or sum each for all of
+            them. And with u = v s, v · s(1 − s) is u − u s, one operation after u.
 tanh:       2σ(2x) − 1, whose kernel takes a fifth of the time.
 """
 
