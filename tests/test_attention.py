@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import zoo.layers
 from scratch import nn
 from scratch.nn import functional as F
-from scratch.ops.attention import attention
+from scratch.ops.attention import attention_fast as attention
 from scratch.ops.loss import linear_cross_entropy
 from scratch.testing import CHECKS, PURITY_CHECKS
 from scratch.testing.cases.attention import FUNCTION

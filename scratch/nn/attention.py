@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.functional.attention import additive, multi_head_attention_forward
 from scratch.nn.layer import Layer
 from scratch.nn.linear import Linear
-from scratch.ops.attention.multi_head_attention import additive, multi_head_attention_forward
 
 
 class ScaledDotProductAttention(Layer):

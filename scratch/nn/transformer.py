@@ -21,10 +21,10 @@ from scratch.nn import functional as F
 from scratch.nn.activation import GELU, ReLU
 from scratch.nn.attention import MultiheadAttention
 from scratch.nn.dropout import Dropout
+from scratch.nn.functional.attention import additive
 from scratch.nn.layer import Layer
 from scratch.nn.linear import Linear
 from scratch.nn.norm import LayerNorm
-from scratch.ops.attention.multi_head_attention import additive
 
 Activation = str | Callable[[Tensor], Tensor]
 

@@ -4,6 +4,7 @@ from functools import partial
 
 import torch.fx
 
+from scratch.nn.functional.attention import multi_head_attention_forward, scaled_dot_product_attention
 from scratch.nn.functional.conv import (
     conv1d,
     conv2d,
@@ -30,8 +31,6 @@ from scratch.ops.activation.shrinkage import hardshrink, softshrink, tanhshrink
 from scratch.ops.activation.sigmoid import hardsigmoid, hardtanh, logsigmoid, sigmoid, softplus, softsign, tanh
 from scratch.ops.activation.softmax import gumbel_softmax, log_softmax, softmax, softmin
 from scratch.ops.attention.alignment import additive_scores, aligned, multiplicative_scores
-from scratch.ops.attention.attention import scaled_dot_product_attention
-from scratch.ops.attention.multi_head_attention import multi_head_attention_forward
 from scratch.ops.attention.positional import add_positions
 from scratch.ops.bilinear import bilinear
 from scratch.ops.distance import cosine_similarity, normalize, pairwise_distance, pdist

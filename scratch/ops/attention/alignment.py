@@ -12,10 +12,9 @@ or Bahdanau's, a network with one hidden layer of A units, of which the projecti
 (N, S, A) are computed once for each word and not for each pair:
 
             Xₜₛ = Σ_A w h,   h = tanh(aₜ + bₛ)    (N, T, S, A)                                      (3)
-Tangent:    Ẋₜₛ = Σ_A ẇ h + w (1 − h²) (ȧₜ + ḃₛ)
-Adjoint:    āₜ = w Σₛ X̄ₜₛ (1 − h²)     b̄ₛ = w Σₜ X̄ₜₛ (1 − h²)     w̄ = Σ_NTS X̄ h                     (4)
-
-Those of (1) and (2) are in scratch/ops/activation/softmax.py, linear.py and attention.py (ProductFn).
+Tangent:    Ẋₜₛ = Σ_A ẇ h + w (1 − h²) (ȧₜ + ḃₛ)                                                      (4)
+Adjoint:    āₜ = w Σₛ X̄ₜₛ (1 − h²)     b̄ₛ = w Σₜ X̄ₜₛ (1 − h²)     w̄ = Σ_NTS X̄ h                     (5)
+            The derivatives of (1) and (2) are in ../activation/softmax.py, ../linear.py and ../matmul.py.
 Saved:      a, b, w.   Recomputed: h, so that nothing as large as N · T · S · A outlives either pass.
 Kinks:      none. A sentence without a single word is NaN.
 Errors:     RuntimeError for shapes that do not fit.
@@ -28,34 +27,41 @@ import math
 
 from torch import Tensor
 
-from scratch.ops.activation.sigmoid import tanh
 from scratch.ops.activation.softmax import softmax
-from scratch.ops.attention.attention import ProductFn
 from scratch.ops.core.dtype import autocast, widen
-from scratch.ops.core.function import Function, in_place
+from scratch.ops.core.function import Function
+from scratch.ops.matmul import matmul
 
 
 class AdditiveScoresFn(Function):
     @staticmethod
-    def forward(a, b, w):
+    def value(a, b, w):
+        h = (a[:, :, None] + b[:, None]).tanh()
+        return h @ w  # (3)
+
+    @staticmethod
+    def tangent(a_dot, b_dot, w_dot, a, b, w):
+        h = (a[:, :, None] + b[:, None]).tanh()
+        return h @ w_dot + ((1 - h * h) * (a_dot[:, :, None] + b_dot[:, None])) @ w  # (4)
+
+    @staticmethod
+    def adjoint(y_bar, a, b, w):
+        h = (a[:, :, None] + b[:, None]).tanh()
+        slope = 1 - h * h
+        a_bar = (y_bar[:, :, None] @ slope).squeeze(2) * w
+        b_bar = (y_bar.mT[:, :, None] @ slope.transpose(1, 2)).squeeze(2) * w
+        w_bar = (y_bar.reshape(1, -1) @ h.reshape(-1, w.shape[0]))[0]
+        return a_bar, b_bar, w_bar  # (5)
+
+    @staticmethod
+    def fast_adjoint(needs, y_bar, a, b, w):
+        X_bar, wide_w = widen(y_bar), widen(w)
         h = (widen(a)[:, :, None] + widen(b)[:, None]).tanh_()
-        return (h @ widen(w)).to(a.dtype)  # (3)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx, grad):
-        a, b, w = ctx.saved_tensors
-        x_bar, wide_w, fast = widen(grad), widen(w), in_place(grad)
-        total = widen(a)[:, :, None] + widen(b)[:, None]
-        h = total.tanh_() if fast else tanh(total)
-        grad_w = (x_bar.reshape(1, -1) @ h.reshape(-1, len(w)))[0] if ctx.needs_input_grad[2] else None
-        slope = h.square_().neg_().add_(1) if fast else 1 - h * h
-        grad_a = (x_bar[:, :, None] @ slope).squeeze(2) * wide_w  # (4)
-        grad_b = (x_bar.mT[:, :, None] @ slope.transpose(1, 2)).squeeze(2) * wide_w
-        return grad_a.to(a.dtype), grad_b.to(b.dtype), None if grad_w is None else grad_w.to(w.dtype)
+        w_bar = (X_bar.reshape(1, -1) @ h.reshape(-1, len(w)))[0] if needs[2] else None
+        slope = h.square_().neg_().add_(1)
+        a_bar = (X_bar[:, :, None] @ slope).squeeze(2) * wide_w
+        b_bar = (X_bar.mT[:, :, None] @ slope.transpose(1, 2)).squeeze(2) * wide_w
+        return a_bar, b_bar, w_bar
 
 
 def additive_scores(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
@@ -66,7 +72,7 @@ def additive_scores(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
 def multiplicative_scores(query: Tensor, key: Tensor) -> Tensor:
     """(2) of queries (N, T, K), projected where they are to be, and keys (N, S, K)."""
     query, key = autocast(query, key)
-    return ProductFn.apply(query, key.mT)
+    return matmul(query, key.mT)
 
 
 def aligned(scores: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -74,4 +80,4 @@ def aligned(scores: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[
     if mask is not None:
         scores = scores.masked_fill(~mask[:, None], -math.inf)
     p = softmax(scores, -1)
-    return ProductFn.apply(*autocast(p, value)), p
+    return matmul(*autocast(p, value)), p
