@@ -43,7 +43,7 @@ class SoftmaxFn(Function):
     def backward(ctx, grad):
         (y,) = map(widen, ctx.saved_tensors)
         scaled = y * widen(grad)
-        out = scaled if in_place(grad) else None
+        out = scaled if in_place() else None
         grad_x = torch.addcmul(scaled, y, scaled.sum(ctx.dim, keepdim=True), value=-1, out=out)  # (2)
         return grad_x.to(grad.dtype), None
 
@@ -64,7 +64,7 @@ class LogSoftmaxFn(Function):
     def backward(ctx, grad):
         (y,) = map(widen, ctx.saved_tensors)
         wide, p = widen(grad), exp(y)
-        out = p if in_place(grad) else None
+        out = p if in_place() else None
         grad_x = torch.addcmul(wide, p, wide.sum(ctx.dim, keepdim=True), value=-1, out=out)  # (4)
         return grad_x.to(grad.dtype), None
 

@@ -48,7 +48,7 @@ class AdditiveScoresFn(Function):
     @staticmethod
     def backward(ctx, grad):
         a, b, w = ctx.saved_tensors
-        x_bar, wide_w, fast = widen(grad), widen(w), in_place(grad)
+        x_bar, wide_w, fast = widen(grad), widen(w), in_place()
         total = widen(a)[:, :, None] + widen(b)[:, None]
         h = total.tanh_() if fast else tanh(total)
         grad_w = (x_bar.reshape(1, -1) @ h.reshape(-1, len(w)))[0] if ctx.needs_input_grad[2] else None

@@ -71,7 +71,7 @@ class AttentionFn(Function):
 
     @staticmethod
     def forward(q, k, v, mask, drawn, opt):
-        if not in_place(q) or 0 in (*q.shape, k.shape[2], v.shape[3]):  # or there are no blocks
+        if not in_place() or 0 in (*q.shape, k.shape[2], v.shape[3]):  # or there are no blocks
             return attend(q, k, v, mask, drawn, opt)
         return (attend_short if opt.keep else attend_long)(q, k, v, mask, drawn, opt)
 
@@ -88,7 +88,7 @@ class AttentionFn(Function):
         opt, needs = ctx.opt, ctx.needs_input_grad[:4]
         if grad is None:
             return (*[None] * 6,)
-        if kept and in_place(grad) and not needs[3]:
+        if kept and in_place() and not needs[3]:
             delta = (widen(grad) * widen(o)).sum(-1, keepdim=True)
             if opt.keep:
                 grads = adjoint_short(grad, delta, q, k, v, drawn, kept, opt, needs[:3])

@@ -85,7 +85,7 @@ def rows_of_input(Y: Tensor, W: list[Tensor], g: Geometry) -> Tensor:
     """Z̄[k] = Σ_k Ȳ W[k]ᵀ, added up where the blocks of rows Z[k] overlap."""
     if len(W) == 1 and g.step == 1:
         return product(Y, W[0].mT)[None]
-    like = Y if in_place(Y) else Y[..., :0, :] @ W[0].mT  # vmap may batch either
+    like = Y if in_place() else Y[..., :0, :] @ W[0].mT  # vmap may batch either
     Z = like.new_zeros(g.step, *g.groups, Y.shape[-2] // g.lines * g.steps, W[0].shape[-2])
     for z, w in zip(g.shifted(Z), W, strict=True):
         add_product(z, Y, w.mT)
@@ -142,7 +142,7 @@ class ConvFn(Function):
     def backward(ctx, grad):
         (x, weight), g = ctx.saved_tensors, ctx.geometry
         needs_x, needs_weight, needs_bias, _ = ctx.needs_input_grad
-        if in_place(grad):  # all at once
+        if in_place():  # all at once
             return *gradients(grad, g, weight if needs_x else None, x if needs_weight else None, needs_bias), None
         grad_x = SpreadFn.apply(grad, weight, g) if needs_x else None  # (3)
         grad_weight = CorrelateFn.apply(x, grad, g) if needs_weight else None  # (4)

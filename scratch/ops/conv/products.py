@@ -208,7 +208,7 @@ def channels_last(x: Tensor) -> Tensor:
     places of a processor's cache, and reading one number of each in turn takes four times as long: they are moved
     apart first."""
     size = math.prod(x.shape[2:])
-    if in_place(x) and x.is_cpu and x.is_contiguous() and x.shape[1] >= FEW and size * x.element_size() % 1024 == 0:
+    if in_place() and x.is_cpu and x.is_contiguous() and x.shape[1] >= FEW and size * x.element_size() % 1024 == 0:
         apart = x.new_empty(*x.shape[:2], size + 16).narrow(-1, 0, size)  # by a cache line, or two, more
         x = apart.copy_(x.flatten(2)).unflatten(-1, x.shape[2:])
     return x.movedim(1, -1)

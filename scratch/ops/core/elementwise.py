@@ -54,7 +54,7 @@ class Elementwise(Function):
             ctx.options = inputs[1:]
 
         def backward(ctx, grad):
-            pullback, options = fast if in_place(grad) else recorded, ctx.options
+            pullback, options = fast if in_place() else recorded, ctx.options
 
             def grad_x(grad, saved):
                 return pullback(widen(grad), widen(saved), *options).to(grad.dtype)
@@ -78,7 +78,7 @@ def at_once(f: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
 def in_parts(f: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """f of the tensors, part by part where they are large, of one type and lie alike in the memory of a CPU."""
     x = tensors[0]
-    if x.numel() < LARGE or not (x.is_cpu and x.is_floating_point() and in_place(x)):
+    if x.numel() < LARGE or not (x.is_cpu and x.is_floating_point() and in_place()):
         return f(*tensors)
     if not all(t.is_contiguous() and t.dtype is x.dtype for t in tensors):
         return f(*tensors)
@@ -92,7 +92,7 @@ def times(slope: Tensor, grad: Tensor) -> Tensor:
     """f′ ȳ, where it may be in the memory of f′."""
     if slope.dtype is torch.bool:
         return torch.where(slope, grad, 0)
-    return slope.mul_(grad) if in_place(grad) else slope * grad
+    return slope.mul_(grad) if in_place() else slope * grad
 
 
 def where_not_0(y: Tensor, grad: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The base class of every hand-written op."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,12 +19,10 @@ def numbers_known(x: Tensor) -> bool:
     return values_known() and not (x.is_meta or isinstance(x, FakeTensor))
 
 
-def in_place(grad: Tensor) -> bool:
+def in_place() -> bool:
     """Whether a backward may write over the tensors it made: not while it is recorded for a second derivative,
     nor compiled, nor while vmap batches the upstream gradient but not what was saved."""
-    if torch.is_grad_enabled() or not values_known():
-        return False
-    return not torch._C._functorch.is_legacy_batchedtensor(grad)  # from torch.autograd.grad(is_grads_batched=True)
+    return not torch.is_grad_enabled() and values_known()
 
 
 def known(shape: torch.Size) -> tuple[int, ...]:
@@ -36,6 +35,7 @@ class Function(torch.autograd.Function):
 
     Complex numbers: where ẏ = J ẋ, the gradient in PyTorch's convention is x̄ = Jᴴ ȳ, the conjugate of Jᵀ times the
     conjugate of ȳ. Pages are written with Jᵀ, as for real numbers: ``backward`` gets and gives conjugates.
+    Batches: of upstream gradients, from ``torch.autograd.grad(is_grads_batched=True)``, go through ``torch.func.vmap``.
 
     Rules that every subclass keeps:
 
@@ -52,7 +52,7 @@ class Function(torch.autograd.Function):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "forward" in vars(cls):
-            cls.backward = staticmethod(between_conjugates(cls.backward))  # type: ignore[method-assign]
+            cls.backward = staticmethod(called_as_written(cls.backward))  # type: ignore[method-assign]
             cls.direct = directly(cls)
 
     @classmethod
@@ -60,15 +60,47 @@ class Function(torch.autograd.Function):
         return cls.direct.apply(*args) if values_known() else super().apply(*args)
 
 
-def between_conjugates(backward: Callable[..., Any]) -> Callable[..., Any]:
-    def conjugated(ctx: Any, *grads: Any) -> Any:
+Grads = tuple[Tensor | None, ...]
+
+
+def called_as_written(backward: Callable[..., Any]) -> Callable[..., Grads]:
+    """What autograd calls in its place: for complex numbers between conjugates, for batches under vmap."""
+
+    def called(ctx: Any, *grads: Tensor | None) -> Grads:
+        if values_known() and any(map(batched, grads)):
+            return for_each(partial(called, ctx), grads)
         found = backward(ctx, *conjugates(grads))
         return conjugates(found if isinstance(found, tuple) else (found,))
 
-    return conjugated
+    return called
 
 
-def conjugates(grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+def batched(grad: Tensor | None) -> bool:
+    return grad is not None and torch._C._functorch.is_legacy_batchedtensor(grad)
+
+
+def for_each(backward: Callable[..., Grads], grads: Grads) -> Grads:
+    """The backward of each upstream gradient of a batch. Autograd batches them by an older kind of vmap, which knows
+    few operations, and of a Function inside a recorded backward no derivative: that of today takes its place."""
+    level = torch._C._vmapmode_increment_nesting() - 1
+    torch._C._vmapmode_decrement_nesting()
+    dims = tuple(0 if batched(grad) else None for grad in grads)
+    stacked: list[Any] = list(grads)
+    for i, dim in enumerate(dims):
+        if dim == 0:
+            stacked[i] = torch._remove_batch_dim(stacked[i], level, 0, 0)
+    given: list[bool] = []
+
+    def tensors(*grads: Tensor | None) -> tuple[Tensor, ...]:
+        found = backward(*grads)
+        given[:] = [g is not None for g in found]
+        return tuple(g for g in found if g is not None)
+
+    found = iter(torch.func.vmap(tensors, dims)(*stacked))
+    return tuple(torch._add_batch_dim(next(found), 0, level) if each else None for each in given)
+
+
+def conjugates(grads: Grads) -> Grads:
     """The same, if all are real."""
     for grad in grads:
         if grad is not None and grad.is_complex():
@@ -95,7 +127,7 @@ def directly(function: type[Function]) -> type[torch.autograd.Function]:
 def unbound(output: Any, inputs: tuple[Any, ...]) -> Any:
     """The same numbers in the same memory, no longer known as a view of what ``forward`` made on its way, since
     autograd forbids to write into such an output, and so an activation with ``inplace=True`` behind it."""
-    if not isinstance(output, Tensor) or not output._is_view() or torch._C._functorch.is_legacy_batchedtensor(output):
+    if not isinstance(output, Tensor) or not output._is_view():
         return output
     base = output._base
     if any(isinstance(x, Tensor) and base is (x._base if x._is_view() else x) for x in inputs):

@@ -96,7 +96,7 @@ class NormFn(Function):
             if ctx.needs_input_grad[0]:
                 g = grad if weight is None else grad * weight
                 level, along = mean(g, dims, count, group), mean(g * normal, dims, count, group)
-                if in_place(grad):
+                if in_place():
                     grad_x = normal.mul_(along).add_(level).sub_(g).mul_(r.neg_())  # (3)
                 else:
                     grad_x = (g - level - normal * along) * r

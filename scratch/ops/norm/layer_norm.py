@@ -38,7 +38,7 @@ class LayerNormFn(Function):
 
     @staticmethod
     def forward(x, weight, bias, eps):
-        return (normalize_in_blocks if in_place(x) and x.numel() else normalize)(x, weight, bias, eps)
+        return (normalize_in_blocks if in_place() and x.numel() else normalize)(x, weight, bias, eps)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -51,7 +51,7 @@ class LayerNormFn(Function):
     def backward(ctx, grad, grad_mean, grad_r):
         x, weight, mean, r = ctx.saved_tensors
         grad = torch.zeros_like(x) if grad is None else grad
-        if in_place(grad) and grad_mean is None and grad_r is None and x.numel():
+        if in_place() and grad_mean is None and grad_r is None and x.numel():
             grads = adjoint_in_blocks(grad, x, weight, mean, r)
         else:
             grads = adjoint(grad, grad_mean, grad_r, x, weight, mean, r)

@@ -109,7 +109,7 @@ class GRUFn(Function):
             rz, n_all, q = trace(x, W, U, b, d, torch.cat(h_before))
         grad_y = torch.zeros_like(y) if grad_y is None else grad_y
         grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
-        fast = in_place(grad_y) and in_place(grad_h)
+        fast = in_place()
         steps = list(zip(*(part.split(sizes) for part in (*rz.chunk(2, 1), n_all, q, grad_y)), strict=True))
         N, H = h0.shape
         U_nrz = U.roll(H, 0)

@@ -122,7 +122,7 @@ class LSTMFn(Function):
         grad_y = torch.zeros_like(y) if grad_y is None else grad_y
         grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
         grad_c = torch.zeros_like(c0) if grad_c is None else grad_c
-        fast = in_place(grad_y) and in_place(grad_h) and in_place(grad_c)
+        fast = in_place()
         grad_steps, grad_h_steps, N = grad_y.split(sizes), [grad_h] * len(sizes), sizes[0]
         x_bar: list[Tensor] = []
         nothing: Any = 0

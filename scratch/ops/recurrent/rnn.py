@@ -64,7 +64,7 @@ class RNNFn(Function):
         x, h0, W, U, y = ctx.saved_tensors
         sizes, reverse = ctx.sizes, ctx.reverse
         y_steps, grad_steps = y.split(sizes), grad_y.split(sizes)
-        rows = Rows(y.shape[1], 1, sizes, y, in_place(grad_y) and in_place(grad_h))
+        rows = Rows(y.shape[1], 1, sizes, y, in_place())
         for t in reversed(order(sizes, reverse)):
             g, h = first(grad_h, sizes[t], sizes[0]) + grad_steps[t], y_steps[t]  # (3)
             (slot,) = rows.slots[t]
