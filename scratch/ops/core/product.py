@@ -38,8 +38,6 @@ def fast(a: Tensor, b: Tensor, adding: bool = False) -> bool:
         and a.dtype is b.dtype is torch.float32
         and a.device.type == "cpu"
         and not torch.is_grad_enabled()
-        and not torch._C._functorch.is_legacy_batchedtensor(a)
-        and not torch._C._functorch.is_legacy_batchedtensor(b)
     )
 
 
@@ -61,7 +59,7 @@ def product(a: Tensor, b: Tensor, plus: Tensor | None = None) -> Tensor:
 
 def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
     """out += a b"""
-    if fast(a, b, adding=True) or not in_place(out):  # oneDNN knows no product that adds, and vmap none in place
+    if fast(a, b, adding=True) or not in_place():  # oneDNN knows no product that adds, and vmap none in place
         out += product(a, b)
     elif out.dim() == 2:
         out.addmm_(a, b)

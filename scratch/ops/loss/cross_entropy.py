@@ -251,7 +251,8 @@ def cross_entropy(
         return soft_cross_entropy(input, target, weight, ignore_index, reduction, smoothing)
     x, target = batched(input, target)
     if x.shape[1] == 0:
-        return without_classes(x, target, ignore_index, reduction, smoothing)
+        loss = without_classes(x, target, ignore_index, reduction, smoothing)
+        return loss.reshape(()) if input.dim() == 1 else loss
     rows = class_numbers(x, target, weight, ignore_index)
     weight = weight if smoothing else None  # which only (1)'s second term asks for again
     loss = CrossEntropyFn.apply(x, *rows, weight, reduction, smoothing)[0]
@@ -307,6 +308,7 @@ def nll_loss(
     input, weight = autocast_wide(input, weight)
     y, target = batched(input, target)
     if y.shape[1] == 0:
-        return without_classes(y, target, ignore_index, reduction)
+        loss = without_classes(y, target, ignore_index, reduction)
+        return loss.reshape(()) if input.dim() == 1 else loss
     loss = NLLLossFn.apply(y, *class_numbers(y, target, weight, ignore_index), reduction)
     return loss.reshape(()) if input.dim() == 1 else loss

@@ -148,7 +148,7 @@ class MaxPoolFn(Function):
     @staticmethod
     def backward(ctx, grad):
         (x,), g = ctx.saved_tensors, ctx.geometry
-        if not in_place(grad):
+        if not in_place():
             return scatter(grad, argmax(x.detach(), g)[1], g), None
         n = part_count(x)
         parts = [hand_back(*part, g) for part in zip(x.chunk(n), laid_out(grad, g).chunk(n), strict=True)]
