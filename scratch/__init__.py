@@ -8,5 +8,6 @@ scratch.testing  the harness that compares any package with a reference, number 
 """
 
 from scratch.convert import by_hand, convert
+from scratch.ops.core.product import primitive
 
-__all__ = ["by_hand", "convert"]
+__all__ = ["by_hand", "convert", "primitive"]

@@ -35,7 +35,7 @@ def gradients(model: nn.Module, *inputs: Tensor) -> tuple[Tensor, dict[str, Tens
 def require_same(model: nn.Module, *inputs: Tensor) -> None:
     """Both sides of a conversion agree in outputs and every parameter's gradient to 1e-9."""
     ours = convert(model, strict=True)
-    with by_hand(), Audit():
+    with by_hand(), Audit("scratch"):
         output, found = gradients(ours, *inputs)
     expected, reference = gradients(model, *inputs)
     torch.testing.assert_close(output, expected, rtol=1e-9, atol=1e-9)
@@ -135,7 +135,7 @@ def test_what_has_no_counterpart_is_listed():
 
 def test_functions_by_hand():
     x = torch.randn(3, 4, requires_grad=True)
-    with Audit(), by_hand():
+    with Audit("scratch"), by_hand():
         (x.softmax(-1) + nn.functional.gelu(x)).relu().sum().backward()
 
 

@@ -21,8 +21,6 @@ differs, where, and how to rerun it. The checks stand in tables by name, for tes
 
 from scratch.testing.calls import (
     Case,
-    Missing,
-    Namespace,
     Source,
     bad,
     booleans,
@@ -31,10 +29,8 @@ from scratch.testing.calls import (
     given,
     integers,
     normal,
-    offers,
     packed,
     probabilities,
-    resolve,
     source,
     uniform,
 )
@@ -61,6 +57,7 @@ from scratch.testing.optimizers import (
     random_gradients,
     sparse_gradients,
 )
+from scratch.testing.packages import Missing, Namespace, offers, resolve
 from scratch.testing.purity import PRIMITIVES, PURITY_CHECKS, Audit, Impure
 from scratch.testing.transforms import TRANSFORM_CHECKS
 

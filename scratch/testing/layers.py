@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 
-from scratch.testing.calls import Case, Namespace
+from scratch.testing.calls import Case
 from scratch.testing.compare import (
     Check,
     Mismatch,
@@ -25,6 +25,7 @@ from scratch.testing.compare import (
     require_same_error,
     worst,
 )
+from scratch.testing.packages import Namespace
 from scratch.testing.running import (
     LAYOUTS,
     Layer,
@@ -370,12 +371,13 @@ def warnings(case: Case, candidate: Namespace, reference: Namespace) -> float:
         try:
             with catch_warnings(record=True) as caught:
                 simplefilter("always")
-                run(Layer(case, package), upstream=None)
+                run(Layer(case, package, like=like), upstream=None)
         finally:
             torch.set_warn_always(always)
         return sorted({warning.category.__name__ for warning in caught})
 
-    require_equal(heard(candidate), heard(case.reference or reference), "warnings", 0.0)
+    like = case.reference or reference
+    require_equal(heard(candidate), heard(like), "warnings", 0.0)
     return 0.0
 
 
@@ -385,8 +387,8 @@ def same_error(case: Case, candidate: Namespace, reference: Namespace) -> float:
     wrong on purpose."""
 
     def attempt(package: Namespace) -> None:
-        layer = Layer(case, package)
-        run(layer)
+        run(Layer(case, package, like=like))
 
-    require_same_error(lambda: attempt(candidate), lambda: attempt(case.reference or reference))
+    like = case.reference or reference
+    require_same_error(lambda: attempt(candidate), lambda: attempt(like))
     return 0.0

@@ -11,8 +11,9 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from scratch.testing.calls import Namespace, changes, normal, resolve, title, written
+from scratch.testing.calls import changes, normal, written
 from scratch.testing.compare import Check, named, require_equal, require_same_error, require_signature
+from scratch.testing.packages import Namespace, resolve, title
 
 TOLERANCE = 1e-9
 OPTIMIZER_CHECKS: dict[str, Check] = {}  # for cases

@@ -1,6 +1,6 @@
 """What "from scratch" means, checked: under `Audit` every tensor operation that is not primitive is refused.
 
-    with Audit():
+    with Audit("their.package"):
         loss = model(batch)
         loss.backward()
         optimizer.step()
@@ -8,7 +8,8 @@
 PyTorch shows each operation to the audit below autograd, so that a native layer is seen in the forward pass and
 its derivative in the backward pass, whoever calls them. Linear maps are primitive (a native Linear is an addmm
 there); any kernel whose name says a layer, a loss, an activation beyond tanh and sigmoid, a backward or a fused
-optimizer step is not.
+optimizer step is not. A package that calls an operator which is primitive but for its name says so in a function
+``primitive(operator, args) -> bool`` of its root, as `scratch.primitive` does.
 """
 
 from typing import Any
@@ -17,10 +18,10 @@ import torch
 from torch import Generator, Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from scratch.ops.core.product import ONEDNN
-from scratch.testing.calls import Case, Namespace
+from scratch.testing.calls import Case
 from scratch.testing.compare import Check, mapped, named
 from scratch.testing.optimizers import OptimizerCase, Run
+from scratch.testing.packages import Namespace, root
 from scratch.testing.running import Layer, differentiable_leaves, random
 
 PURITY_CHECKS: dict[str, Check] = {}
@@ -81,17 +82,19 @@ class Impure(AssertionError):
 
 
 class Audit(TorchDispatchMode):
-    """A context in which only primitive operations run; ``also`` allows more of them by name."""
+    """A context in which only primitive operations run, and what a package declares to be one; ``also`` allows more
+    of them by name."""
 
-    def __init__(self, also: frozenset[str] = frozenset()) -> None:
+    def __init__(self, package: Namespace | None = None, also: frozenset[str] = frozenset()) -> None:
         super().__init__()
         self.allowed = PRIMITIVES | also
+        self.declared = getattr(root(package), "primitive", None) or (lambda operator, args: False)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         namespace, name = func._schema.name.split("::")
         bare = name.removeprefix("_foreach_").removesuffix("_")
-        product = func is ONEDNN and args[3] == "none"  # without an activation behind it: addmm under another name
-        if namespace not in ("prim", "profiler") and bare not in self.allowed and not product:
+        known = namespace in ("prim", "profiler") or bare in self.allowed
+        if not known and not self.declared(func, args):
             raise Impure(f"{name} is not a primitive operation")
         return func(*args, **(kwargs or {}))
 
@@ -101,15 +104,15 @@ def purity(case: Case | OptimizerCase, candidate: Namespace, reference: Namespac
     """The candidate's forward and backward pass, or its steps, are made of primitive operations only."""
     if isinstance(case, OptimizerCase):
         optimizer = Run(case, candidate)
-        with Audit():
+        with Audit(candidate):
             for number in range(3):
                 optimizer.step(number)
     else:
-        layer = Layer(case, candidate)
+        layer = Layer(case, candidate, like=case.reference or reference)
         for train in (True, False):
             inputs, tensors = layer.draw()
             inputs = mapped(Tensor.clone, inputs)
-            with Audit():
+            with Audit(candidate):
                 outputs = list(differentiable_leaves(layer(*inputs, train=train)).values())
                 if outputs:
                     upstream = [random(t, Generator()) for t in outputs]

@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
-from scratch.testing.calls import Case, Namespace
+from scratch.testing.calls import Case
 from scratch.testing.compare import Check, Mismatch, leaves, mapped, named, relative_error, require_equal
 from scratch.testing.layers import TOLERANCE, mode_name, modes
+from scratch.testing.packages import Namespace
 from scratch.testing.running import Layer, Outcome, continuous, in_dtype, pair, run
 
 TRANSFORM_CHECKS: dict[str, Check] = {}
