@@ -52,7 +52,7 @@ def state_dict(case: Case, candidate: Namespace, reference: Namespace) -> float 
         return None
     like = case.reference or reference
     ours, theirs = build(case, candidate, like), build(case, like)
-    require_equal(list(ours.state_dict()), list(theirs.state_dict()), "state_dict keys", 0.0)
+    require_equal(", ".join(ours.state_dict()), ", ".join(theirs.state_dict()), "state_dict keys", 0.0)
     for source, target in ((ours, theirs), (theirs, ours)):
         target.load_state_dict(source.state_dict(), strict=True)
         require_equal(dict(target.state_dict()), dict(source.state_dict()), "state_dict", 0.0)

@@ -12,8 +12,8 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from scratch.testing.calls import changes, normal, written
-from scratch.testing.compare import Check, named, require_equal, require_same_error, require_signature
-from scratch.testing.packages import Namespace, resolve, title
+from scratch.testing.compare import Check, Mismatch, named, require_equal, require_same_error, require_signature
+from scratch.testing.packages import Namespace, adapted, resolve, title
 
 TOLERANCE = 1e-9
 OPTIMIZER_CHECKS: dict[str, Check] = {}  # for cases
@@ -115,13 +115,16 @@ def optimizer_case(name: str, **kwargs: Any) -> OptimizerCase:
 class Run:
     """One package's optimizer on the parameters of a case, and the gradients it is fed."""
 
-    def __init__(self, case: OptimizerCase, package: Namespace) -> None:
+    def __init__(self, case: OptimizerCase, package: Namespace, like: Namespace | None = None) -> None:
         self.case, self.package = case, package
         generator = Generator().manual_seed(case.seed)
         self.parameters = [Parameter(draw(generator)) for draw in case.parameters]
         count = len(case.groups)
         groups = [{"params": self.parameters[i::count], **g} for i, g in enumerate(case.groups)]
-        self.optimizer: Optimizer = resolve(package, case.name)(groups or self.parameters, **case.kwargs)
+        target, kwargs = resolve(package, case.name), case.kwargs
+        if like is not None:  # adapted from the arguments of the package for which the case was written
+            kwargs = adapted(target, resolve(like, case.name), (), kwargs)[1]
+        self.optimizer: Optimizer = target(groups or self.parameters, **kwargs)
 
     def step(self, number: int) -> None:
         torch.default_generator.manual_seed(number)
@@ -143,36 +146,53 @@ class Run:
         loss.backward()
         return loss
 
+    def values(self) -> list[Tensor]:
+        return [p.detach() for p in self.parameters]
+
     def snapshot(self, like: "Run | None" = None) -> dict[str, Any]:
-        """Everything that must agree, with the options that ``like`` has too. How the work is done (foreach,
-        fused) is left out."""
+        """State and options, of these those that ``like`` has too. How the work is done (foreach, fused) is left
+        out."""
         saved = self.optimizer.state_dict()
         known = (like or self).optimizer.state_dict()["param_groups"]
         groups = [
             {key: mine[key] for key in theirs if key in mine and key not in ("foreach", "fused")}
             for mine, theirs in zip(saved["param_groups"], known, strict=True)
         ]
-        parameters = [p.detach() for p in self.parameters]
-        return {"parameters": parameters, "state": saved["state"], "param_groups": groups}
+        return {"state": saved["state"], "param_groups": groups}
+
+    def require_values(self, other: "Run", when: str) -> float:
+        """Equal parameters."""
+        return require_equal(self.values(), other.values(), f"parameters {when}", TOLERANCE, floor=1e-6)
 
     def require_like(self, other: "Run", when: str) -> float:
-        """Equal parameters, options and state."""
+        """Equal state and options."""
         return require_equal(self.snapshot(other), other.snapshot(), when, TOLERANCE, floor=1e-6)
 
 
 def pair(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> tuple[Run, Run]:
-    return Run(case, candidate), Run(case, case.reference or reference)
+    like = case.reference or reference
+    return Run(case, candidate, like), Run(case, like)
 
 
 @named(OPTIMIZER_CHECKS)
 def steps(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
-    """Parameters and state agree after every step, and the gradients are left as they were."""
+    """Parameters and state agree after every step, and the gradients are left as they were.
+
+    That the state differs is said only if the parameters agree to the end: their numbers say more."""
     ours, theirs = pair(case, candidate, reference)
-    error = ours.require_like(theirs, "before the first step")
-    for number in range(case.steps):
-        ours.step(number)
-        theirs.step(number)
-        error = max(error, ours.require_like(theirs, f"after step {number}"))
+    error, when, other = 0.0, "before the first step", None
+    for number in range(case.steps + 1):
+        error = max(error, ours.require_values(theirs, when))
+        try:
+            error = max(error, ours.require_like(theirs, when))
+        except Mismatch as mismatch:
+            other = other or mismatch
+        if number < case.steps:
+            when = f"after step {number}"
+            ours.step(number)
+            theirs.step(number)
+    if other is not None:
+        raise other
     return error
 
 
@@ -195,7 +215,8 @@ def state_dict(case: OptimizerCase, candidate: Namespace, reference: Namespace) 
             first.step(number)
             second.step(number)
             ours, theirs = (first, second)[::turn]
-            error = max(error, ours.require_like(theirs, f"{way}: after step {number}"))
+            error = max(error, ours.require_values(theirs, f"{way}, after step {number}"))
+            error = max(error, ours.require_like(theirs, f"{way}, after step {number}"))
     return error
 
 
@@ -225,5 +246,6 @@ def contract(case: OptimizerCase, candidate: Namespace, reference: Namespace) ->
 @named(BAD_OPTIMIZER_CHECKS)
 def same_error(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
     """The same type of exception as the reference, at construction or at the first step."""
-    require_same_error(lambda: Run(case, candidate).step(0), lambda: Run(case, case.reference or reference).step(0))
+    like = case.reference or reference
+    require_same_error(lambda: Run(case, candidate, like).step(0), lambda: Run(case, like).step(0))
     return 0.0

@@ -128,7 +128,7 @@ def adapted(
         return tuple(args), dict(kwargs)
     if any(p.kind is Parameter.VAR_POSITIONAL for p in (*theirs.values(), *ours.values())):
         return tuple(args), dict(kwargs)
-    order, here = list(theirs)[inputs:], list(ours)[inputs:]
+    order, here = ([p.name for p in side.values() if p.kind in PLACED][inputs:] for side in (theirs, ours))
     if len(args) > len(order):  # more than the reference takes: wrong on purpose
         return tuple(args), dict(kwargs)
 
@@ -152,13 +152,14 @@ def adapted(
             named[mine] = value
     for name, parameter in theirs.items():  # what the case leaves to the reference's defaults
         given = name in named or name in here[: len(placed)]
-        if name not in here or given or not isinstance(parameter.default, PLAIN):
+        if name not in ours or given or not isinstance(parameter.default, PLAIN):
             continue
         if not _same(ours[name].default, parameter.default):
             named[name] = parameter.default
     return tuple(placed), named
 
 
+PLACED = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 PLAIN = (bool, int, float, str, type(None))
 
 
