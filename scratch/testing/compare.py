@@ -164,7 +164,11 @@ def require_signature(actual: Callable[..., Any], expected: Callable[..., Any], 
     """The same parameters in the same order with the same defaults. The candidate may add keyword-only ones;
     a leading underscore, *args and **kwargs in the reference, or no signature at all, ask for nothing."""
     try:
-        theirs = [p for p in inspect.signature(expected).parameters.values() if not p.name.startswith("_")]
+        theirs = [
+            p
+            for p in inspect.signature(expected).parameters.values()
+            if not p.name.startswith("_") and p.name != "self"
+        ]
     except ValueError:  # built in
         return
     if any(p.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD) for p in theirs):
@@ -173,11 +177,15 @@ def require_signature(actual: Callable[..., Any], expected: Callable[..., Any], 
     ours = [
         p
         for p in inspect.signature(actual).parameters.values()
-        if not p.name.startswith("_") and (p.name in names or p.kind is not Parameter.KEYWORD_ONLY)
+        if _asked(p) and (p.name in names or p.kind is not Parameter.KEYWORD_ONLY)
     ]
     shown = [", ".join(_declared(p) for p in side) for side in (ours, theirs)]
     if shown[0] != shown[1]:
         raise Mismatch(f"{what} takes ({shown[0]}), expected ({shown[1]})")
+
+
+def _asked(parameter: Parameter) -> bool:
+    return parameter.name != "self" and not parameter.name.startswith("_")
 
 
 def _declared(parameter: Parameter) -> str:

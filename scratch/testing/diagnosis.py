@@ -318,6 +318,8 @@ def some(d: Difference) -> Answer:
     there = Difference(a[wrong], e[wrong], {n: t[wrong] for n, t in d.known.items() if t.shape == wrong.shape})
     kinds = (absent, not_finite, factor, multiplied)
     kind = next((answer for hypothesis in kinds if (answer := attempt(hypothesis, there))), "")
+    if wrong.sum() == 1 and kind.startswith("wrong by"):  # any number is some multiple of another
+        kind = ""
     kind = kind.replace(" everywhere", "")
     return f"wrong only {place}" + (f": {kind}" if kind else "")
 

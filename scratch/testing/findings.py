@@ -4,6 +4,7 @@
 equal causes are one finding, told once.
 """
 
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ from torch import Generator, Tensor
 
 from scratch.testing import diagnosis, rules, truth
 from scratch.testing.calls import Case
-from scratch.testing.compare import Mismatch, leaves, worst
+from scratch.testing.compare import Mismatch, leaves, require_equal, worst
 from scratch.testing.diagnosis import Difference
 from scratch.testing.optimizers import OptimizerCase
-from scratch.testing.packages import Namespace
+from scratch.testing.packages import Namespace, resolve
 from scratch.testing.running import Layer, differentiable_leaves, pair, random, run, sparse, zero
 
 ONLY = {  # checks that find what is wrong under circumstances only, being right in `gradients`
@@ -36,17 +37,26 @@ ONLY = {  # checks that find what is wrong under circumstances only, being right
 ALONE = "only the first derivative: what was saved for the backward is a constant to the second"
 
 
+OTHER = "other numbers"
+
+
 @dataclass
 class Finding:
-    cause: str  # what is wrong, and what kind of wrong
+    topic: str  # what is wrong: failures of one topic are one thing to mend, and told together
+    cause: str  # this, and what kind of wrong, in a line
     where: str = ""  # the element, both values
     verdict: str = ""  # what finite differences or many digits say
     right: str = ""  # who is right then: candidate, reference, neither, or "" for undecided
 
     @property
-    def key(self) -> str:
-        """Equal for findings of one cause: numbers, as of a case's sizes, do not count."""
-        return re.sub(r"-?\d+(\.\d+)?(e[-+]?\d+)?", "#", self.cause)
+    def named(self) -> bool:
+        """Whether the kind of wrong is known."""
+        return not self.cause.endswith(OTHER)
+
+
+def alike(text: str) -> str:
+    """A text without its numbers, such as the sizes of a case."""
+    return re.sub(r"-?\d+(\.\d+)?(e[-+]?\d+)?", "#", text)
 
 
 def finding(check: str, case: Any, candidate: Namespace, reference: Namespace, error: Exception) -> Finding:
@@ -54,31 +64,43 @@ def finding(check: str, case: Any, candidate: Namespace, reference: Namespace, e
     error = error.__cause__ if isinstance(error.__cause__, Exception) else error
     if not isinstance(error, Mismatch):
         only = f" {ONLY[check]}" if check in ONLY and check != "copies" else ""
-        return Finding(f"{type(error).__name__}{only}: {first_line(error)}")
+        text = f"{type(error).__name__}{only}: {first_line(error)}"
+        return Finding(alike(text), text)
     if isinstance(case, OptimizerCase):
         return _of_optimizer(check, case, candidate, reference, error)
     if check in ("finite_differences", "second_differences"):
-        return _of_differences(check, case, candidate, reference) or Finding(first_line(error))
+        found = _of_differences(check, case, candidate, reference)
+        return found or Finding(check, first_line(error))
     a, e = error.actual, error.expected
     if not isinstance(a, Tensor) and not isinstance(e, Tensor):
-        return Finding(told(first_line(error)))
+        return Finding(_topic(check, error), told(first_line(error)))
     only = f" {ONLY[check]}" if check in ONLY else ""
-    if check in ("float32", "bfloat16"):
-        return Finding(f"{label(error.path)}{only}: digits are lost", str(error))
-    if isinstance(a, Tensor) and isinstance(e, Tensor) and a.dtype != e.dtype:
-        return Finding(f"{label(error.path)}: {a.dtype}, expected {e.dtype}", str(error))
-    if "random state" in error.path:
-        return Finding("it draws more or fewer random numbers than the reference")
-    if check == "untouched":
-        return Finding(_touched(error, case), numbers(error))
     if check == "layouts":
         only = f" for tensors that are not contiguous ({error.path.split(': ')[0]})"
     if check == "second_order" and "recorded" in error.path:
         only = " under create_graph"
-    kind = attempted(lambda: diagnosis.explain(difference(error, case, candidate, reference)))
+    topic = f"{label(error.path)}{only}"
+    if check in ("float32", "bfloat16"):
+        return Finding(topic, f"{topic}: digits are lost", str(error))
+    if isinstance(a, Tensor) and isinstance(e, Tensor) and a.dtype != e.dtype:
+        return Finding(topic, f"{topic}: {a.dtype}, expected {e.dtype}", str(error))
+    if "random state" in error.path:
+        return Finding("random numbers", "it draws more or fewer random numbers than the reference")
+    if check == "untouched":
+        return Finding(check, _touched(error, case), numbers(error))
+    kind = check == "outputs" and attempted(lambda: ignored(case, candidate, reference))
+    kind = kind or attempted(lambda: diagnosis.explain(difference(error, case, candidate, reference)))
     verdict = truth.settle(check, case, candidate, reference)
-    cause = f"{label(error.path)}{only}" + (f": {kind}" if kind else " is wrong" if only else ": other numbers")
-    return Finding(cause, numbers(error), str(verdict or ""), verdict.right if verdict else "")
+    cause = f"{topic}: {kind}" if kind else f"{topic} is wrong" if only else f"{topic}: {OTHER}"
+    return Finding(topic, cause, numbers(error), str(verdict or ""), verdict.right if verdict else "")
+
+
+def _topic(check: str, error: Mismatch) -> str:
+    """What a difference is about that is none of numbers."""
+    line = first_line(error)
+    if check == "signature":
+        return f"signature{'.forward' * ('.forward takes' in line)}"
+    return f"{check}{' accepted' * line.startswith('accepted')}"
 
 
 def _touched(error: Mismatch, case: Case) -> str:
@@ -87,10 +109,9 @@ def _touched(error: Mismatch, case: Case) -> str:
     if what != "input after the forward":
         return f"the backward writes into the {what}"
     before = dict(leaves(case.draw_inputs(), error.path.split("[")[0])).get(error.path)
-    left = isinstance(before, Tensor) and isinstance(error.actual, Tensor) and torch.equal(before, error.actual)
-    return (
-        "the input is left as it was, and the reference writes into it" if left else "the forward writes into the input"
-    )
+    if isinstance(before, Tensor) and isinstance(error.actual, Tensor) and torch.equal(before, error.actual):
+        return "the input is left as it was, and the reference writes into it"
+    return "the forward writes into the input"
 
 
 def told(line: str) -> str:
@@ -137,6 +158,26 @@ def numbers(error: Mismatch) -> str:
     if not isinstance(a, Tensor) or not isinstance(e, Tensor) or a.shape != e.shape or not a.numel():
         return str(error)
     return f"{worst(dense(a), dense(e))}; relative error {error.error:.2g}" + (f" ({before})" if before else "")
+
+
+def ignored(case: Case, candidate: Namespace, reference: Namespace) -> str:
+    """The option without which the reference computes what the candidate computes."""
+    like = case.reference or reference
+    parameters = list(inspect.signature(resolve(like, case.name)).parameters.values())
+    names = [p.name for p in parameters][len(case.inputs) if case.is_function else 0 :]
+    given = {**dict(zip(names, case.args, strict=False)), **case.kwargs}
+    ours = run(pair(case, candidate, reference)[0], upstream=None).output
+    for parameter in parameters:
+        if parameter.name in given and parameter.default not in (inspect.Parameter.empty, given[parameter.name]):
+            options = {**given, parameter.name: parameter.default}
+            without = case.but(args=(), kwargs=options)
+            try:
+                theirs = run(pair(without, like, like)[0], upstream=None).output
+                require_equal(ours, theirs, "", 1e-9)
+            except Exception:  # another option, or none
+                continue
+            return f"the option {parameter.name} is ignored"
+    return ""
 
 
 def difference(error: Mismatch, case: Case, candidate: Namespace, reference: Namespace) -> Difference:
@@ -192,8 +233,8 @@ def _of_differences(check: str, case: Case, candidate: Namespace, reference: Nam
             around = Difference(a, e, known, {n: t for n, t in others.items() if t is not None})
             kind = attempted(lambda around=around: diagnosis.explain(around))  # type: ignore[misc]
             what = "gradient of" if order == "first" else "second derivative by"
-            cause = f"{what} {name} against finite differences: {kind or 'other numbers'}"
-            return Finding(cause, worst(a, e))
+            topic = f"{what} {name} against finite differences"
+            return Finding(topic, f"{topic}: {kind or OTHER}", worst(a, e))
     return None
 
 
@@ -203,10 +244,10 @@ def _of_optimizer(
     explain = {"steps": rules.explain, "state_dict": rules.explain_loading}.get(check)
     kind = attempted(lambda: explain(case, candidate, reference)) if explain else ""
     if kind:
-        return Finding(kind, numbers(error))
+        return Finding(check, kind, numbers(error))
     if error.path.startswith("gradient after"):
-        return Finding("it changes the gradients that it is given", numbers(error))
+        return Finding("gradients", "it changes the gradients that it is given", numbers(error))
     if not isinstance(error.actual, Tensor):
-        return Finding(told(first_line(error)))
+        return Finding(f"{check} {alike(error.path)}", told(first_line(error)))
     what = re.sub(r",? ?(after step \d+|before the first step)", "", error.path)
-    return Finding(f"{what}: other numbers", numbers(error))
+    return Finding(check, f"{what}: {OTHER}", numbers(error))

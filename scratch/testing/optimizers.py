@@ -198,25 +198,41 @@ def steps(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> fl
 
 @named(OPTIMIZER_CHECKS)
 def state_dict(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
-    """A state saved half-way by either loads into the other, and training goes on as if nothing had been."""
-    error, half = 0.0, case.steps // 2
-    for turn in (1, -1):
-        first, second = pair(case, candidate, reference)[::turn]
-        way = f"{title(first.package)} to {title(second.package)}"
-        for number in range(half):
-            first.step(number)
-        with torch.no_grad():
-            for p, trained in zip(second.parameters, first.parameters, strict=True):
-                p.copy_(trained)
-        saved = first.optimizer.state_dict()
-        for side in (first, second):  # the first too: loading casts some numbers to the parameters' dtype
-            side.optimizer.load_state_dict(copy.deepcopy(saved))
-        for number in range(half, case.steps):
-            first.step(number)
-            second.step(number)
-            ours, theirs = (first, second)[::turn]
-            error = max(error, ours.require_values(theirs, f"{way}, after step {number}"))
-            error = max(error, ours.require_like(theirs, f"{way}, after step {number}"))
+    """A state saved half-way by either loads into the other, and training goes on as if nothing had been.
+
+    Loading casts what is in the state, such as NAdam's mu_product, to the type of the parameters: with a default of
+    float64 it has this type from the start."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        ours, theirs = pair(case, candidate, reference)
+        error = _moved(ours, theirs, ours=0)
+        ours, theirs = pair(case, candidate, reference)
+        return max(error, _moved(theirs, ours, ours=1))
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _moved(first: Run, second: Run, ours: int) -> float:
+    """From the first to the second, one of which is ours."""
+    error, case = 0.0, first.case
+    way = f"{title(first.package)} to {title(second.package)}"
+    half = case.steps // 2
+    for number in range(half):
+        first.step(number)
+    with torch.no_grad():
+        for p, trained in zip(second.parameters, first.parameters, strict=True):
+            p.copy_(trained)
+    saved = first.optimizer.state_dict()
+    for side in (first, second):  # the first too, for what loading casts
+        side.optimizer.load_state_dict(copy.deepcopy(saved))
+    sides = (first, second)
+    for number in range(half, case.steps):
+        first.step(number)
+        second.step(number)
+        when = f"{way}, after step {number}"
+        error = max(error, sides[ours].require_values(sides[1 - ours], when))
+        error = max(error, sides[ours].require_like(sides[1 - ours], when))
     return error
 
 

@@ -78,7 +78,7 @@ def of_outputs(ours: Layer, theirs: Layer) -> Verdict | None:
             inputs, options = exact
             value = value_of(theirs.case, inputs, options)
             numbers = [side[name][index].item() for side in sides]
-            scale = sides[1][name].abs().max().item()
+            scale = sides[1][name].abs().nan_to_num(posinf=0).max().item()
             return judged(float(value[index]), 0.0, scale, numbers, f"{DIGITS} digits")
     return None
 
