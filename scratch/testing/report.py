@@ -7,8 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import torch
@@ -17,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scratch.testing.findings import alike
+from scratch.testing.pages import page_of
 from scratch.testing.suite import Result
 
 STATUSES = ("passed", "failed", "reference wrong", "not reached", "not offered", "not run")
@@ -109,6 +108,14 @@ class Report:
             words = f"{topic}: {Cause(results).text}".replace(name, "")
             merged.setdefault(alike(words), Cause([])).results += results
         return list(merged.values())
+
+    def pages(self, cause: Cause) -> list[tuple[str, str]]:
+        """The derivations of what a cause is about, where `scratch` has a page of it."""
+        found = []
+        for name in cause.names[:3]:
+            example = next(result for result in cause.results if result.name == name)
+            found += [(name, text) for text in page_of(name, example.title)]
+        return found
 
     def versions(self) -> dict[str, str]:
         return {"torch": torch.__version__, "python": platform.python_version(), "machine": platform.processor()}
@@ -279,10 +286,3 @@ def as_junit(report: Report) -> str:
                 ElementTree.SubElement(case, "skipped", message=f"{result.status}: {cause}".removesuffix(": "))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def write(report: Report, forms: Mapping[str, Any], paths: Mapping[str, str | None]) -> None:
-    """Write the files that were asked for."""
-    for form, path in paths.items():
-        if path:
-            Path(path).write_text(forms[form](report))
