@@ -13,7 +13,7 @@ import scratch.nn
 from scratch import by_hand, convert
 from scratch.testing import Audit, Case, resolve
 from scratch.testing.cases import CASES
-from tests.conftest import identified
+from scratch.testing.suite import identified
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LAYERS = {

@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from scratch.testing.html import as_html
+from scratch.testing.packages import load
 from scratch.testing.plan import Settings, WrongCommand, lacking, plan, settings_of
 from scratch.testing.report import Report, as_json, as_junit, headings, row, summary, table
 from scratch.testing.workers import scattered
@@ -103,7 +104,9 @@ def tested(settings: Settings, command: str, count: int) -> Report:
         settings.layers_reference if settings.layers and not settings.inputs else settings.reference,
         settings.optim_reference if settings.optim else "")))  # fmt: skip
     report = Report(whose, against or "finite differences", command, planned=sum(map(len, jobs)))
-    report.missing = [] if settings.inputs else lacking(settings)
+    for candidate, optimizers in ((settings.layers, False), (settings.optim, True)):
+        if candidate and not callable(load(candidate)):
+            report.missing += lacking(candidate, optimizers)
     console = Console()
     start = time.monotonic()
     columns = headings(task.check for job in jobs for task in job)

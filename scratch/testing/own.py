@@ -30,7 +30,7 @@ from scratch.testing.optimizers import (
     random_gradients,
 )
 from scratch.testing.packages import Namespace
-from scratch.testing.report import Report
+from scratch.testing.report import Report, told_of
 from scratch.testing.running import Layer, continuous, differentiable_leaves, random
 from scratch.testing.suite import Task, identified, judge
 from scratch.testing.transforms import Called
@@ -55,13 +55,8 @@ def check(
         judge(own_tasks(candidate, reference, args, kwargs, inputs), candidate, reference or tidy(candidate))
     )
     wrong = Report(name_of(candidate), "" if reference is None else name_of(reference), "", results=results)
-    told = []
-    for cause in wrong.causes("failed", "not offered"):
-        found = cause.first.finding
-        lines = [found.where, found.verdict] if found else []
-        told.append("\n    ".join([f"{cause.first.id}: {cause.text}", *(line for line in lines if line)]))
-    if told:
-        raise Mismatch("\n".join([f"{name_of(candidate)} is wrong:", *told]))
+    if told := told_of(wrong, "failed", "not offered"):
+        raise Mismatch(f"{name_of(candidate)} is wrong\n{told}")
     return {result.check: result.error for result in results}
 
 

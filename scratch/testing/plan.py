@@ -174,14 +174,9 @@ def arranged(tasks: list[Task], quick: bool) -> Jobs:
     return [job for jobs in rounds for job in jobs.values()]
 
 
-def lacking(settings: Settings) -> list[str]:
-    """The names of the table that a candidate's package does not offer."""
-    from scratch.testing.cases import CASES
-    from scratch.testing.cases import optim as optimizers
+def lacking(candidate: str, optimizers: bool = False) -> list[str]:
+    """The names of the table that a package does not offer."""
+    from scratch.testing.cases import CASES, optim
 
-    found = []
-    for candidate, cases in ((settings.layers, CASES), (settings.optim, optimizers.CASES)):
-        if candidate and not callable(load(candidate)):
-            names = dict.fromkeys(case.name for case in cases)
-            found += [name for name in names if not offers(candidate, name)]
-    return found
+    cases: Sequence[Any] = optim.CASES if optimizers else CASES
+    return [name for name in dict.fromkeys(case.name for case in cases) if not offers(candidate, name)]

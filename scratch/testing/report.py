@@ -205,7 +205,13 @@ def told(cause: Cause, report: Report) -> list[str]:
     lines.append(
         f"in {plural(len({(r.name, r.title) for r in cause.results}), 'case')} ({often}), first {cause.first.title}"
     )
-    return [*lines, cause.rerun(report.command)]
+    return [*lines, cause.rerun(report.command)] if report.command else lines
+
+
+def told_of(report: Report, *statuses: str) -> str:
+    """The causes of results of these statuses, or of all that did not pass, as plain text."""
+    causes = report.causes(*(statuses or STATUSES))
+    return "\n".join("\n    ".join([f"{listed(c.names, 6)}: {c.text}", *told(c, report)]) for c in causes)
 
 
 def listed(names: list[str], most: int) -> str:
