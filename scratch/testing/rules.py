@@ -67,13 +67,13 @@ def explain(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> 
                 return experiment.claim
         except (RuntimeError, ValueError, TypeError, ArithmeticError, AssertionError):  # it does not fit this rule
             continue
+    for mine, right in zip(ours[-1], theirs[-1], strict=True):
+        if lost := diagnosis.attempt(diagnosis.rounded, Difference(mine, right)):
+            return lost
     if case.objective is None and not case.groups:
         for claim in (epsilon(case, ours, theirs, like), correction(case, ours, theirs)):
             if claim:
                 return claim
-    for mine, right in zip(ours[-1], theirs[-1], strict=True):
-        if lost := diagnosis.attempt(diagnosis.rounded, Difference(mine, right)):
-            return lost
     return ""
 
 
@@ -301,6 +301,6 @@ def correction(case: OptimizerCase, ours: Steps, theirs: Steps) -> str:
     ):
         if all(abs(c - e) < 1e-3 * abs(e) and not close(e, 1) for c, e in zip(factors, expected, strict=True)):
             return claim
-    if all(abs(c - factors[0]) < 1e-3 for c in factors):
+    if all(abs(c - factors[0]) < 1e-3 < abs(c - 1) for c in factors):
         return f"every step is {factors[0]:.4g} times as long"
     return ""
