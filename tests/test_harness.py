@@ -30,7 +30,6 @@ from scratch.testing import (
     Row,
     bad,
     case,
-    check,
     compare_networks,
     missing_gradients,
     normal,
@@ -223,6 +222,10 @@ LINEAR: dict[str, tuple[str, ModuleType]] = {
     "digits lost in float32": ("float32", linear_with(linear_gradients, loose_in_float32)),
     "digits lost in bfloat16": ("bfloat16", linear_with(linear_gradients, accumulated_in_bfloat16)),
 }
+
+
+def check(subject: Case, candidate: Any, reference: str) -> dict[str, float | None]:
+    return {name: run(subject, candidate, reference) for name, run in (CHECKS | CONTRACT_CHECKS).items()}
 
 
 def rejected(name: str, planted: ModuleType, subject: Any, reference: Any = "torch.nn") -> str:

@@ -54,6 +54,8 @@ def parser() -> Parser:
         "such as LayerNorm, gradients, or 'Linear(5, 3)-gradients'; may be repeated")  # fmt: skip
     add("--quick", action="store_true", help="the most telling checks first, for less than a minute")
     add("--slow", action="store_true", help="vmap, compilation, autocast, and all second differences, too")
+    add("--numbers", action="store_true", help="only values and derivatives, for what is no drop-in: its signatures,\n"
+        "initial weights, names, reprs and refusals may be its own")  # fmt: skip
     add("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one for each core)")
     add("--inputs", default="", help="inputs for one class or function, such as 'normal(4, 3), integers(5, 4)'")
     add("--call", default="()", help="its arguments, such as '(3, bias=False)'")
@@ -76,7 +78,7 @@ def main(words: list[str]) -> int:
     try:
         settings = settings_of(
             options.candidate, options.optim, options.reference, words=tuple(options.words), quick=options.quick,
-            slow=options.slow, call=options.call, inputs=options.inputs,
+            slow=options.slow, numbers=options.numbers, call=options.call, inputs=options.inputs,
         )  # fmt: skip
         report = tested(settings, command_of(options), options.jobs)
     except WrongCommand as error:
@@ -93,6 +95,7 @@ def command_of(options: Any) -> str:
     found += [options.candidate] if options.candidate else []
     for name in ("optim", "reference", "inputs"):
         found += [f"--{name}", getattr(options, name)] if getattr(options, name) else []
+    found += ["--slow"] * options.slow
     return shlex.join(found + (["--call", options.call] if options.call != "()" else []))
 
 

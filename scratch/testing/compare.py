@@ -202,6 +202,8 @@ def require_same_error(actual: Callable[[], Any], expected: Callable[[], Any]) -
         raise Mismatch("the reference accepts this; it is no example of a bad argument")
     if ours is None:
         raise Mismatch(f"accepted, expected {type(theirs).__name__}: {theirs}")
+    if isinstance(ours, Missing):
+        raise ours
     if not isinstance(ours, type(theirs)):
         raise Mismatch(f"{type(ours).__name__}: {ours}, expected {type(theirs).__name__}: {theirs}") from ours
 

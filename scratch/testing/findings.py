@@ -88,7 +88,7 @@ def finding(check: str, case: Any, candidate: Namespace, reference: Namespace, e
         return Finding("random numbers", "it draws more or fewer random numbers than the reference")
     if check == "untouched":
         return Finding(check, _touched(error, case), numbers(error))
-    kind = check == "outputs" and attempted(lambda: ignored(case, candidate, reference))
+    kind = check == "outputs" and ": output" in error.path and attempted(lambda: ignored(case, candidate, reference))
     kind = kind or attempted(lambda: diagnosis.explain(difference(error, case, candidate, reference)))
     verdict = truth.settle(check, case, candidate, reference)
     cause = f"{topic}: {kind}" if kind else f"{topic} is wrong" if only else f"{topic}: {OTHER}"

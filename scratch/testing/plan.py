@@ -15,6 +15,7 @@ from scratch.testing.packages import Missing, load, offers, resolve
 from scratch.testing.suite import Result, Task, judge, layer_tasks, optimizer_tasks
 
 TELLING = ("signature", "state_dict", "outputs", "gradients", "same_error", "contract", "steps")
+OF_DROP_INS = ("signature", "initialisation", "representation", "state_dict", "contract", "warnings", "same_error")
 Jobs = list[list[Task]]
 
 
@@ -32,6 +33,7 @@ class Settings:
     words: tuple[str, ...] = ()
     quick: bool = False
     slow: bool = False
+    numbers: bool = False
     call: str = "()"  # the arguments of a class or function that the table does not know
     inputs: str = ""  # and the sources of its inputs
 
@@ -149,7 +151,9 @@ def stated_task(settings: Settings) -> list[Task]:
 
 
 def chosen(task: Task, settings: Settings) -> bool:
-    return (settings.slow or not task.slow) and (not settings.words or any(word in task.id for word in settings.words))
+    if (task.slow and not settings.slow) or (task.check in OF_DROP_INS and settings.numbers):
+        return False
+    return not settings.words or any(word in task.id for word in settings.words)
 
 
 def arranged(tasks: list[Task], quick: bool) -> Jobs:

@@ -98,7 +98,7 @@ class Report:
         return found
 
     def causes(self, *statuses: str) -> list[Cause]:
-        """Each cause once."""
+        """Each cause once, those that are wrong numbers first."""
         topics: dict[tuple[str, str], list[Result]] = {}
         for result in self.results:
             if result.status in statuses and result.finding:
@@ -107,7 +107,7 @@ class Report:
         for (name, topic), results in topics.items():
             words = f"{topic}: {Cause(results).text}".replace(name, "")
             merged.setdefault(alike(words), Cause([])).results += results
-        return list(merged.values())
+        return sorted(merged.values(), key=lambda cause: cause.first.check in (*COLUMNS["API"], *COLUMNS["errors"]))
 
     def pages(self, cause: Cause) -> list[tuple[str, str]]:
         """The derivations of what a cause is about, where `scratch` has a page of it."""

@@ -80,12 +80,13 @@ class Layer:
     """One package's side of a case, in one precision, always called from the same state and seed.
 
     ``like`` is the package for which the case was written. The tensors of a module go by the names that they have
-    there, once `rename` was told them."""
+    there, once the two have met."""
 
     def __init__(self, case: Case, package: Namespace, cast: Cast = DOUBLE, like: Namespace | None = None) -> None:
         self.case, self.cast = case, cast
         self.module: Any = None
         self.names: dict[str, str] = {}  # of its tensors, where the reference has other ones
+        self.alone: set[str] = set()  # of these those that only one of two sides has
         if case.is_function:
             target = resolve(package, case.name)
             args, kwargs, _ = case.draw_arguments()
@@ -106,7 +107,7 @@ class Layer:
 
     def keep(self) -> None:
         """Take the present parameters and buffers as the state from which every call begins."""
-        self.trainable = {name for name, p in self.tensors() if p.requires_grad}
+        self.trainable = {name for name, p in self.tensors() if p.requires_grad} - self.alone
         self.initial = {name: t.detach().clone() for name, t in self.tensors()}
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
@@ -114,10 +115,16 @@ class Layer:
             for name, tensor in (*self.module.named_parameters(), *self.module.named_buffers()):
                 yield self.names.get(name, name), tensor
 
-    def rename(self, state: dict[str, Tensor]) -> None:
-        """Find out which of the module's tensors is which of the reference's state."""
-        if self.module is not None:
-            self.names = counterparts(self.module.state_dict(), state)
+    def meet(self, other: "Layer") -> None:
+        """Find out which of the module's tensors is which of the reference's."""
+        ours, theirs = self.module.state_dict(), other.module.state_dict()
+        self.names = counterparts(ours, theirs)
+        known = {self.names.get(name, name) for name in ours}
+        self.alone = other.alone = known ^ theirs.keys()
+
+    def state(self) -> dict[str, Tensor]:
+        """What both sides have."""
+        return {name: tensor for name, tensor in self.tensors() if name not in self.alone}
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Take over the reference's state, and keep it."""
@@ -157,7 +164,8 @@ SYNONYMS = {"g": "weight", "gamma": "weight", "scale": "weight", "w": "weight", 
 
 def counterparts(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> dict[str, str]:
     """Which of our tensors is which of theirs: by name, by the last part of the name or a synonym of it, then by order
-    and shape. Raises `Mismatch` where one of theirs is left over."""
+    and shape. Raises `Mismatch` where one of theirs is left over, but for
+    counters."""
     found = {name: name for name in ours if name in theirs and ours[name].shape == theirs[name].shape}
 
     def match(alike: Callable[[str, str], bool]) -> None:
@@ -171,7 +179,7 @@ def counterparts(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> di
     match(lambda mine, name: mine.rpartition(".")[2] == name.rpartition(".")[2])
     match(lambda mine, name: SYNONYMS.get(mine.rpartition(".")[2]) == name.rpartition(".")[2])
     match(lambda mine, name: True)
-    left = [name for name in theirs if name not in found.values()]
+    left = [name for name, t in theirs.items() if name not in found.values() and t.is_floating_point()]
     if left:
         sides = (", ".join(f"{name} {tuple(t.shape)}" for name, t in side.items()) for side in (ours, theirs))
         raise Mismatch("parameters and buffers are {}, expected {}".format(*(side or "none" for side in sides)))
@@ -189,7 +197,7 @@ def pair(case: Case, candidate: Namespace, reference: Namespace, cast: Cast = DO
     ours = Layer(case, candidate, cast, like)
     theirs = Layer(case, like, cast) if case.same_random else Layer(case, candidate, cast, like)
     if ours.module is not None and theirs.module is not None:
-        ours.rename(theirs.module.state_dict())
+        ours.meet(theirs)
         generator = Generator().manual_seed(case.seed + 2)
         state = theirs.module.state_dict()
         parameters = dict(theirs.module.named_parameters())
@@ -238,7 +246,7 @@ def run(
     outcome = Outcome(
         output=copied(outputs),
         differentiable=list(differentiable),
-        state=copied(dict(layer.tensors())),
+        state=copied(layer.state()),
         before=copied(untouchable),
     )
     if upstream is not None and differentiable:

@@ -378,7 +378,7 @@ def formula(layer: Layer) -> tuple[list[Any], dict[str, Any]] | None:
     parameters = inspect.signature(target).parameters
     inputs = layer.case.draw_inputs()
     names = [*parameters][len(inputs) if layer.case.is_function else 0 :]
-    options = dict(zip(names, args, strict=False)) | kwargs | call | dict(layer.tensors())
+    options = dict(zip(names, args, strict=False)) | kwargs | call | layer.state()
     known = inspect.signature(function).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in known.values())
     spare = {"inplace", "device", "dtype", "elementwise_affine", "affine", "_stacklevel"}
