@@ -576,7 +576,7 @@ OPTIMIZERS: dict[str, tuple[str, type, OptimizerCase]] = {
         ("epsilon before the correction", "steps", ADAM),
         ("epsilon inside the root", "steps", ADAM),
         ("writes into the gradient", "steps", ADAM),
-        ("wrong state key", "steps", ADAM),
+        ("wrong state key", "state", ADAM),
         ("no maximize", "steps", ADAM.but(kwargs={"maximize": True})),
         ("counts missing gradients", "steps", ADAM.but(gradients=missing_gradients)),
         ("forgets the step when loading", "state_dict", ADAM),

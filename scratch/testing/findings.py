@@ -242,10 +242,11 @@ def _of_optimizer(
     check: str, case: OptimizerCase, candidate: Namespace, reference: Namespace, error: Mismatch
 ) -> Finding:
     explain = {"steps": rules.explain, "state_dict": rules.explain_loading}.get(check)
-    kind = attempted(lambda: explain(case, candidate, reference)) if explain else ""
+    changed = error.path.startswith("gradient after")
+    kind = attempted(lambda: explain(case, candidate, reference)) if explain and not changed else ""
     if kind:
         return Finding(check, kind, numbers(error))
-    if error.path.startswith("gradient after"):
+    if changed:
         return Finding("gradients", "it changes the gradients that it is given", numbers(error))
     if not isinstance(error.actual, Tensor):
         return Finding(f"{check} {alike(error.path)}", told(first_line(error)))

@@ -15,7 +15,9 @@ from scratch.testing.packages import Missing, load, offers, resolve
 from scratch.testing.suite import Result, Task, judge, layer_tasks, optimizer_tasks
 
 TELLING = ("signature", "state_dict", "outputs", "gradients", "same_error", "contract", "steps")
-OF_DROP_INS = ("signature", "initialisation", "representation", "state_dict", "contract", "warnings", "same_error")
+OF_DROP_INS = (
+    "signature", "initialisation", "representation", "state_dict", "state", "contract", "warnings", "same_error",
+)  # fmt: skip
 Jobs = list[list[Task]]
 
 

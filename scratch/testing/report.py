@@ -20,7 +20,7 @@ from scratch.testing.suite import Result
 
 STATUSES = ("passed", "failed", "reference wrong", "not reached", "not offered", "not run")
 COLUMNS: Mapping[str, tuple[str, ...]] = {  # heading: the checks it sums up
-    "API": ("signature", "initialisation", "state_dict", "representation", "contract", "copies"),
+    "API": ("signature", "initialisation", "state_dict", "representation", "contract", "state", "copies"),
     "value": ("outputs",),
     "grad": ("gradients", "subsets", "finite_differences"),
     "2nd": ("second_order", "second_differences"),

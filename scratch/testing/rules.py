@@ -302,5 +302,5 @@ def correction(case: OptimizerCase, ours: Steps, theirs: Steps) -> str:
         if all(abs(c - e) < 1e-3 * abs(e) and not close(e, 1) for c, e in zip(factors, expected, strict=True)):
             return claim
     if all(abs(c - factors[0]) < 1e-3 < abs(c - 1) for c in factors):
-        return f"every step is {factors[0]:.4g} times as long"
+        return f"every step is {factors[0]:.4g} times as long" if abs(factors[0]) > 1e-6 else "it does not move"
     return ""

@@ -23,7 +23,7 @@ AFTER: dict[str, tuple[str, ...]] = {  # a wrong output makes wrong gradients, a
     **dict.fromkeys([*CHECKS, *TRANSFORM_CHECKS, "copies"], ("outputs", "gradients")),
     **dict.fromkeys(["outputs", "warnings"], ()),
     "gradients": ("outputs",),
-    "state_dict": ("steps",),  # an optimizer's
+    **dict.fromkeys(["state", "state_dict"], ("steps",)),  # an optimizer's
 }
 
 
@@ -128,7 +128,7 @@ def optimizer_tasks(candidate: Namespace, reference: Namespace = "torch.optim") 
     found = []
     for cases, names in (
         (most_options, ("contract", "copies")),
-        (titled, ("steps",)),
+        (titled, ("steps", "state")),
         ([(title, case) for title, case in titled if id(case) in saved], ("state_dict",)),
     ):
         found += tasks(cases, {name: OPTIMIZER_CHECKS[name] for name in names}, candidate, reference)

@@ -345,7 +345,8 @@ def test_rules(mistake: str) -> None:
     rule, subject, words = RULES[mistake]
     package = planted.ModuleType("planted")
     setattr(package, subject.name, rule)
-    found = result_of("steps", package, subject, "torch.optim").finding
+    check = "state" if mistake == "wrong state key" else "steps"
+    found = result_of(check, package, subject, "torch.optim").finding
     assert found is not None
     assert words in found.cause
 
