@@ -28,6 +28,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from scratch.testing import networks_command
 from scratch.testing.html import as_html
 from scratch.testing.packages import load
 from scratch.testing.plan import Settings, WrongCommand, lacking, plan, settings_of
@@ -65,16 +66,17 @@ def parser() -> Parser:
 
 
 def main(words: list[str]) -> int:
+    sys.path.insert(0, "")
     if words[:1] == ["networks"]:
-        from scratch.testing.networks_command import main as compare
-
-        return compare(words[1:])
+        try:
+            return networks_command.main(networks_command.parser(Parser).parse_args(words[1:]))
+        except WrongCommand as error:
+            parser().error(str(error))
     options = parser().parse_args(words)
     if not options.candidate and options.optim is None:
         parser().error("name a package to test: python -m scratch.testing their.package (--help shows all)")
     if options.jobs < 1:
         parser().error(f"--jobs {options.jobs}: at least 1")
-    sys.path.insert(0, "")
     try:
         settings = settings_of(
             options.candidate, options.optim, options.reference, words=tuple(options.words), quick=options.quick,

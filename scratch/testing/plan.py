@@ -65,11 +65,7 @@ def settings_of(candidate: str, optim: str | None, reference: str, **others: Any
     """Find out what a candidate is: a package of layers, one of optimizers, or both; one class or function."""
     for text in (candidate, optim, reference):
         if text:
-            try:
-                load(text)
-            except Exception as error:
-                said = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
-                raise WrongCommand(f"cannot import {text}: {said}".splitlines()[0]) from error
+            imported(text)
     if not candidate:
         return Settings(optim=optim or "", reference=reference, **others)
     found = load(candidate)
@@ -81,6 +77,15 @@ def settings_of(candidate: str, optim: str | None, reference: str, **others: Any
     return Settings(
         inside.get("nn", candidate), inside.get("optim", "") if optim is None else optim, reference, **others
     )
+
+
+def imported(text: str) -> Any:
+    """What a text names; that there is no such thing is a wrong command."""
+    try:
+        return load(text)
+    except Exception as error:
+        said = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        raise WrongCommand(f"cannot import {text}: {said}".splitlines()[0]) from error
 
 
 def part(package: Any, name: str) -> bool:
@@ -139,17 +144,30 @@ def named_alike(tasks: list[Task], reference: str, table: str) -> list[Task]:
 
 def stated_task(settings: Settings) -> list[Task]:
     """The checks of one class or function on stated inputs."""
-    sources = {name: value for name, value in vars(calls).items() if not name.startswith("_")} | {"torch": torch}
+    inputs = stated_sources(settings.inputs)
     try:
-        inputs = eval(f"[{settings.inputs}]", sources)
-        given = eval(f"(lambda *args, **kwargs: (args, kwargs)){settings.call}", sources)
+        given = eval(f"(lambda *args, **kwargs: (args, kwargs)){settings.call}", dict(SOURCES))
     except Exception as error:
-        raise WrongCommand(f"--inputs {settings.inputs} --call {settings.call}: {error}") from error
+        raise WrongCommand(f"--call {settings.call}: {error}") from error
     candidate = load(settings.layers)
     if not callable(candidate):
         raise WrongCommand(f"--inputs is for one class or function; {settings.layers} is a package")
     reference = load(settings.reference) if settings.reference else None
     return own_tasks(candidate, reference, given[0], given[1], inputs)
+
+
+SOURCES = {name: value for name, value in vars(calls).items() if not name.startswith("_")} | {"torch": torch}
+
+
+def stated_sources(text: str) -> list[Any]:
+    """The sources that a command states: 'normal(4, 3), integers(5, 4)'."""
+    try:
+        found = eval(f"[{text}]", dict(SOURCES))
+    except Exception as error:
+        raise WrongCommand(f"--inputs {text}: {error}") from error
+    if not all(callable(source) for source in found):
+        raise WrongCommand(f"--inputs {text}: not sources, such as normal(4, 3), integers(5, 4) or given([1.0, 2.0])")
+    return found
 
 
 def chosen(task: Task, settings: Settings) -> bool:
