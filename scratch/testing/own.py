@@ -11,7 +11,7 @@ differences, its tangents against its adjoints, its results against those for co
 gradients, a second backward, lower precision.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch

@@ -13,7 +13,7 @@ HEAD = """# Where PyTorch is wrong
 Calls whose right value is known without PyTorch: by a closed form, by sixty digits (mpmath), by finite differences of
 the function itself, or by counting. `scratch` gives the right value; tests hold it to that, and tell when PyTorch has
 mended one. Seen with torch {version} on a CPU, {date}; the page is made by
-`python -m scratch.testing.torch_errors_page`. In the lines below `nn` is `torch.nn`, `slope` the derivative by autograd.
+`python -m scratch.testing.torch_errors_page`. Below, `nn` is `torch.nn` and `slope` the derivative by autograd.
 """
 
 
