@@ -16,9 +16,11 @@ differs, where, and how to rerun it. The checks stand in tables by name:
     layers.py      CHECKS: outputs and derivatives of a layer, loss or function
     contract.py    CONTRACT_CHECKS: signature, initial weights, state_dict, copies, repr
     optimizers.py  OPTIMIZER_CHECKS: parameters and state after every step
-    transforms.py  TRANSFORM_CHECKS: vmap, compile, autocast
-    purity.py      Audit, PURITY_CHECKS: nothing but primitive operations
     networks.py    compare_networks: layer by layer, gradient by gradient, trained side by side
+    other_numbers.py  NUMBER_CHECKS: complex, whole, none at all, and at kinks
+    transforms.py  TRANSFORM_CHECKS: vmap, batched gradients, meta tensors, checkpoints, compile, autocast
+    tangents.py    and among these forward mode
+    purity.py      PURITY_CHECKS: nothing but primitive operations
     own.py         check: a class or function of one's own
 
 and what is said of a check that fails, in
@@ -39,6 +41,7 @@ and how it is run and shown, in
     __main__.py    the command;  test_equivalence.py and handgrad_pytest.py  the same for pytest
 """
 
+from scratch.audit import PRIMITIVES, Audit, Impure
 from scratch.testing.calls import (
     Case,
     Source,
@@ -77,9 +80,11 @@ from scratch.testing.optimizers import (
     random_gradients,
     sparse_gradients,
 )
+from scratch.testing.other_numbers import NUMBER_CHECKS
 from scratch.testing.own import check
 from scratch.testing.packages import Missing, Namespace, load, offers, resolve
-from scratch.testing.purity import PRIMITIVES, PURITY_CHECKS, Audit, Impure
+from scratch.testing.purity import PURITY_CHECKS
+from scratch.testing.tangents import tangents  # noqa: F401, entered in TRANSFORM_CHECKS
 from scratch.testing.transforms import TRANSFORM_CHECKS
 
 __all__ = [
@@ -87,6 +92,7 @@ __all__ = [
     "BAD_OPTIMIZER_CHECKS",
     "CHECKS",
     "CONTRACT_CHECKS",
+    "NUMBER_CHECKS",
     "OPTIMIZER_CHECKS",
     "PRIMITIVES",
     "PURITY_CHECKS",

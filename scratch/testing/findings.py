@@ -29,6 +29,13 @@ ONLY = {  # checks that find what is wrong under circumstances only, being right
     "float32": "in float32",
     "bfloat16": "in bfloat16",
     "vmapped": "under vmap",
+    "batched_gradients": "for a batch of upstream gradients",
+    "checkpointed": "under checkpointing",
+    "complex_numbers": "of complex numbers",
+    "whole_numbers": "of whole numbers",
+    "other_integers": "for indices of another type",
+    "nothing": "of no numbers",
+    "at_kinks": "at kinks",
     "compiled": "when compiled",
     "autocast": "under autocast",
 }

@@ -300,7 +300,8 @@ class Combination:
         )
         if not isinstance(total, Tensor):
             return None
-        return total + sum((y * u).sum() for y, u in zip(outputs, self.beside, strict=True))
+        total = total + sum((y * u).sum() for y, u in zip(outputs, self.beside, strict=True))
+        return total.real  # of complex numbers one real function
 
     def number(self) -> float:
         """The total alone, to be differentiated by finite differences."""

@@ -16,12 +16,11 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor
-from torch.func import functional_call, jvp
 
 from scratch.testing.calls import Case
-from scratch.testing.compare import Check, Mismatch, leaves, mapped, named, require_equal
+from scratch.testing.compare import Check, Mismatch, mapped, named
 from scratch.testing.contract import CONTRACT_CHECKS
-from scratch.testing.layers import CHECKS, TOLERANCE, mode_name, modes
+from scratch.testing.layers import CHECKS, mode_name, modes
 from scratch.testing.optimizers import (
     OPTIMIZER_CHECKS,
     OptimizerCase,
@@ -31,11 +30,12 @@ from scratch.testing.optimizers import (
 )
 from scratch.testing.packages import Namespace
 from scratch.testing.report import Report, told_of
-from scratch.testing.running import Layer, continuous, differentiable_leaves, random
+from scratch.testing.running import pair
 from scratch.testing.suite import Task, identified, judge
-from scratch.testing.transforms import Called
+from scratch.testing.tangents import drawn, reference_tangent, require_transposed
+from scratch.testing.transforms import Pure
 
-OWN_CHECKS: dict[str, Check] = {}
+OWN_CHECKS: dict[str, Check] = {}  # for what has no reference
 
 
 def check(
@@ -124,43 +124,12 @@ def tidy(candidate: Callable[..., Any]) -> Callable[..., Any]:
 
 @named(OWN_CHECKS)
 def adjoint(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
-    """⟨ȳ, ẏ⟩ = ⟨x̄, ẋ⟩ for a random direction ẋ and a random upstream gradient ȳ: the map that a backward applies is the
-    transpose of the one that forward mode applies. None where the candidate has no forward mode."""
-    error = None
+    """⟨ȳ, ẏ⟩ = ⟨x̄, ẋ⟩, where the candidate has a forward mode: its backward applies the transpose of its tangent."""
+    layer, error = pair(case, candidate, reference)[0], None
     for train in modes(case):
-        layer = Layer(case, candidate)
-        inputs, wanted = layer.draw()
-        generator = Generator().manual_seed(case.seed + 5)
-        directions = {name: random(t, generator) for name, t in wanted.items()}
-        y = differentiable_leaves(layer(*inputs, train=train))
-        y_bar = {name: random(t, generator) for name, t in y.items()}
-        try:
-            y_dot = tangents(layer, train, inputs, {name: t.detach() for name, t in wanted.items()}, directions)
-        except (RuntimeError, NotImplementedError):
-            return None
-        x_bar = torch.autograd.grad(
-            list(y.values()), list(wanted.values()), list(y_bar.values()), allow_unused=True, materialize_grads=True
-        )
-        left = torch.stack([(y_bar[name] * y_dot[name]).sum() for name in y]).sum()
-        right = torch.stack([(g * d).sum() for g, d in zip(x_bar, directions.values(), strict=True)]).sum()
-        where = f"{mode_name(train)} mode: ⟨ȳ, ẏ⟩ against ⟨x̄, ẋ⟩"
-        error = max(error or 0.0, require_equal(left, right, where, TOLERANCE))
+        pure = Pure(layer, train)
+        dots = drawn(pure, case.seed + 5)
+        y_dot = reference_tangent(layer, train, dots)
+        if y_dot is not None:
+            error = max(error or 0.0, require_transposed(pure, dots, y_dot, mode_name(train), case.seed + 6))
     return error
-
-
-def tangents(
-    layer: Layer, train: bool, inputs: Any, values: dict[str, Tensor], directions: dict[str, Tensor]
-) -> dict[str, Tensor]:
-    """The derivative of every output along a direction of inputs and parameters, by forward mode."""
-    called = Called(layer).train(train)
-    parameters = {name for name, _ in layer.tensors()}
-
-    def outputs(values: dict[str, Tensor]) -> dict[str, Tensor]:
-        state = {f"module.{name}": t for name, t in values.items() if name in parameters}
-        given = iter([t for name, t in values.items() if name not in parameters])
-        placed = mapped(lambda t: next(given) if t.requires_grad else t, inputs)
-        found = leaves(functional_call(called, state, placed), "output")
-        return {path: t for path, t in found if isinstance(t, Tensor) and continuous(t)}
-
-    torch.default_generator.manual_seed(layer.case.seed)
-    return jvp(outputs, (values,), (directions,))[1]

@@ -95,13 +95,6 @@ def title(package: Namespace) -> str:
     return package if isinstance(package, str) else getattr(package, "__name__", type(package).__name__)
 
 
-def root(package: Namespace | None) -> ModuleType | None:
-    """The outermost package that something is of."""
-    found = load(package) if isinstance(package, str) else package
-    name = found.__name__ if isinstance(found, ModuleType) else getattr(found, "__module__", None)
-    return sys.modules.get(name.partition(".")[0]) if name else None
-
-
 @cache
 def _parameters(target: Callable[..., Any]) -> Mapping[str, Parameter] | None:
     """The parameters of a callable by name; None where Python does not know them."""

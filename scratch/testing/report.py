@@ -26,7 +26,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {  # heading: the checks it sums up
     "2nd": ("second_order", "second_differences"),
     "memory": ("layouts", "untouched", "twice", "overwritten"),
     "digits": ("float32", "bfloat16"),
-    "func": ("vmapped", "compiled", "autocast"),
+    "func": ("vmapped", "tangents", "batched_gradients", "shapes_alone", "checkpointed", "compiled", "autocast"),
+    "other": ("complex_numbers", "whole_numbers", "other_integers", "nothing", "at_kinks"),
     "steps": ("steps",),
     "errors": ("same_error", "warnings"),
 }

@@ -16,11 +16,12 @@ from scratch.testing.contract import CONTRACT_CHECKS
 from scratch.testing.findings import Finding, finding
 from scratch.testing.layers import BAD_ARGUMENT_CHECKS, CHECKS
 from scratch.testing.optimizers import BAD_OPTIMIZER_CHECKS, OPTIMIZER_CHECKS, OptimizerCase
+from scratch.testing.other_numbers import NUMBER_CHECKS
 from scratch.testing.packages import Missing, Namespace, offers
 from scratch.testing.transforms import TRANSFORM_CHECKS
 
 AFTER: dict[str, tuple[str, ...]] = {  # a wrong output makes wrong gradients, and these wrong second ones
-    **dict.fromkeys([*CHECKS, *TRANSFORM_CHECKS, "copies"], ("outputs", "gradients")),
+    **dict.fromkeys([*CHECKS, *NUMBER_CHECKS, *TRANSFORM_CHECKS, "copies"], ("outputs", "gradients")),
     **dict.fromkeys(["outputs", "warnings"], ()),
     "gradients": ("outputs",),
     **dict.fromkeys(["state", "state_dict"], ("steps",)),  # an optimizer's
@@ -104,7 +105,7 @@ def firsts(titled: Iterable[Titled], key: Any) -> list[Titled]:
 
 def layer_tasks(candidate: Namespace, reference: Namespace = "torch.nn") -> list[Task]:
     """All that the table asks of layers, losses and functions. The contract is asked of one case of each constructor
-    call; transforms, which are slow, of the first case of a name."""
+    call; other numbers and transforms, of which compilation is slow, of the first case of a name."""
     from scratch.testing.cases import BAD_ARGUMENTS, CASES  # whose files import this package
 
     titled = list(identified(CASES))
@@ -114,8 +115,10 @@ def layer_tasks(candidate: Namespace, reference: Namespace = "torch.nn") -> list
     found += tasks(titled, CHECKS, candidate, reference)
     found += tasks(calls, {"copies": CONTRACT_CHECKS["copies"]}, candidate, reference)
     found += tasks(identified(BAD_ARGUMENTS), BAD_ARGUMENT_CHECKS, candidate, reference)
-    slow = tasks(firsts(titled, lambda case: case.name), TRANSFORM_CHECKS, candidate, reference)
-    return found + [replace(task, slow=True) for task in slow]
+    once = firsts(titled, lambda case: case.name)
+    found += tasks(once, NUMBER_CHECKS, candidate, reference)
+    transforms = tasks(once, TRANSFORM_CHECKS, candidate, reference)
+    return found + [replace(task, slow=task.check == "compiled") for task in transforms]
 
 
 def optimizer_tasks(candidate: Namespace, reference: Namespace = "torch.optim") -> list[Task]:
