@@ -1,5 +1,5 @@
-"""What the cases of tests/cases/{attention,transformer,linear_cross_entropy}.py cannot say: that blocks and chunks of
-any size give the same, that memory stays small, and how layers fit together."""
+"""What no case of attention, transformer and linear_cross_entropy can say: that blocks and chunks of any size give the
+same, that memory stays small, and how layers fit together."""
 
 import math
 
@@ -11,10 +11,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import zoo.layers
 from scratch import nn
 from scratch.nn import functional as F
-from scratch.ops import attention, linear_cross_entropy
+from scratch.ops.attention import attention
+from scratch.ops.loss import linear_cross_entropy
 from scratch.testing import CHECKS, PURITY_CHECKS
-from tests.cases.attention import FUNCTION
-from tests.cases.linear_cross_entropy import CASES as LINEAR_CROSS_ENTROPY
+from scratch.testing.cases.attention import FUNCTION
+from scratch.testing.cases.linear_cross_entropy import CASES as LINEAR_CROSS_ENTROPY
 from tests.conftest import case_parameters
 
 PATHS = ("outputs", "gradients", "subsets", "layouts", "untouched", "twice", "second_order", "float32", "bfloat16")

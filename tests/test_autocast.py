@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from scratch.nn import functional as F
 from scratch.testing import TRANSFORM_CHECKS, Case
-from tests.cases import CASES
+from scratch.testing.cases import CASES
 from zoo.training.build import build_data, build_model
 from zoo.training.cli import CONF
 

@@ -7,9 +7,9 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 
 from scratch.nn import functional as F
-from scratch.ops import conv
-from scratch.ops.conv import ConvFn, plan
-from scratch.ops.conv_products import channels_last, geometry
+from scratch.ops.conv import conv
+from scratch.ops.conv.conv import ConvFn, plan
+from scratch.ops.conv.products import channels_last, geometry
 
 SETTINGS = {  # size of x, of W, stride, padding (right to left), dilation, groups
     "plain": ((3, 2, 7, 8), (4, 2, 3, 3), (1, 1), (0, 0, 0, 0), (1, 1), 1),

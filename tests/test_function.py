@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from scratch.nn import functional as F
-from scratch.ops import elementwise
+from scratch.ops.core import elementwise
 
 POINTWISE = [
     *("sigmoid", "logsigmoid", "tanh", "softplus", "softsign", "hardsigmoid", "hardtanh"),

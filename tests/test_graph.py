@@ -10,7 +10,7 @@ import scratch.nn
 import zoo.layers
 from scratch.nn import functional as F
 from scratch.ops.graph import propagate, with_transpose
-from tests.cases.graph import BATCH, EDGES, KINDS
+from scratch.testing.cases.graph import BATCH, EDGES, KINDS
 
 NODES, FEATURES = 9, 4
 NAMESPACES = pytest.mark.parametrize("layers", [scratch.nn, zoo.layers], ids=lambda layers: layers.__name__)

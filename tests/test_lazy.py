@@ -1,4 +1,4 @@
-"""Lazy layers before their first input; afterwards they are ordinary ones, with cases in tests/cases/lazy.py."""
+"""Lazy layers before their first input; afterwards they are ordinary ones, with cases in cases/lazy.py."""
 
 import pytest
 import torch

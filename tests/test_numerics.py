@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from scratch.nn import functional as F
-from scratch.ops.sigmoids import tanh_into
+from scratch.ops.activation.sigmoid import tanh_into
 
 NARROW = [torch.float32, torch.float16, torch.bfloat16]
 NATIVE = torch.nn.functional

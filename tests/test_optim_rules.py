@@ -74,6 +74,22 @@ def test_adam_without_bias_correction():
     require_path("AdamW", oracle, lr=0.1, betas=(0.9, 0.99), eps=1e-3, weight_decay=0, bias_correction=False)
 
 
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_adam_with_the_maximum_inside(amsgrad):
+    """v is a running maximum already, so that AMSGrad's maximum beside it changes nothing."""
+
+    def oracle(theta, gradients, lr=0.1, beta1=0.9, beta2=0.99, eps=1e-3):
+        m = v = np.zeros_like(theta)
+        for t, g in enumerate(gradients, 1):
+            m = beta1 * m + (1 - beta1) * g
+            v = np.maximum(beta2 * v + (1 - beta2) * g**2, v)
+            theta = theta - lr * m / (1 - beta1**t) / (np.sqrt(v / (1 - beta2**t)) + eps)
+            yield theta
+
+    require_path("Adam", oracle, lr=0.1, betas=(0.9, 0.99), eps=1e-3, amsgrad=amsgrad, monotone=True)
+    require_path("AdamW", oracle, lr=0.1, betas=(0.9, 0.99), eps=1e-3, weight_decay=0, amsgrad=amsgrad, monotone=True)
+
+
 def test_rmsprop_with_epsilon_inside_the_root():
     def oracle(theta, gradients, lr=0.1, alpha=0.9, eps=0.1):
         v = np.zeros_like(theta)
@@ -143,18 +159,29 @@ def test_adabound_ends_as_sgd_whose_rate_follows_the_schedule():
     np.testing.assert_allclose(vector(params), before - 0.05 * gradient, rtol=1e-5)
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.5])
-def test_delta_bar_delta(momentum):
+@pytest.mark.parametrize(("momentum", "by_velocity"), [(0.0, False), (0.5, False), (0.5, True)])
+def test_delta_bar_delta(momentum, by_velocity):
     def oracle(theta, gradients, lr=0.1):
         gain, velocity, before = np.ones_like(theta), np.zeros_like(theta), None
         for g in gradients:
             if before is not None:
-                gain = np.clip(np.where(g * before > 0, gain + 0.05, gain * 0.95), 0.8, 1.15)
+                agrees = g * (velocity if by_velocity else before) > 0
+                gain = np.clip(np.where(agrees, gain + 0.05, gain * 0.95), 0.8, 1.15)
             velocity = momentum * velocity + gain * g
             theta, before = theta - lr * velocity, g
             yield theta
 
-    require_path("DeltaBarDelta", oracle, lr=0.1, gains=(0.8, 1.15), momentum=momentum)
+    require_path("DeltaBarDelta", oracle, lr=0.1, gains=(0.8, 1.15), momentum=momentum, by_velocity=by_velocity)
+
+
+def test_gains_by_velocity_keep_no_gradient_and_need_a_velocity():
+    param = torch.ones(2, requires_grad=True)
+    optimizer = scratch.optim.DeltaBarDelta([param], momentum=0.5, by_velocity=True)
+    param.grad = torch.ones(2)
+    optimizer.step()
+    assert set(optimizer.state[param]) == {"gain", "momentum_buffer"}
+    with pytest.raises(ValueError, match="by_velocity requires a momentum"):
+        scratch.optim.DeltaBarDelta([param], by_velocity=True)
 
 
 def quadratic_problem(n: int = 6, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -440,11 +467,15 @@ def test_a_line_search_ends_where_the_wolfe_conditions_hold():
             assert abs(found.slope) <= -c2 * start.slope
 
 
-@pytest.mark.parametrize("name", ["AdaBound", "DeltaBarDelta", "SWATS", "Nesterov", "Newton", "ConjugateGradient"])
-def test_from_primitive_operations(name):
+PRIMITIVE = [(name, {}) for name in ("AdaBound", "DeltaBarDelta", "SWATS", "Nesterov", "Newton", "ConjugateGradient")]
+PRIMITIVE += [("Adam", {"monotone": True}), ("DeltaBarDelta", {"momentum": 0.9, "by_velocity": True})]
+
+
+@pytest.mark.parametrize(("name", "options"), PRIMITIVE)
+def test_from_primitive_operations(name, options):
     A, b = quadratic_problem()
     x = torch.ones(len(b), dtype=torch.float64, requires_grad=True)
-    optimizer = getattr(scratch.optim, name)([x], lr=0.1)
+    optimizer = getattr(scratch.optim, name)([x], lr=0.1, **options)
     closure = quadratic_closure(optimizer, x, A, b, create_graph=name == "Newton")
     with Audit():
         for _ in range(4):
@@ -454,27 +485,32 @@ def test_from_primitive_operations(name):
 # State, and arguments
 
 
-RULES = {
-    "AdaBound": {"amsbound": True},
-    "DeltaBarDelta": {"momentum": 0.9},
-    "SWATS": {},
-    "SGD": {"momentum": 0.9, "moving_average": True},
-    "Adam": {"bias_correction": False},
-    "RMSprop": {"eps_inside_root": True},
-    "Adagrad": {"eps_inside_root": True},
-}
+OURS = [  # options of our own, of optimizers that torch has
+    ("SGD", {"momentum": 0.9, "moving_average": True}),
+    ("Adam", {"bias_correction": False}),
+    ("Adam", {"monotone": True}),
+    ("RMSprop", {"eps_inside_root": True}),
+    ("Adagrad", {"eps_inside_root": True}),
+]
+RULES = [
+    ("AdaBound", {"amsbound": True}),
+    ("DeltaBarDelta", {"momentum": 0.9}),
+    ("DeltaBarDelta", {"momentum": 0.9, "by_velocity": True}),
+    ("SWATS", {}),
+    *OURS,
+]
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_a_saved_state_goes_on_as_if_nothing_had_been(name):
+@pytest.mark.parametrize(("name", "options"), RULES)
+def test_a_saved_state_goes_on_as_if_nothing_had_been(name, options):
     make = getattr(scratch.optim, name)
     first, second = parameters(), parameters(seed=9)
-    optimizer = make(first, lr=0.1, **RULES[name])
+    optimizer = make(first, lr=0.1, **options)
     gradients = random_gradients(len(vector(first)))
     for gradient in gradients[:10]:
         assign(first, gradient)
         optimizer.step()
-    other = make(second, lr=0.1, **RULES[name])
+    other = make(second, lr=0.1, **options)
     other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     with torch.no_grad():
         for param, value in zip(second, first, strict=True):
@@ -486,22 +522,26 @@ def test_a_saved_state_goes_on_as_if_nothing_had_been(name):
     np.testing.assert_array_equal(vector(first), vector(second))
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad"])
-def test_an_option_of_ours_survives_a_state_saved_by_torch(name):
+@pytest.mark.parametrize(("name", "options"), OURS)
+def test_an_option_of_ours_survives_a_state_saved_by_torch(name, options):
     params = parameters()
-    optimizer = getattr(scratch.optim, name)(params, **RULES[name])
-    plain = {key: value for key, value in RULES[name].items() if key == "momentum"}
+    optimizer = getattr(scratch.optim, name)(params, **options)
+    plain = {key: value for key, value in options.items() if key == "momentum"}
     optimizer.load_state_dict(getattr(torch.optim, name)(params, **plain).state_dict())
-    (ours,) = set(RULES[name]) - {"momentum"}
-    assert optimizer.param_groups[0][ours] == RULES[name][ours]
+    (ours,) = set(options) - {"momentum"}
+    assert optimizer.param_groups[0][ours] == options[ours]
 
 
-@pytest.mark.parametrize("name", ["AdaBound", "DeltaBarDelta", "SWATS", "Nesterov"])
-def test_complex_parameters_are_pairs_of_real_ones(name):
+COMPLEX = [(name, {}) for name in ("AdaBound", "DeltaBarDelta", "SWATS", "Nesterov")]
+COMPLEX += [("Adam", {"monotone": True}), ("DeltaBarDelta", {"momentum": 0.9, "by_velocity": True})]
+
+
+@pytest.mark.parametrize(("name", "options"), COMPLEX)
+def test_complex_parameters_are_pairs_of_real_ones(name, options):
     z = torch.tensor([1 + 2j, 3 - 1j], dtype=torch.complex128, requires_grad=True)
     x = torch.view_as_real(z.detach()).clone().requires_grad_()
     make = getattr(scratch.optim, name)
-    pair = make([z], lr=0.1), make([x], lr=0.1)
+    pair = make([z], lr=0.1, **options), make([x], lr=0.1, **options)
     for gradient in torch.randn(10, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)):
 
         def closure(gradient=gradient):
@@ -543,7 +583,6 @@ def test_one_vector_means_one_group(name):
         getattr(scratch.optim, name)([{"params": [param]} for param in parameters()])
 
 
-@pytest.mark.parametrize("switch", ["capturable", "differentiable"])
-def test_switches_that_cannot_be_honoured_say_so(switch):
-    with pytest.raises(RuntimeError, match=f"{switch}=True"):
-        scratch.optim.Adam(parameters(), **{switch: True})
+def test_a_switch_that_cannot_be_honoured_says_so():
+    with pytest.raises(RuntimeError, match="capturable=True"):
+        scratch.optim.Adam(parameters(), capturable=True)

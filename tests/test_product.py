@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from scratch.ops import product as module
-from scratch.ops.product import add_product, fast, product
+from scratch.ops.core import product as module
+from scratch.ops.core.product import add_product, fast, product
 from scratch.testing import CHECKS
-from tests.cases import CASES
+from scratch.testing.cases import CASES
 from tests.conftest import case_parameters
 
 needs_onednn = pytest.mark.skipif(module.ONEDNN is None, reason="oneDNN's product is for processors with AVX-512")

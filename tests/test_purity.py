@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from scratch.testing import PURITY_CHECKS, Audit, Case, Check, Impure, OptimizerCase
-from tests.cases import CASES
-from tests.cases import optim as optimizers
+from scratch.testing.cases import CASES
+from scratch.testing.cases import optim as optimizers
 from tests.conftest import case_parameters
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -1,4 +1,4 @@
-"""What the cases of tests/cases/{rnn,embedding}.py cannot say about recurrent layers and embeddings."""
+"""What the cases of scratch/testing/cases/{rnn,embedding}.py cannot say about recurrent layers and embeddings."""
 
 import pytest
 import torch
@@ -6,10 +6,10 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, unpack_sequence
 
 from scratch import nn
-from scratch.ops import recurrence
-from scratch.ops.recurrence import previous
+from scratch.ops.recurrent import sequence as recurrence
+from scratch.ops.recurrent.sequence import previous
 from scratch.testing import CHECKS
-from tests.cases import CASES
+from scratch.testing.cases import CASES
 from tests.conftest import case_parameters
 
 LAYERS = {

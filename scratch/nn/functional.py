@@ -2,34 +2,28 @@
 
 from functools import partial
 
-from scratch.ops.adaptive_pool import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
-)
-from scratch.ops.alignment import additive_scores, aligned, multiplicative_scores
-from scratch.ops.attention import scaled_dot_product_attention
-from scratch.ops.batch_norm import batch_norm, group_norm, instance_norm
+import torch.fx
+
+from scratch.ops.activation.gated import gelu, glu, hardswish, mish, silu
+from scratch.ops.activation.prelu import prelu
+from scratch.ops.activation.rectifier import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
+from scratch.ops.activation.shrinkage import hardshrink, softshrink, tanhshrink
+from scratch.ops.activation.sigmoid import hardsigmoid, hardtanh, logsigmoid, sigmoid, softplus, softsign, tanh
+from scratch.ops.activation.softmax import gumbel_softmax, log_softmax, softmax, softmin
+from scratch.ops.attention.alignment import additive_scores, aligned, multiplicative_scores
+from scratch.ops.attention.attention import scaled_dot_product_attention
+from scratch.ops.attention.multi_head_attention import multi_head_attention_forward
+from scratch.ops.attention.positional import add_positions
 from scratch.ops.bilinear import bilinear
-from scratch.ops.binary_cross_entropy import (
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    multilabel_soft_margin_loss,
-)
-from scratch.ops.conv import conv1d, conv2d, conv3d
-from scratch.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
-from scratch.ops.cross_entropy import cross_entropy, nll_loss
-from scratch.ops.ctc import ctc_loss
+from scratch.ops.conv.conv import conv1d, conv2d, conv3d
+from scratch.ops.conv.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+from scratch.ops.conv.fold import fold, unfold
+from scratch.ops.conv.pad import pad
 from scratch.ops.distance import cosine_similarity, normalize, pairwise_distance, pdist
 from scratch.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
-from scratch.ops.embedding import embedding
-from scratch.ops.embedding_bag import embedding_bag
-from scratch.ops.fold import fold, unfold
-from scratch.ops.fractional_max_pool import fractional_max_pool2d, fractional_max_pool3d
-from scratch.ops.gates import gelu, glu, hardswish, mish, silu
+from scratch.ops.embedding.embedding import embedding
+from scratch.ops.embedding.embedding_bag import embedding_bag
+from scratch.ops.embedding.one_hot import one_hot
 from scratch.ops.graph import (
     gcn_adjacency,
     gcn_conv,
@@ -40,15 +34,17 @@ from scratch.ops.graph import (
     sparse,
     sparse_dropout,
 )
-from scratch.ops.grid_sample import affine_grid, grid_sample
-from scratch.ops.interpolate import interpolate
-from scratch.ops.layer_norm import layer_norm
-from scratch.ops.likelihood import gaussian_nll_loss, kl_div, poisson_nll_loss
 from scratch.ops.linear import linear
-from scratch.ops.linear_cross_entropy import linear_cross_entropy
-from scratch.ops.local_response_norm import local_response_norm
-from scratch.ops.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
-from scratch.ops.margin_loss import (
+from scratch.ops.loss.binary_cross_entropy import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    multilabel_soft_margin_loss,
+)
+from scratch.ops.loss.cross_entropy import cross_entropy, nll_loss
+from scratch.ops.loss.ctc import ctc_loss
+from scratch.ops.loss.likelihood import gaussian_nll_loss, kl_div, poisson_nll_loss
+from scratch.ops.loss.linear_cross_entropy import linear_cross_entropy
+from scratch.ops.loss.margin_loss import (
     cosine_embedding_loss,
     hinge_embedding_loss,
     margin_ranking_loss,
@@ -58,22 +54,28 @@ from scratch.ops.margin_loss import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from scratch.ops.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
-from scratch.ops.multi_head_attention import multi_head_attention_forward
-from scratch.ops.one_hot import one_hot
-from scratch.ops.pad import pad
-from scratch.ops.perceptron import perceptron_loss, step
-from scratch.ops.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
-from scratch.ops.positional import add_positions
-from scratch.ops.prelu import prelu
+from scratch.ops.loss.perceptron import perceptron_loss, step
+from scratch.ops.loss.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from scratch.ops.norm.batch_norm import batch_norm, group_norm, instance_norm
+from scratch.ops.norm.layer_norm import layer_norm
+from scratch.ops.norm.local_response_norm import local_response_norm
+from scratch.ops.norm.rms_norm import rms_norm
+from scratch.ops.pool.adaptive_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
+from scratch.ops.pool.fractional_max_pool import fractional_max_pool2d, fractional_max_pool3d
+from scratch.ops.pool.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
+from scratch.ops.pool.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
+from scratch.ops.pool.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from scratch.ops.radial_basis import radial_basis
-from scratch.ops.rectifiers import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
-from scratch.ops.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
-from scratch.ops.rms_norm import rms_norm
-from scratch.ops.shrinkage import hardshrink, softshrink, tanhshrink
-from scratch.ops.shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
-from scratch.ops.sigmoids import hardsigmoid, hardtanh, logsigmoid, sigmoid, softplus, softsign, tanh
-from scratch.ops.softmax import gumbel_softmax, log_softmax, softmax, softmin
+from scratch.ops.resample.grid_sample import affine_grid, grid_sample
+from scratch.ops.resample.interpolate import interpolate
+from scratch.ops.resample.shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
 
 celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_ = (
     partial(function, inplace=True) for function in (celu, elu, hardtanh, leaky_relu, relu, rrelu, selu, threshold)
@@ -212,3 +214,7 @@ __all__ = [
     "triplet_margin_with_distance_loss",
     "unfold",
 ]
+
+for name in __all__:
+    if not name.endswith("_"):
+        torch.fx.wrap(name)  # functional.name(…) is one node of the graph of torch.fx.symbolic_trace, as torch.nn's is

@@ -1,6 +1,6 @@
 """Linear: y = x Wᵀ + b.
 
-Shapes:     x (…, I)   W (O, I)   b (O,) or None   y (…, O)
+Shapes:     x (…, I)   W (O, I)   b (O,) or None, or whatever broadcasts to y   y (…, O)
 Tangent:    ẏ = ẋ Wᵀ + x Ẇᵀ + ḃ                                          (1)
 Adjoint:    x̄ = ȳ W                                                      (2)
             W̄ = Σ ȳᵀ x   over all rows, that is, one product (O, N)(N, I)  (3)
@@ -17,9 +17,9 @@ from math import prod
 import torch
 from torch import Tensor
 
-from scratch.ops.dtype import autocast
-from scratch.ops.function import Function
-from scratch.ops.product import product
+from scratch.ops.core.dtype import autocast
+from scratch.ops.core.function import Function
+from scratch.ops.core.product import product
 
 
 def rows(x: Tensor) -> Tensor:
@@ -56,5 +56,10 @@ class LinearFn(Function):
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x Wᵀ + b with x (…, I), W (O, I), b (O,). See the module's page."""
     if weight.dim() == 1:  # one output unit without its dimension, as torch takes it
+        if bias is not None and bias.dim():
+            raise RuntimeError(f"a weight of one dimension takes no bias {list(bias.shape)}")
         return linear(input, weight[None], bias).squeeze(-1)
+    if bias is not None and bias.dim() > 1:  # one for each row or other dimension of y
+        y = linear(input, weight)
+        return (y + autocast(bias)[0]).view(y.shape)
     return LinearFn.apply(*autocast(input, weight, bias))

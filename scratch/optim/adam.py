@@ -3,6 +3,7 @@
     g ← g + λ θ            or, decoupled (AdamW),  θ ← θ − γ λ θ         (1)
     m ← β₁ m + (1 − β₁) g                                                (2)
     v ← β₂ v + (1 − β₂) g²                                               (3)
+    v ← max(v, β₂ v + (1 − β₂) g²)                                       (3′)   monotone, in place of (3)
     v̂ ← v;  AMSGrad: v̂ ← max(v̂, v)                                      (4)
     θ ← θ − γ (m / (1 − β₁ᵗ)) / (√(v̂ / (1 − β₂ᵗ)) + ε)                   (5)
 
@@ -10,46 +11,52 @@ The corrections c₁ = 1 − β₁ᵗ and c₂ = √(1 − β₂ᵗ) are numbers
 
     θ ← θ − (γ c₂ / c₁) m / (√v̂ + ε c₂)                                  (5′)
 
+(3′) has the maximum inside the recursion: v can only grow, towards the largest g² instead of their average, and every
+rise that chance brings stays. (4) compares averages and grows far less.
+
 Without bias_correction c₁ = c₂ = 1, and the first steps are (1 − β₁) / √(1 − β₂) ≈ 3 times as long.
 
 Symbols:    γ lr (1e-3)   β₁, β₂ betas (0.9, 0.999)   ε eps (1e-8)   λ weight_decay (0; AdamW 1e-2)
             m exp_avg   v exp_avg_sq   v̂ max_exp_avg_sq   t step
-            maximize turns the sign of g before (1).
+            monotone (False)   maximize turns the sign of g before (1).
 Memory:     two copies of the parameters, three with amsgrad.
 Errors:     ValueError for a negative γ, ε or λ and for a β outside [0, 1); RuntimeError for sparse gradients.
-Reference:  torch.optim.Adam, torch.optim.AdamW. Differs: bias_correction is ours; see also the
+Reference:  torch.optim.Adam, torch.optim.AdamW. Differs: bias_correction and monotone are ours; see also the
             switches in optimizer.py.
 Source:     Kingma and Ba, Adam: a method for stochastic optimization (2014); Reddi, Kale and Kumar, On the
             convergence of Adam and beyond (2018); Loshchilov and Hutter, Decoupled weight decay
             regularization (2017).
 """
 
-import math
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, roots_plus
+from scratch.optim import each
+from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, root, roots_plus
 
 
 def adam(
     params, grads, exp_avg, exp_avg_sq, max_exp_avg_sq=None,
     *, t, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay, bias_correction=True,
+    monotone=False,
 ):  # fmt: skip
     beta1, beta2 = betas
     if weight_decay != 0 and decoupled_weight_decay:
-        torch._foreach_mul_(params, 1 - lr * weight_decay)  # (1)
+        each.mul_(params, 1 - lr * weight_decay)  # (1)
     elif weight_decay != 0:
-        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
-    torch._foreach_lerp_(exp_avg, grads, 1 - beta1)  # (2)
-    torch._foreach_mul_(exp_avg_sq, beta2)
-    torch._foreach_addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
+        grads = each.add(grads, params, alpha=weight_decay)  # (1)
+    each.lerp_(exp_avg, grads, 1 - beta1)  # (2)
+    before = [v.clone() for v in exp_avg_sq] if monotone else None
+    each.mul_(exp_avg_sq, beta2)
+    each.addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
+    if before is not None:
+        each.maximum_(exp_avg_sq, before)  # (3′)
     if amsgrad:
-        torch._foreach_maximum_(max_exp_avg_sq, exp_avg_sq)  # (4)
-    c1, c2 = (1 - beta1**t, math.sqrt(1 - beta2**t)) if bias_correction else (1.0, 1.0)
+        each.maximum_(max_exp_avg_sq, exp_avg_sq)  # (4)
+    c1, c2 = (1 - beta1**t, root(1 - beta2**t)) if bias_correction else (1.0, 1.0)
     denominator = roots_plus(max_exp_avg_sq if amsgrad else exp_avg_sq, eps * c2)
-    torch._foreach_addcdiv_(params, exp_avg, denominator, -lr * c2 / c1)  # (5′)
+    each.addcdiv_(params, exp_avg, denominator, -lr * c2 / c1)  # (5′)
 
 
 class Adam(Optimizer):
@@ -71,6 +78,7 @@ class Adam(Optimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
         bias_correction: bool = True,
+        monotone: bool = False,
     ) -> None:
         check_lr(lr)
         check(eps >= 0.0, f"Invalid epsilon value: {eps}")
@@ -80,7 +88,7 @@ class Adam(Optimizer):
             "betas must be either both floats or both Tensors",
         )
         check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
-        super().__init__(params, options(locals(), bias_correction=True))
+        super().__init__(params, options(locals(), bias_correction=True, monotone=False))
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state = super().init_state(param, group)
@@ -107,11 +115,12 @@ class AdamW(Adam):
         differentiable: bool = False,
         fused: bool | None = None,
         bias_correction: bool = True,
+        monotone: bool = False,
     ) -> None:
         super().__init__(
             params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, foreach=foreach,
             capturable=capturable, differentiable=differentiable, fused=fused, decoupled_weight_decay=True,
-            bias_correction=bias_correction,
+            bias_correction=bias_correction, monotone=monotone,
         )  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -2,21 +2,23 @@
 
     g g₋ > 0:  a ← min(a + up, high)           (1)    from the second step on
     else:      a ← max(a · down, low)          (2)
+    g b > 0 in place of g g₋ > 0               (1′)   by_velocity: the weight moves by −b, and g agrees
     b ← μ b + a g                              (3)
     θ ← θ − γ b                                (4)
     g₋ ← g                                     (5)
 
-Adding to a gain and multiplying it down makes large gains decay at once when oscillations start.
+Adding to a gain and multiplying it down makes large gains decay at once when oscillations start. The velocity b is an
+average of many gradients, so that (1′) is misled less by one of them, such as a batch's, than (1) is.
 
 Symbols:    γ lr (1e-2)   up (0.05)   down (0.95)   low, high gains (0.1, 10)   μ momentum (0)
-            a gain, 1 at first   g₋ prev   b momentum_buffer
+            a gain, 1 at first   g₋ prev   b momentum_buffer   by_velocity (False)
             maximize turns the sign of g.
-Memory:     two copies of the parameters, three with momentum.
-Errors:     ValueError for a negative γ, μ or up, unless 0 < down < 1 and 0 < low ≤ 1 ≤ high; RuntimeError for
-            sparse gradients.
+Memory:     two copies of the parameters; three with momentum, again two by velocity, which needs no g₋.
+Errors:     ValueError for a negative γ, μ or up, unless 0 < down < 1 and 0 < low ≤ 1 ≤ high, and for by_velocity
+            without momentum; RuntimeError for sparse gradients.
 Reference:  none in torch; Rprop is its relative that keeps the sign of g alone.
 Source:     Jacobs, Increased rates of convergence through learning rate adaptation (1988); in this form Hinton,
-            Neural networks for machine learning, lecture 6.4 (2012).
+            Neural networks for machine learning, lecture 6.4 (2012), (1′) too.
 """
 
 from typing import Any
@@ -24,22 +26,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options
 
 
 def delta_bar_delta(
-    params, grads, gain, prev, momentum_buffer=None, *, t, lr, up, down, gains, momentum
+    params, grads, gain, prev=None, momentum_buffer=None, *, t, lr, up, down, gains, momentum, by_velocity=False
 ):  # fmt: skip
-    for a, grad, before in zip(gain, grads, prev, strict=True):
+    compared = momentum_buffer if by_velocity else prev  # (1′) or (1)
+    for a, grad, before in zip(gain, grads, compared, strict=True):
         if t > 1:
             a.copy_(torch.where(grad * before > 0, a + up, a * down)).clamp_(*gains)  # (1) (2)
-        before.copy_(grad)  # (5)
-    updates = torch._foreach_mul(gain, grads)
+        if not by_velocity:
+            before.copy_(grad)  # (5)
+    updates = each.mul(gain, grads)
     if momentum != 0:
-        torch._foreach_mul_(momentum_buffer, momentum)
-        torch._foreach_add_(momentum_buffer, updates)  # (3)
+        each.mul_(momentum_buffer, momentum)
+        each.add_(momentum_buffer, updates)  # (3)
         updates = momentum_buffer
-    torch._foreach_add_(params, updates, alpha=-lr)  # (4)
+    each.add_(params, updates, alpha=-lr)  # (4)
 
 
 class DeltaBarDelta(Optimizer):
@@ -53,6 +58,7 @@ class DeltaBarDelta(Optimizer):
         down: float = 0.95,
         gains: tuple[float, float] = (0.1, 10.0),
         momentum: float = 0,
+        by_velocity: bool = False,
         *,
         maximize: bool = False,
     ) -> None:
@@ -61,11 +67,14 @@ class DeltaBarDelta(Optimizer):
         check(0.0 < down < 1.0, f"Invalid down value: {down}")
         check(0.0 < gains[0] <= 1.0 <= gains[1], f"Invalid gains: {gains[0]}, {gains[1]}")
         check(momentum >= 0.0, f"Invalid momentum value: {momentum}")
+        check(momentum > 0 or not by_velocity, "by_velocity requires a momentum")
         super().__init__(params, options(locals()))
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         one = complex(1, 1) if param.is_complex() else 1  # a gain for each of the two parts
-        state = {"gain": torch.full_like(param, one), "prev": torch.zeros_like(param)}
+        state = {"gain": torch.full_like(param, one)}
+        if not group["by_velocity"]:
+            state["prev"] = torch.zeros_like(param)
         if group["momentum"] != 0:
             state["momentum_buffer"] = torch.zeros_like(param)
         return state

@@ -7,18 +7,21 @@ Packages are given by their importable names. A check compares a candidate with 
 returns the largest relative error it saw (None where it does not apply), and raises `Mismatch` with what
 differs, where, and how to rerun it. The checks stand in tables by name, for tests and reports:
 
-    cases.py       what to compare: Case, and the sources of its inputs
+    calls.py       what to compare: Case, a call, and the sources of its inputs
+    cases/         the table of what is compared, a file for each op
     compare.py     when two results count as equal; Mismatch
     running.py     one side of a case, built, called and differentiated
     layers.py      CHECKS: outputs and derivatives of a layer, loss or function
     contract.py    CONTRACT_CHECKS: signature, initial weights, state_dict, copies, repr
     optimizers.py  OPTIMIZER_CHECKS: parameters and state after every step
     networks.py    compare_networks: layer by layer, gradient by gradient, trained side by side
-    transforms.py  TRANSFORM_CHECKS: vmap, compile, autocast
-    purity.py      Audit, PURITY_CHECKS: nothing but primitive operations
+    other_numbers.py  NUMBER_CHECKS: complex, whole, none at all, and at kinks
+    transforms.py  TRANSFORM_CHECKS: vmap, batched gradients, meta tensors, checkpoints, compile, autocast
+    purity.py      PURITY_CHECKS: nothing but primitive operations
 """
 
-from scratch.testing.cases import (
+from scratch.audit import PRIMITIVES, Audit, Impure
+from scratch.testing.calls import (
     Case,
     Missing,
     Namespace,
@@ -60,7 +63,8 @@ from scratch.testing.optimizers import (
     random_gradients,
     sparse_gradients,
 )
-from scratch.testing.purity import PRIMITIVES, PURITY_CHECKS, Audit, Impure
+from scratch.testing.other_numbers import NUMBER_CHECKS
+from scratch.testing.purity import PURITY_CHECKS
 from scratch.testing.transforms import TRANSFORM_CHECKS
 
 __all__ = [
@@ -68,6 +72,7 @@ __all__ = [
     "BAD_OPTIMIZER_CHECKS",
     "CHECKS",
     "CONTRACT_CHECKS",
+    "NUMBER_CHECKS",
     "OPTIMIZER_CHECKS",
     "PRIMITIVES",
     "PURITY_CHECKS",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.testing.cases import Missing, Namespace, title
+from scratch.testing.calls import Missing, Namespace, title
 
 
 class Mismatch(AssertionError):

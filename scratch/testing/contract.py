@@ -5,7 +5,7 @@ import pickle
 
 import torch
 
-from scratch.testing.cases import Case, Namespace, resolve
+from scratch.testing.calls import Case, Namespace, resolve
 from scratch.testing.compare import Check, named, require_equal, require_signature
 from scratch.testing.running import complete, pair, run
 

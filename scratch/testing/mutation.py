@@ -272,7 +272,7 @@ def forked(task: Callable[[], Any], seconds: int = 3600) -> Any:
 def reached(files: list[str], only: str) -> list[tuple[str, int, list[int]]]:
     """For each function of these files the numbers of the cases, only of the name `only` if given, that call it."""
     from scratch.testing import CHECKS as TABLE
-    from tests.cases import CASES
+    from scratch.testing.cases import CASES
 
     paths = {str(PAGES[file]): file for file in files}
     found: dict[tuple[str, int], dict[int, None]] = defaultdict(dict)
@@ -298,7 +298,7 @@ def rejected(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> str
     sys.meta_path.insert(0, Planted(mutant))
     try:
         from scratch.testing import CHECKS as TABLE
-        from tests.cases import CASES
+        from scratch.testing.cases import CASES
     except Exception as error:
         return f"import: {type(error).__name__}"
     for check in checks:

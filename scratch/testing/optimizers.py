@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from scratch.testing.cases import Namespace, changes, normal, resolve, title, written
+from scratch.testing.calls import Namespace, changes, normal, resolve, title, written
 from scratch.testing.compare import Check, named, require_equal, require_same_error, require_signature
 
 TOLERANCE = 1e-9

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.parameter import is_lazy
 
-from scratch.testing.cases import Case, Namespace, resolve
+from scratch.testing.calls import Case, Namespace, resolve
 from scratch.testing.compare import leaves, mapped
 
 Cast = Callable[[Tensor], Tensor]

@@ -1,20 +1,25 @@
-"""Does a layer go through PyTorch's transformations, where the reference does: vmap, compile, autocast?
+"""Does a layer go through PyTorch's transformations, where the reference does: vmap, batches of upstream gradients,
+tensors that have a shape only, checkpointing, compile, autocast?
 
 Each check answers None where the reference itself cannot be transformed.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call, grad, vmap
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+from torch.utils.checkpoint import checkpoint
 
-from scratch.testing.cases import Case, Namespace
+from scratch.testing.calls import Case, Namespace
 from scratch.testing.compare import Check, Mismatch, leaves, mapped, named, relative_error, require_equal
 from scratch.testing.layers import TOLERANCE, mode_name, modes
-from scratch.testing.running import Layer, Outcome, continuous, in_dtype, pair, run
+from scratch.testing.running import Layer, Outcome, continuous, differentiable_leaves, in_dtype, pair, random, run
 
 TRANSFORM_CHECKS: dict[str, Check] = {}
 NARROW = torch.bfloat16
@@ -85,6 +90,112 @@ def vmapped(case: Case, candidate: Namespace, reference: Namespace) -> float | N
         where = f"{mode_name(train)} mode: gradient under vmap"
         error = max(error or 0.0, require_equal(actual, expected, where, TOLERANCE))
     return error
+
+
+@named(TRANSFORM_CHECKS)
+def batched_gradients(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
+    """``torch.autograd.grad(is_grads_batched=True)``, which ``jacobian(vectorize=True)`` calls, gives for a batch of
+    upstream gradients what it gives for each alone."""
+    ours, theirs = pair(case, candidate, reference)
+    try:
+        expected = for_each_upstream(theirs, batched=False)
+        for_each_upstream(theirs, batched=True)
+    except Exception:  # torch's own does not work like this
+        return None
+    if expected is None:
+        return None
+    return require_equal(for_each_upstream(ours, batched=True), expected, "a batch of gradients", TOLERANCE)
+
+
+def for_each_upstream(layer: Layer, batched: bool) -> dict[str, Tensor | None] | None:
+    """The gradients for several upstream gradients, stacked."""
+    inputs, tensors = layer.draw()
+    outputs = list(differentiable_leaves(layer(*mapped(Tensor.clone, inputs))).values())
+    if not outputs:
+        return None
+    generator = Generator().manual_seed(layer.case.seed + 3)
+    upstream = [torch.stack([random(t, generator).to(t.dtype) for _ in range(BATCH)]) for t in outputs]
+
+    def gradients(arriving: list[Tensor], **options: bool) -> tuple[Tensor | None, ...]:
+        wanted = list(tensors.values())
+        return torch.autograd.grad(outputs, wanted, arriving, retain_graph=True, allow_unused=True, **options)
+
+    if batched:
+        found = gradients(upstream, is_grads_batched=True)
+    else:
+        each = [gradients([t[i] for t in upstream]) for i in range(BATCH)]
+        found = tuple(None if g[0] is None else torch.stack([t.to_dense() for t in g]) for g in zip(*each, strict=True))
+    return dict(zip(tensors, found, strict=True))
+
+
+@named(TRANSFORM_CHECKS)
+def shapes_alone(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
+    """Tensors without numbers, on the meta device and under `FakeTensorMode`: types and shapes of the results and the
+    gradients are the reference's."""
+    found = None
+    for convert, context in (on_meta(), fake()):
+        sides = pair(case, candidate, reference)
+        try:
+            expected = traced(sides[1], convert, context)
+        except Exception:  # torch's own does not work like this
+            continue
+        found = require_equal(traced(sides[0], convert, context), expected, "without numbers", 0.0)
+    return found
+
+
+Conversion = tuple[Callable[[Tensor], Tensor], Any]
+
+
+def on_meta() -> Conversion:
+    return lambda t: t.to("meta"), nullcontext()
+
+
+def fake() -> Conversion:
+    mode = FakeTensorMode()
+    return mode.from_tensor, mode
+
+
+def traced(layer: Layer, convert: Callable[[Tensor], Tensor], context: Any) -> dict[str, Any]:
+    """Types and shapes of outputs and gradients."""
+    inputs, _ = layer.draw()
+    inputs = mapped(lambda t: convert(t.detach()).requires_grad_(t.requires_grad), inputs)
+    if layer.module is not None:
+        for module in layer.module.modules():
+            for table in (module._parameters, module._buffers):
+                for name, tensor in table.items():
+                    if tensor is not None:
+                        kind = type(tensor) if tensor.requires_grad else lambda t: t
+                        table[name] = kind(convert(tensor.detach()))
+    call = layer.case.draw_arguments()[2]
+    with context:
+        outputs = layer.module(*inputs, **mapped(lambda t: convert(layer.cast(t)), call)) if layer.module else None
+        outputs = layer.function(*inputs) if outputs is None else outputs
+        leaving = list(differentiable_leaves(outputs).values())
+        wanted = [t for _, t in leaves(inputs, "") if isinstance(t, Tensor) and t.requires_grad]
+        wanted += [] if layer.module is None else list(layer.module.parameters())
+        gradients: Any = None
+        if leaving:
+            upstream = [torch.empty_like(t) for t in leaving]
+            gradients = torch.autograd.grad(leaving, wanted, upstream, allow_unused=True)
+
+    def told(value: Any) -> dict[str, Any]:
+        return {path: (t.dtype, t.shape) if isinstance(t, Tensor) else None for path, t in leaves(value, "")}
+
+    return {"outputs": told(outputs), "gradients": told(gradients)}
+
+
+@named(TRANSFORM_CHECKS)
+def checkpointed(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
+    """``torch.utils.checkpoint``, which lets no saved tensor be read twice, changes no gradient."""
+    ours, theirs = pair(case, candidate, reference)
+    expected = run(ours).gradient
+    for side in (theirs, ours):
+        side.function = partial(checkpoint, side.function, use_reentrant=False)
+    try:
+        run(theirs)
+    except Exception:  # torch's own does not work like this
+        return None
+    return require_equal(run(ours).gradient, expected, "under checkpointing: gradient", TOLERANCE)
 
 
 @named(TRANSFORM_CHECKS)

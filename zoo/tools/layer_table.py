@@ -1,7 +1,6 @@
 """The table of layers: a line for every layer of an implementation, with the checks of the harness and its speed."""
 
 import json
-import sys
 import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.table import Table
 from torch.random import fork_rng
 
 from scratch.testing import CHECKS, PURITY_CHECKS, TRANSFORM_CHECKS, Case, Check, Mismatch, offers
+from scratch.testing.cases import CASES
 from scratch.testing.running import Layer, differentiable_leaves, in_dtype, pair, random
 from zoo.core.errors import UsageError, at_least, did_you_mean, listing, one_of
 from zoo.tools.measure import CLOCKS, Task, interleaved
@@ -65,13 +65,6 @@ def layer_table(config: DictConfig) -> bool:
 
 def chosen(only: str | list[str] | None) -> dict[str, list[Case]]:
     """The cases of the names in config.only, or of all."""
-    sys.path.insert(0, str(Path(__file__).parents[2]))  # tests/ lies beside zoo/ in a checkout, and is not installed
-    try:
-        from tests.cases import CASES
-    except ImportError as error:
-        raise UsageError(f"layers: the cases lie in tests/cases, which only a checkout has ({error})") from None
-    finally:
-        del sys.path[0]
     by_name: dict[str, list[Case]] = {}
     for case in CASES:
         by_name.setdefault(case.name, []).append(case)

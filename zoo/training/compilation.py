@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import torch
-from torch.nn import Module, ModuleList
+from torch.nn import Module, ModuleList, RNNBase
 from torchmetrics import Metric
 
 from zoo.core.errors import one_of
@@ -31,6 +31,8 @@ def compile_network(model: Module, backend: bool | str, fullgraph: bool = False)
     if backend is False:
         return
     name = "inductor" if backend is True else backend
+    if any(isinstance(part, RNNBase) and not type(part).__module__.startswith("torch.") for part in model.modules()):
+        torch._dynamo.config.allow_rnn = True  # it leaves out torch's recurrent layers, and what is an instance of them
     one_of("compile", name, [*torch._dynamo.list_backends(exclude_tags=()), "true", "false"])
     for part in parts(model):
         part.compile(backend=name, fullgraph=fullgraph)

@@ -25,7 +25,8 @@ def test_two_layers(tmp_path):
     assert result.returncode == 1, result.stderr
     linear, tanh = json.loads((tmp_path / "layers.json").read_text())
     assert linear["name"] == "Linear"
-    assert linear["errors"]["exact"] == linear["errors"]["vmap"] == linear["errors"]["compile"] == 0.0
+    assert linear["errors"]["exact"] == linear["errors"]["compile"] == 0.0
+    assert linear["errors"]["vmap"] < 1e-14  # a product of batches may round otherwise
     assert not linear["failures"]
     assert {"exact", "second order", "vmap", "compile"} <= tanh["failures"].keys()
     assert "Rerun: scratch.testing.layers." in result.stdout

@@ -1,0 +1,1 @@
+"""Activations: functions of each number alone, gates, and softmax."""

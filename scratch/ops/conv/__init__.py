@@ -1,0 +1,1 @@
+"""Convolution, its transpose, the windows that both read, and padding."""

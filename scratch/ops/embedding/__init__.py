@@ -1,0 +1,1 @@
+"""Tables of rows that are looked up by number."""

@@ -1,0 +1,1 @@
+"""Losses, and how each becomes one number."""

@@ -1,0 +1,217 @@
+"""The cross-entropy of a linear map's output, without ever holding all of that output.
+
+Shapes:     x (N, I)   W (C, I)   c (C,) or None   z (N, C) logits   t (N,) class numbers   a, b (N, 1)   w (C,)
+            z = x Wᵀ + c,   ℓ = log Σ exp z over classes                                        (1)
+            L = Σ over rows of  (a + b Σ w) ℓ − a zₜ − b Σ w z                                   (2)
+
+a and b say how much a row counts: with label smoothing ε and class weights w (else 1), as in cross_entropy.py,
+a = (1 − ε) wₜ and b = ε / C, both divided by Σ wₜ for a mean, and both 0 where t is ignore_index.
+
+Tangent:    ℓ̇ = Σ p ż with p = exp(z − ℓ),  ż = ẋ Wᵀ + x Ẇᵀ + ċ
+Adjoint:    z̄ = L̄ ((a + b Σ w) p − a [class = t] − b w) + ℓ̄ p                                   (3)
+            x̄ = z̄ W   (4)      W̄ = z̄ᵀ x   (5)      c̄ = Σ z̄ over rows   (6)
+
+Chunks:     (3) asks for nothing from other rows, and for L̄ only as a factor. So each chunk of rows is done with in
+            the forward pass: z, L, then z̄ in the memory of z, its share of (4) to (6), and the chunk is forgotten.
+            Backward multiplies what is there by L̄. Logits for one chunk are all that there ever is, and the three
+            products are as many as without chunks. With reduction="none" each row has an L̄ of its own, not known
+            before backward, which then goes through the chunks again: four products.
+Saved:      x, W, c, t, a, b, w, ℓ, and (4) to (6) for L̄ = 1.   Recomputed: with reduction="none" z.
+Second order: backward is then (3) to (6) on all rows at once, from x, W, c and ℓ, an output that the caller drops. (7)
+Kinks:      none. A mean over nothing but ignored targets is NaN with gradient 0, as in PyTorch.
+Errors:     RuntimeError for shapes that do not fit, and for ignore_index with probabilities; else as cross_entropy.
+Reference:  torch.nn.functional.linear_cross_entropy. Differs: chunks are not asked for by ``options``, of which only
+            batch_chunk_size is looked at; with them second derivatives and every backward work all the same.
+            Targets that are probabilities, and losses of more dimensions, go by linear and cross_entropy.
+Source:     Wijmans et al., Cut your losses in large-vocabulary language models (2024); Hsu et al., Liger kernel (2024).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scratch.ops.core.dtype import autocast, autocast_on, autocast_wide, need_floating, widen, without_autocast
+from scratch.ops.core.exponential import LOG2_E, exp
+from scratch.ops.core.function import Function, in_place
+from scratch.ops.core.product import add_product, product
+from scratch.ops.linear import linear
+from scratch.ops.loss.cross_entropy import batched, class_numbers, cross_entropy, pick
+from scratch.ops.loss.reduction import reduction_name
+
+CHUNK = 2**22  # logits at a time: 16 MiB of float32
+
+
+class LinearCrossEntropyFn(Function):
+    """x, W, c, t, a, b, w -> L, or its rows, then ℓ, and x̄, W̄, c̄ for L̄ = 1 where they are wanted, else empty."""
+
+    @staticmethod
+    def forward(x, weight, bias, index, a, b, w, size, rows, wanted):
+        if in_place(x):
+            loss, ell, early = in_chunks(x, weight, bias, index, a, b, w, size, wanted)
+        else:
+            loss, ell = loss_rows(logits(x, weight, bias), index, a, b, w)
+            early = [x.new_empty(0) for _ in wanted]
+        return loss if rows else loss.sum(), ell, *early
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        *tensors, ctx.size, _, _ = inputs
+        ctx.save_for_backward(*tensors, *output[1:])
+        ctx.mark_non_differentiable(*output[2:])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx, grad, grad_ell, *_):
+        x, weight, bias, index, a, b, w, ell, *early = ctx.saved_tensors
+        needs = ctx.needs_input_grad[:3]
+        if grad is not None and grad_ell is None and in_place(grad):
+            if any(t.numel() for t in early):
+                grads = [g * grad if need else None for g, need in zip(early, needs, strict=True)]
+            else:
+                a, b = a * widen(grad), None if b is None else b * widen(grad)
+                grads = in_chunks(x, weight, bias, index, a, b, w, ctx.size, needs)[2]
+        else:
+            grad = ell.new_zeros(()) if grad is None else widen(grad)
+            grads = adjoint(x, weight, bias, index, a * grad, None if b is None else b * grad, w, ell, grad_ell)
+        return *(g if need else None for g, need in zip(grads, needs, strict=True)), *[None] * 7
+
+
+# On all rows at once: the textbook.
+
+
+def logits(x, weight, bias):
+    z = x @ weight.mT
+    return widen(z if bias is None else z + bias)  # (1)
+
+
+def loss_rows(z, index, a, b, w):
+    m = z.amax(1, keepdim=True)
+    ell = m + exp(z - m).sum(1, keepdim=True).log()  # (1)
+    loss = a * (ell - pick(z, index))
+    if b is not None:
+        loss = loss + b * (
+            z.shape[1] * ell - z.sum(1, keepdim=True) if w is None else (w * (ell - z)).sum(1, keepdim=True)
+        )
+    return loss, ell  # (2)
+
+
+def adjoint(x, weight, bias, index, a, b, w, ell, grad_ell):
+    p = (logits(x, weight, bias) - ell).exp()
+    factor = a if b is None else a + b * (p.shape[1] if w is None else w.sum())
+    z_bar = p * (factor if grad_ell is None else factor + grad_ell)
+    z_bar = z_bar.scatter_add(1, index, -a)
+    if b is not None:
+        z_bar = z_bar - (b if w is None else b * w)  # (3)
+    z_bar = z_bar.to(x.dtype)
+    return z_bar @ weight, z_bar.mT @ x, None if bias is None else z_bar.sum(0)  # (4), (5), (6)
+
+
+# In chunks.
+
+
+def in_chunks(x, weight, bias, index, a, b, w, size, wanted):
+    """The rows of L, ℓ, and those of (4) to (6) that are wanted, else something empty."""
+    wide = widen(x[:0])
+    loss, ell = torch.empty_like(a), torch.empty_like(a)
+    shapes = (x.shape, weight.shape, weight.shape[:1])
+    sums = [wide.new_zeros(shape if want else 0) for shape, want in zip(shapes, wanted, strict=True)]
+    mass = weight.shape[0] if w is None else w.sum()
+    for start in range(0, x.shape[0], size):
+        rows = slice(start, start + size)
+        here, t, factor, b_row = x[rows], index[rows], a[rows], None if b is None else b[rows]
+        z = widen(product(here * LOG2_E, weight.mT, None if bias is None else bias * LOG2_E))  # in units of log 2
+        m = z.amax(1, keepdim=True)
+        less = factor * pick(z.sub_(m), t)
+        if b_row is not None:
+            less += b_row * (z.sum(1, keepdim=True) if w is None else (z @ w)[:, None])
+            factor = factor + b_row * mass
+        s = z.exp2_().sum(1, keepdim=True)
+        log_s = s.log2()
+        loss[rows] = (factor * log_s - less) / LOG2_E  # (2), where m drops out
+        ell[rows] = (m + log_s) / LOG2_E
+        if not any(wanted):
+            continue
+        z.mul_(factor / s).scatter_add_(1, t, -a[rows])
+        if b_row is not None:
+            z.sub_(b_row if w is None else b_row * w)
+        z_bar = z.to(x.dtype)  # (3)
+        if wanted[0]:
+            sums[0][rows] = product(z_bar, weight)  # (4)
+        if wanted[1] and z is z_bar:
+            add_product(sums[1], z_bar.mT, here)  # (5)
+        elif wanted[1]:
+            sums[1] += z_bar.mT @ here
+        if wanted[2]:
+            sums[2] += z.sum(0)  # (6)
+    return loss, ell, [total.to(x.dtype) for total in sums]
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """cross_entropy(linear(input, linear_weight, linear_bias), target) with input (N, I) or (I,), linear_weight
+    (C, I) or (C, d₁, …, I). See the module's page."""
+    C, extra = check(input, linear_weight, linear_bias)
+    shape = (*input.shape[:-1], C, *extra)
+    if target.shape == shape and ignore_index is not None:
+        raise RuntimeError("ignore_index goes with class numbers, not with class probabilities")
+    need_floating(input.dtype, "linear_cross_entropy")
+    ignore_index = -100 if ignore_index is None else ignore_index
+    if extra or target.shape == shape or C == 0:
+        flat = None if linear_bias is None else linear_bias.flatten()
+        z = linear(input, linear_weight.flatten(0, -2), flat).reshape(shape)
+        return cross_entropy(z, target, weight, None, ignore_index, None, reduction, label_smoothing)
+
+    reduction = reduction_name(reduction)
+    if label_smoothing > 1:
+        raise RuntimeError(f"label_smoothing must be between 0 and 1, but is {label_smoothing}")
+    x, target = batched(input, target)
+    stand_in, weight = autocast_wide(
+        x.new_empty(1, 1).expand(x.shape[0], C), weight
+    )  # for the logits, in shape and type
+    index, ignored, share, total = class_numbers(stand_in, target, weight, ignore_index)
+    a = widen(torch.ones_like(index, dtype=x.dtype) if share is None else share)
+    b: Tensor | None = None
+    if label_smoothing > 0:
+        a, b = a * (1 - label_smoothing), torch.full_like(a, label_smoothing / C)
+    if reduction == "mean":
+        a, b = a / total, None if b is None else b / total
+    a, b = a.masked_fill(ignored, 0), None if b is None else b.masked_fill(ignored, 0)
+    w = None if weight is None or b is None else widen(weight)
+
+    rows = reduction == "none"
+    given = autocast(x, linear_weight, linear_bias)
+    wanted = tuple(not rows and t is not None and t.requires_grad and torch.is_grad_enabled() for t in given)
+    size = getattr(options, "batch_chunk_size", None) or max(1, CHUNK // C)
+    with without_autocast(x):
+        loss = LinearCrossEntropyFn.apply(*given, index, a, b, w, size, rows, wanted)[0]
+    if reduction == "mean":
+        loss = loss + 0 / total  # NaN where nothing counts
+    if not autocast_on(input):
+        loss = loss.to(input.dtype)
+    return loss.reshape(input.shape[:-1]) if rows else loss
+
+
+def check(input: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[int, torch.Size]:
+    """C, and the dimensions d₁, …"""
+    if input.dim() not in (1, 2):
+        raise RuntimeError(f"input must have 1 or 2 dimensions, but has {input.dim()}")
+    if weight.dim() < 2:
+        raise RuntimeError(f"linear_weight must have at least 2 dimensions, but has {weight.dim()}")
+    if input.shape[-1] != weight.shape[-1]:
+        raise RuntimeError(f"input has {input.shape[-1]} features, linear_weight {weight.shape[-1]}")
+    if bias is not None and bias.shape != weight.shape[:-1]:
+        raise RuntimeError(f"linear_bias must be {tuple(weight.shape[:-1])}, but is {tuple(bias.shape)}")
+    if weight.dim() > 2 and input.dim() == 1:
+        raise RuntimeError("a loss of more dimensions takes a batch")
+    return weight.shape[0], weight.shape[1:-1]

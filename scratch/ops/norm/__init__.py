@@ -1,0 +1,1 @@
+"""Normalisation by mean and variance, by mean square, and by neighbours."""

@@ -1,0 +1,1 @@
+"""Pooling: each window becomes one number; and its inverse."""

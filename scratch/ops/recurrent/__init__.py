@@ -1,0 +1,1 @@
+"""Recurrent networks: one step after another, forward and backward in time."""
