@@ -3,6 +3,7 @@
 import sys
 
 from omegaconf import DictConfig
+
 from zoo.training.cli import command
 
 
