@@ -158,7 +158,7 @@ def mean_loss(network: Module, criterion: Callable, x: Tensor, y: Tensor) -> flo
 
 def machine() -> str:
     """On what, and with how many threads, this is running."""
-    from zoo.benchmark import processor  # which imports much else
+    from zoo.tools.measure import processor  # which imports much else
 
     threads = torch.get_num_threads()
     return f"{processor()}, {threads} thread{'s' * (threads > 1)}, torch {torch.__version__}"
