@@ -250,9 +250,10 @@ def markdown(results: list[dict[str, Any]], asked: str) -> str:
     lines = [
         "# What the notes claim",
         "",
-        f"Made by `python scripts/claims.py {asked}` with {first['impl']['layers']} and {first['impl']['optim']};",
-        f"{first['machine']}, {first['date']}. Seconds are those of computing, for all seeds together. A verdict is on",
-        "the medians over the seeds, against thresholds that were fixed beforehand and stand in the claim's file.",
+        f"Made by `python scripts/claims.py {asked}` with {first['impl']['layers']} and {first['impl']['optim']}; "
+        f"{first['machine']}, {first['date']}. Seconds are those of computing, for all seeds together; beside other "
+        "work they are up to twice as many. A verdict is on the medians over the seeds, against thresholds that were fixed "
+        "before the first run; where one was changed after it, the claim's file says so under *Changed*.",
         "",
         "| claim | what it says | verdict | numbers | seeds | seconds |",
         "| --- | --- | --- | --- | --- | --- |",
