@@ -252,8 +252,8 @@ def markdown(results: list[dict[str, Any]], asked: str) -> str:
         "",
         f"Made by `python scripts/claims.py {asked}` with {first['impl']['layers']} and {first['impl']['optim']}; "
         f"{first['machine']}, {first['date']}. Seconds are those of computing, for all seeds together; beside other "
-        "work they are up to twice as many. A verdict is on the medians over the seeds, against thresholds that were fixed "
-        "before the first run; where one was changed after it, the claim's file says so under *Changed*.",
+        "work they are up to twice as many. A verdict is on the medians over the seeds, against thresholds that were "
+        "fixed before the first run; where one was changed after it, the claim's file says so under *Changed*.",
         "",
         "| claim | what it says | verdict | numbers | seeds | seconds |",
         "| --- | --- | --- | --- | --- | --- |",
