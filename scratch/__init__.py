@@ -3,10 +3,13 @@
 scratch.ops      the mathematics: one op, or one tight family, a file
 scratch.nn       torch.nn's names on top of it: parameters, initialisation, argument checks
 scratch.optim    torch.optim's names: one update rule a file
-scratch.convert  somebody's model on them: convert(module)
+scratch.convert  somebody's model on them: convert(module), and back: revert(module)
+scratch.audit    what a model leaves to torch's own kernels: audit(module, input)
 scratch.testing  the harness that compares any package with a reference, number by number
 """
 
-from scratch.convert import by_hand, convert
+from scratch.audit import audit
+from scratch.convert import by_hand, convert, revert
+from scratch.ops.core.forms import compiled, plain
 
-__all__ = ["by_hand", "convert"]
+__all__ = ["audit", "by_hand", "compiled", "convert", "plain", "revert"]

@@ -4,12 +4,12 @@ import os
 
 from omegaconf import DictConfig
 
-from zoo.cli import command
+from zoo.training.cli import command
 
 
 def task(config: DictConfig) -> None:
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler, which counts the bytes, is talkative
-    from zoo.benchmark import benchmark
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # silences torch's profiler, which measures the memory
+    from zoo.tools.benchmark import benchmark
 
     benchmark(config)
 

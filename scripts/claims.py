@@ -3,7 +3,6 @@
 import sys
 
 from omegaconf import DictConfig
-
 from zoo.cli import command
 
 

@@ -1,4 +1,4 @@
-"""Compare runs: python scripts/compare.py RUN RUN overlays their curves and tabulates how they differ."""
+"""Compare runs: python scripts/compare.py RUN RUN draws their curves together and tabulates how they differ."""
 
 import argparse
 from pathlib import Path
@@ -10,8 +10,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("comparison.png"), help="the picture (default: %(default)s)")
     options = parser.parse_args()
 
-    from zoo.cli import mistakes_in_one_line
-    from zoo.comparison import compare
+    from zoo.tools.compare import compare
+    from zoo.training.cli import mistakes_in_one_line
 
     with mistakes_in_one_line(traceback_wanted=False):
         compare(options.runs, options.out)

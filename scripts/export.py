@@ -2,11 +2,11 @@
 
 from omegaconf import DictConfig
 
-from zoo.cli import command, offer_checkpoint
+from zoo.training.cli import command, offer_checkpoint
 
 
 def task(config: DictConfig) -> None:
-    from zoo.export import export
+    from zoo.tools.export import export
 
     export(config)
 

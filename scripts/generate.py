@@ -1,14 +1,14 @@
-"""Let a language model write: python scripts/generate.py ckpt=… prompt="To be, or" (--help lists the choices)."""
+"""Continue a text by a language model: python scripts/generate.py ckpt=… prompt="To be" (--help lists the choices)."""
 
 import sys
 
 from omegaconf import DictConfig
 
-from zoo.cli import command, quoted
+from zoo.training.cli import command, quoted
 
 
 def task(config: DictConfig) -> None:
-    from zoo.generation import write
+    from zoo.tools.generate import write
 
     write(config)
 

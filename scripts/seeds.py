@@ -2,11 +2,11 @@
 
 from omegaconf import DictConfig
 
-from zoo.cli import command
+from zoo.training.cli import command
 
 
 def task(config: DictConfig) -> None:
-    from zoo.seeds import train_seeds
+    from zoo.tools.seeds import train_seeds
 
     train_seeds(config)
 

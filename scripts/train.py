@@ -2,18 +2,18 @@
 
 from omegaconf import DictConfig
 
-from zoo.cli import command
-from zoo.errors import installed
+from zoo.core.errors import installed
+from zoo.training.cli import command
 
 
 def task(config: DictConfig) -> None:
     if "sweep" in config:
         installed("optuna", "sweep=optuna")
-        from zoo.sweep import search  # heavy imports only once the command line is understood
+        from zoo.tools.sweep import search
 
         search(config)
     else:
-        from zoo.run import train
+        from zoo.training.run import train
 
         train(config)
 

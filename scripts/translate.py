@@ -1,24 +1,24 @@
-"""Let a model translate: python scripts/translate.py ckpt=… "Ein Hund schläft." (--help lists the choices)."""
+"""Translate texts: python scripts/translate.py ckpt=… "Ein Hund schläft." (--help lists the choices)."""
 
 import re
 import sys
 
 from omegaconf import DictConfig
 
-from zoo.cli import command, quoted
+from zoo.training.cli import command, quoted
 
 
 def with_text(words: list[str]) -> list[str]:
-    """The words of the command line with all that are no key=value and no option gathered in one text=…"""
+    """The words of the command line, with those that are neither key=value nor an option joined in one text=…"""
     options = [word for word in words if re.match(r"[~+]*[\w.@/]+=|--?\w", word)]
     text = [word for word in words if word not in options]
     return [quoted(word, "text") for word in options + [f"text={' '.join(text)}"] * bool(text)]
 
 
 def task(config: DictConfig) -> None:
-    from zoo.translation import answer
+    from zoo.tools.translate import translate
 
-    answer(config)
+    translate(config)
 
 
 if __name__ == "__main__":

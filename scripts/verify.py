@@ -1,26 +1,26 @@
 """Compare an implementation with a reference: python scripts/verify.py model=lenet (--help lists the choices).
 
-The word `layers` asks for the contract of every layer instead: python scripts/verify.py layers only=[Linear,Conv2d]
+With the word `layers`, every layer is checked instead: python scripts/verify.py layers only=[Linear,Conv2d]
 """
 
 import sys
 
 from omegaconf import DictConfig
 
-from zoo.cli import command
+from zoo.training.cli import command
 
 
 def task(config: DictConfig) -> None:
-    from zoo.verification import verify
+    from zoo.tools.verify import verify
 
     if not verify(config):
         sys.exit(1)
 
 
 def layers(config: DictConfig) -> None:
-    from zoo.contract import contract
+    from zoo.tools.layer_table import layer_table
 
-    if not contract(config):
+    if not layer_table(config):
         sys.exit(1)
 
 

@@ -85,7 +85,7 @@ def call(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
 
     def run(script: str, *words: str) -> int:
-        from zoo.cli import command
+        from zoo.training.cli import command
 
         module = importlib.import_module(f"scripts.{script}")
         monkeypatch.setattr(sys, "argv", [f"scripts/{script}.py", *words])

@@ -14,8 +14,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from scratch.nn import functional as F
 from scratch.testing import TRANSFORM_CHECKS, Case
 from scratch.testing.cases import CASES
-from zoo.cli import CONF
-from zoo.run import build_data, build_model
+from zoo.training.build import build_data, build_model
+from zoo.training.cli import CONF
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore")]
 

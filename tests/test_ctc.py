@@ -39,7 +39,8 @@ def test_a_second_derivative_is_refused() -> None:
     y = torch.randn(4, 1, 3).log_softmax(-1).requires_grad_()
     loss = F.ctc_loss(y, torch.tensor([[1]]), (4,), (1,))
     (gradient,) = torch.autograd.grad(loss, y, create_graph=True)
-    with pytest.raises(RuntimeError, match=r"does not require grad|once_differentiable"):
+    assert gradient.requires_grad  # or the second one would be left out in silence where a loss adds others to it
+    with pytest.raises(RuntimeError, match="no second derivative"):
         torch.autograd.grad(gradient.sum(), y)
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from scripts.mutate import plant
+from scratch.testing.mutation import plant
 
 pytestmark = pytest.mark.slow
 

@@ -1,5 +1,6 @@
 """scratch.optim against torch.optim: scratch/testing/cases/optim.py under the harness, and training around them."""
 
+import copy
 import warnings
 from functools import partial
 
@@ -311,3 +312,96 @@ def test_lightning_with_rules_that_torch_lacks(name):
     make = getattr(scratch.optim, name)
     module = fit(partial(make, **options), hidden=False, create_graph=name == "Newton")
     assert module.losses[-1] < module.losses[0]
+
+
+# Gradients through the steps themselves
+
+DIFFERENTIABLE = {
+    "Adadelta": {"lr": 0.5, "rho": 0.9, "weight_decay": 0.1},
+    "Adagrad": {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1},
+    "Adam": {"lr": 0.1, "betas": (0.9, 0.99), "weight_decay": 0.1, "eps": 1e-3, "amsgrad": True},
+    "AdamW": {"lr": 0.1, "betas": (0.9, 0.99), "weight_decay": 0.1, "maximize": True},
+    "Adamax": {"lr": 0.1, "betas": (0.9, 0.99), "weight_decay": 0.1},
+    "ASGD": {"lr": 0.1, "lambd": 0.1, "alpha": 0.5, "t0": 2.0, "weight_decay": 0.1},
+    "NAdam": {"lr": 0.1, "betas": (0.9, 0.99), "momentum_decay": 0.01, "weight_decay": 0.1},
+    "RAdam": {"lr": 0.1, "betas": (0.9, 0.99), "weight_decay": 0.1},
+    "RMSprop": {"lr": 0.1, "alpha": 0.9, "momentum": 0.5, "weight_decay": 0.1, "centered": True},
+    "Rprop": {"lr": 0.1},
+    "SGD": {"lr": 0.1, "momentum": 0.9, "dampening": 0.1, "weight_decay": 0.1},
+}
+ONE = torch.ones((), dtype=torch.float64)
+
+
+def steps(name: str, param: torch.Tensor, target: torch.Tensor, count: int, **options) -> torch.Tensor:
+    """The parameter after some steps, and the state that depends on something."""
+    param = param.clone() if options.get("differentiable") else param.detach().clone().requires_grad_()
+    optimizer = getattr(scratch.optim, name)([param], **options)
+    for t in range(count):
+        loss = ((t + 1) * (param - target) ** 2).sum()
+        (param.grad,) = torch.autograd.grad(loss, param, create_graph=True)
+        optimizer.step()
+    state = [value for value in optimizer.state[param].values() if isinstance(value, torch.Tensor)]
+    return param, *[value for value in state if value.requires_grad]
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_differentiable(name):
+    """Six steps, by finite differences: through the parameter, the gradients, the state and every hyper-parameter."""
+    options = DIFFERENTIABLE[name]
+    kept = {key: value for key, value in options.items() if isinstance(value, bool) or key == "t0"}
+    followed = {key: value for key, value in options.items() if key not in kept}
+    rows = [value if isinstance(value, tuple) else (value,) for value in followed.values()]
+    values = [(ONE * value).requires_grad_() for row in rows for value in row]
+
+    def function(param, target, *values):
+        remaining = iter(values)
+        given = {
+            key: tuple(next(remaining) for _ in value) if isinstance(value, tuple) else next(remaining)
+            for key, value in followed.items()
+        }
+        return steps(name, param, target, 6, differentiable=True, **kept, **given)
+
+    param, target = torch.rand(2, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    inputs = param.requires_grad_(), target.requires_grad_(), *values
+    assert torch.autograd.gradcheck(function, inputs, atol=1e-7, rtol=1e-5)
+    ordinary = steps(name, param, target, 6, **options)[0]
+    torch.testing.assert_close(function(*inputs)[0], ordinary, rtol=1e-7, atol=1e-9)  # float32 is what counts eta
+
+
+def test_a_leaf_cannot_be_differentiated_through():
+    weight = torch.ones(2, requires_grad=True)
+    weight.grad = torch.ones(2)
+    with pytest.raises(RuntimeError, match="leaf Variable"):
+        scratch.optim.SGD([weight], 0.1, differentiable=True).step()
+
+
+COUNTING = [name for name in scratch.optim.__all__ if getattr(getattr(scratch.optim, name), "counters", ())]
+
+
+@pytest.mark.parametrize("name", [name for name in COUNTING if name not in ("Optimizer", "Nesterov", "Newton")])
+def test_counts_that_are_no_tensors(name):
+    """As checkpoints before torch 1.12 have them; the steps after are the same."""
+
+    def make():
+        weight = torch.nn.Parameter(torch.linspace(-1, 1, 6, dtype=torch.float64).view(2, 3))
+        return weight, getattr(scratch.optim, name)([weight])
+
+    def step(weight, optimizer, times):
+        for _ in range(times):
+            optimizer.zero_grad()
+            ((weight - 2) ** 2).sum().backward()
+            optimizer.step(lambda: ((weight - 2) ** 2).sum() if name in ("LBFGS", "ConjugateGradient") else None)
+
+    (weight, optimizer), (other, resumed) = make(), make()
+    step(weight, optimizer, 3)
+    saved = copy.deepcopy(optimizer.state_dict())
+    for state in saved["state"].values():
+        for key in optimizer.counters:
+            if key in state:
+                state[key] = state[key].item()
+                assert not isinstance(state[key], torch.Tensor)
+    resumed.load_state_dict(saved)
+    other.data.copy_(weight.data)
+    step(weight, optimizer, 2)
+    step(other, resumed, 2)
+    assert torch.equal(weight, other)

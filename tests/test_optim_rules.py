@@ -583,7 +583,6 @@ def test_one_vector_means_one_group(name):
         getattr(scratch.optim, name)([{"params": [param]} for param in parameters()])
 
 
-@pytest.mark.parametrize("switch", ["capturable", "differentiable"])
-def test_switches_that_cannot_be_honoured_say_so(switch):
-    with pytest.raises(RuntimeError, match=f"{switch}=True"):
-        scratch.optim.Adam(parameters(), **{switch: True})
+def test_a_switch_that_cannot_be_honoured_says_so():
+    with pytest.raises(RuntimeError, match="capturable=True"):
+        scratch.optim.Adam(parameters(), capturable=True)

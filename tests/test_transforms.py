@@ -1,4 +1,5 @@
-"""vmap of gradients, and compilation as one graph: where torch's own layer goes through, so does ours."""
+"""vmap, batches of upstream gradients, tensors without numbers, checkpoints, and compilation as one graph: where
+torch's own layer goes through, so does ours."""
 
 import pytest
 
@@ -12,9 +13,10 @@ for case in CASES:
     FIRST.setdefault(case.name, case)
 
 
+@pytest.mark.parametrize("check", ["vmapped", "batched_gradients", "shapes_alone", "checkpointed"])
 @pytest.mark.parametrize("name", FIRST)
-def test_under_vmap(name):
-    TRANSFORM_CHECKS["vmapped"](FIRST[name], "scratch.nn", "torch.nn")
+def test_transformed(name, check):
+    TRANSFORM_CHECKS[check](FIRST[name], "scratch.nn", "torch.nn")
 
 
 @pytest.mark.slow

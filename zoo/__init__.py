@@ -1,8 +1,16 @@
-"""Models, data and training as Lightning modules, written once against a namespace of layers.
+"""Models, their data, and all that a training run needs, written once against a namespace of layers.
 
-layers.py        the native namespace: torch.nn's names, and the graph convolutions that torch.nn lacks
-namespace.py     the switch: a package's name becomes the layers a model is built from
-lenet.py mlp.py  the models; classification.py is what they share
-data/            one source of data a file
-run.py           a run from its configuration to its folder
+The models, each a Lightning module: lenet.py, mlp.py, perceptron.py, rbf.py, recurrent.py (classes and numbers from
+sequences), language_model.py, gcn.py, seq2seq.py and transformer.py (translation).
+
+base/         their base classes: classifiers, regressors, translators
+layers/       the native namespace: torch.nn's names, and the layers that torch.nn lacks
+data/         the data, one source a file
+text/         vocabularies, decoding, sampling, metrics of texts
+callbacks/    what goes on during a run: checkpoints, checks, pictures
+training/     a run, from the command line to its folder
+tools/        evaluation, export, comparison, many seeds, verification, benchmark
+core/         errors, the switch between implementations, files, several processes
+
+guard.py is the former name of tools/rerun.py.
 """

@@ -1,4 +1,4 @@
-"""The graph convolutional network: each layer averages over neighbours, then maps linearly; edges do the rest.
+"""The graph convolutional network: each layer averages over the neighbours of a node, then maps linearly.
 
 h₀ = X,   hₖ = f(Â hₖ₋₁ Wₖᵀ + bₖ),   Â = D^(-1/2) (A + I) D^(-1/2),   logits of the nodes from one more such layer.
 Source: Kipf and Welling, Semi-supervised classification with graph convolutional networks (2017); for edges of several
@@ -9,21 +9,21 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import Callback
 from torch import Tensor
 from torch.nn import Module, ModuleList
 
-from zoo.classification import Classifier
-from zoo.embedding import EmbeddingPicture
-from zoo.errors import at_least, between, listed, one_of, whole
-from zoo.namespace import Namespace
+from zoo.base.classifier import Classifier
+from zoo.callbacks.pictures.nodes import NodesPicture
+from zoo.core.errors import at_least, between, listed, one_of, whole
+from zoo.core.namespace import Namespace
 
 ACTIVATIONS = ("ReLU", "Tanh", "Sigmoid", "LeakyReLU", "GELU", "Identity")
-SPARSE = 0.1  # features with a smaller share of non-zeros are multiplied as sparse matrices
+SPARSE = 0.1  # features with a smaller fraction of non-zeros are multiplied as sparse matrices
 
 
 class Remembered:
-    """What a function made of a tensor, kept while it is asked about the very same one: a graph from epoch to epoch."""
+    """The result of a function of a tensor, kept for the next calls with the same tensor, such as a graph's edges."""
 
     def __init__(self) -> None:
         self._key: Any = None
@@ -33,7 +33,7 @@ class Remembered:
             self._key, self._value = key, make()
         return self._value
 
-    def __getstate__(self) -> dict[str, Any]:  # a copy of a model starts without
+    def __getstate__(self) -> dict[str, Any]:  # not copied with a model
         return {"_key": None}
 
 
@@ -60,7 +60,7 @@ class GraphEncoder(Module):
             whole("model.hidden", size, 1)
         if num_bases is not None:
             whole("model.num_bases", num_bases, 1)
-        self.nn = layers
+        self.package = layers
         self.relations = num_relations
         self._options = {"num_relations": num_relations, "num_bases": num_bases} if num_relations else {}
         self._options["bias"] = bias
@@ -74,11 +74,12 @@ class GraphEncoder(Module):
         self._matrix, self._features = Remembered(), Remembered()
 
     def convolution(self, in_features: int, out_features: int) -> Module:
-        nn = Namespace(self.nn)
+        """A new graph convolution of the kind that the graph asks for."""
+        nn = Namespace(self.package)
         return (nn.RGCNConv if self.relations else nn.GCNConv)(in_features, out_features, **self._options)
 
     def matrix(self, edges: Tensor, kinds: Tensor | None, count: int) -> Any:
-        """The normalised adjacency matrix, made once for a graph."""
+        """The normalised adjacency matrix, computed once for a graph."""
         first: Any = self.convolutions[0]
         dtype = first.weight.dtype
         if not self.relations:
@@ -86,7 +87,7 @@ class GraphEncoder(Module):
         return self._matrix(edges, lambda: first.adjacency(edges, kinds, count, self.relations, dtype=dtype))
 
     def drop(self, features: Tensor) -> Any:
-        """The features with dropout; as a sparse matrix, made once, where they are mostly zero."""
+        """The features with dropout; where they are mostly zero, as a sparse matrix, which is made once."""
 
         def prepared() -> Any:
             first: Any = self.convolutions[0]
@@ -108,17 +109,19 @@ class GraphEncoder(Module):
 
 
 class GCN(Classifier):
-    """Classifies the nodes of a graph: `zoo.data.nodes.Nodes` -> logits (K, num_classes) of the nodes asked about.
+    """Classifies nodes of a graph: `zoo.data.nodes.Nodes` -> logits (K, num_classes) of its K chosen nodes.
 
     Args:
-        hidden: the sizes of the hidden layers; their number and one is the depth.
-        dropout: before every layer, on the features too.
-        residual: hₖ = hₖ₋₁ + f(…) wherever the sizes allow (the paper's appendix B).
-        head: what makes logits of the last hidden layer, a "convolution" or a "linear" layer for each node alone.
-        num_relations: kinds of edges; 0 makes it a GCN, more an RGCN, with `num_bases` shared weights if given.
-        first_layer_decay: the L2 penalty, ½ · decay · ‖W₁‖², on the first layer alone, as Kipf and Welling have it.
+        hidden: the sizes of the hidden layers; the output layer comes after them.
+        dropout: before every layer, and so on the features, too.
+        residual: hₖ = hₖ₋₁ + f(…) where the two have the same size (appendix B of the paper).
+        head: the output layer, a graph "convolution", or a "linear" layer, which reads each node by itself.
+        num_relations: the number of kinds of edges. 0 for a GCN; more for an RGCN, with `num_bases` shared weights if
+            given.
+        first_layer_decay: the factor of the L2 penalty ½ · decay · ‖W₁‖² on the first layer alone, as in Kipf and
+            Welling's code.
 
-    Logs val/objective, the loss with that penalty, besides what every `Classifier` logs.
+    Besides what every `Classifier` logs, logs val/objective, the loss with that penalty.
     """
 
     def __init__(
@@ -175,13 +178,16 @@ class GCN(Classifier):
         return logits
 
     def configure_callbacks(self) -> list[Callback]:
-        return [*super().configure_callbacks(), EmbeddingPicture()]
+        return [*super().configure_callbacks(), NodesPicture()]
 
 
 class GraphGCN(Classifier):
-    """Classifies whole graphs: `zoo.data.graphs.Graphs` -> logits (B, num_classes), by a `readout` of the last layer.
+    """Classifies whole graphs: `zoo.data.graphs.Graphs` -> logits (B, num_classes).
 
-    readout is the "mean", "sum" or "max" over the nodes of each graph; the other arguments are those of `GCN`.
+    Args:
+        readout: "mean", "sum" or "max" of the last layer over the nodes of each graph.
+
+    The other arguments are those of `GCN`.
     """
 
     def __init__(
@@ -209,25 +215,3 @@ class GraphGCN(Classifier):
     def forward(self, input: Any) -> Tensor:
         features, edges, batch, count = input
         return self.head(self.encoder.dropout(self.readout(self.encoder(features, edges), batch, count)))
-
-
-class StopAboveMean(Callback):
-    """End training once the monitored value is above its mean over the last `window` epochs: Kipf's early stopping."""
-
-    def __init__(self, monitor: str = "val/objective", window: int = 10) -> None:
-        whole("callbacks.early_stopping.window", window, 1)
-        self.monitor, self.window = monitor, window
-        self.values: list[float] = []
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.sanity_checking:
-            return
-        *earlier, last = self.values = [*self.values[-self.window :], float(trainer.callback_metrics[self.monitor])]
-        if len(earlier) == self.window and last > sum(earlier) / self.window:
-            trainer.should_stop = True
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"values": self.values}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.values = state_dict["values"]

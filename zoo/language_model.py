@@ -1,13 +1,13 @@
-"""A recurrent language model: it reads a text character by character and always says which one comes next.
+"""A recurrent language model: it reads a text character by character and predicts the next one.
 
     hₜ = f(hₜ₋₁, E[xₜ]),   p(xₜ₊₁ | x₁ … xₜ) = softmax(V hₜ + c),   loss = −log p(xₜ₊₁), the mean over all t.
 
-It is trained by truncated back-propagation through time: the text comes in windows, the state that a window ends in is
-the one that the next begins with, and gradients stay within their window.
-The loss is in nats a character; loss / log 2 are the bits in which a character could be stored, and the perplexity
-exp(loss) is the number of characters it would be as hard to choose among blindly.
-Sources: Mikolov et al., Recurrent neural network based language model (2010); Williams and Peng, An efficient
-gradient-based algorithm for on-line training of recurrent network trajectories (1990).
+It is trained by truncated backpropagation through time: the text is read in windows, each starts with the state in
+which the one before it ended, and gradients stay within their window. The loss is in nats per character. loss / log 2
+is the number of bits in which a character could be stored, and the perplexity exp(loss) is the number of equally
+probable characters that would be as hard to predict. Sources: Mikolov et al., Recurrent neural network based language
+model (2010); Williams and Peng, An efficient gradient-based algorithm for on-line training of recurrent network
+trajectories (1990).
 """
 
 import math
@@ -15,39 +15,33 @@ from typing import Any
 
 from lightning import Callback
 from torch import Tensor
-from torchmetrics import MeanMetric
 
-from zoo.errors import whole
-from zoo.generation import TextSamples
-from zoo.gradient_picture import GradientPicture, gradient_norms
-from zoo.namespace import Namespace
-from zoo.parallel import gathered
+from zoo.base.trainable import Trainable
+from zoo.callbacks.pictures.gradient import GradientPicture, gradient_norms
+from zoo.callbacks.text_samples import TextSamples
+from zoo.core.distributed import gathered
+from zoo.core.errors import whole
+from zoo.core.namespace import Namespace
 from zoo.recurrent import Recurrent, State
-from zoo.training import Trainable
-
-
-class Perplexity(MeanMetric):
-    """exp of the mean loss over all characters, which the mean of exp over the batches is not."""
-
-    def compute(self) -> Tensor:
-        return super().compute().exp()
+from zoo.text.metrics import Perplexity
 
 
 def detached(state: State) -> State:
+    """The state, cut off from the graph that computed it."""
     return tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
 
 
 class LanguageModel(Trainable):
-    """(character numbers (N, T), state) -> logits of the next characters (N, T, C), and the state to go on from.
+    """(character numbers (N, T), state) -> logits of the next characters (N, T, C), and the next state.
 
     Args:
         layers: the package that every layer and the loss come from.
         cell, hidden, depth: as of `zoo.recurrent.SequenceClassifier`.
         embedding: the length of a character's vector.
         dropout: on the embedded characters, between the layers and before the output.
-        alphabet: all characters, in the order of their numbers. A string, so that a checkpoint is all one needs.
+        alphabet: all characters, in the order of their numbers. It is stored in a checkpoint, which so is complete.
 
-    Logs train, val and test loss in nats a character, and bits_per_character and perplexity of the latter two.
+    Logs the loss of train, val and test in nats per character, and bits_per_character and perplexity of val and test.
     """
 
     def __init__(
@@ -74,7 +68,7 @@ class LanguageModel(Trainable):
         self.head = nn.Linear(hidden, len(alphabet))
         self.loss = nn.CrossEntropyLoss()
         self.val_perplexity, self.test_perplexity = Perplexity(), Perplexity()
-        self._carried: dict[str, State] = {}  # stage -> what its last window ended in
+        self._carried: dict[str, State] = {}  # stage -> the state in which its last window ended
 
     def forward(self, input: Tensor, state: State = None) -> tuple[Tensor, State]:
         return self._read(self.embedding(input), state)
@@ -84,7 +78,7 @@ class LanguageModel(Trainable):
         return self.head(self.dropout(every)), state
 
     def _loss(self, stage: str, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The loss of a window that goes on where the stage's last one ended."""
+        """The loss of a window, which starts with the state in which the stage's last one ended."""
         input, target = batch
         logits, state = self(input, self._carried.get(stage))
         self._carried[stage] = detached(state)
@@ -111,7 +105,7 @@ class LanguageModel(Trainable):
         }
         self.log_dict(shown, prog_bar=True, on_step=False, on_epoch=True, batch_size=count)
 
-    # The text begins anew in every epoch. Within one, the state is part of what a run is resumed from.
+    # Every epoch starts the text again. Within an epoch the state is part of a checkpoint.
 
     def on_train_epoch_start(self) -> None:
         self._carried.pop("train", None)
@@ -130,7 +124,7 @@ class LanguageModel(Trainable):
         self._carried["train"] = carried[self.global_rank] if len(carried) > self.global_rank else None
 
     def gradient_per_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Of the loss at the window's last step alone: that of all would always find a step close by."""
+        """The norms for the loss at the window's last step alone; the whole loss depends on every step directly."""
         input, target = batch
         return gradient_norms(self.embedding(input), lambda x: self.loss(self._read(x, None)[0][:, -1], target[:, -1]))
 

@@ -1,4 +1,4 @@
-"""LeNet-5: convolutions that see strokes, pooling that forgets where exactly, and a small classifier on top.
+"""LeNet-5: convolutions that detect strokes, pooling that blurs their position, and a small classifier on top.
 
     input        1 × 32 × 32      (28 × 28 is padded by 2)
     C1  conv     6 × 28 × 28      5 × 5                    156 parameters
@@ -10,31 +10,31 @@
     output      10                                         850      together 61 706
 
 Source: LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition (1998), figure 2.
-Modern reading: the pooling has no weights of its own, C3 sees all six maps of S2 (the paper drops some pairs), tanh
-is not stretched to 1.7159 tanh(2x/3), and the output is a softmax layer where the paper has radial basis functions.
+Differs from the paper: the pooling has no weights, C3 reads all six maps of S2 (the paper leaves some pairs out), tanh
+is not scaled to 1.7159 tanh(2x/3), and the output is a softmax layer instead of radial basis functions.
 """
 
 from typing import Any
 
 from torch.nn import Sequential, init
 
-from zoo.classification import Classifier
-from zoo.errors import UsageError, one_of
-from zoo.namespace import Namespace
+from zoo.base.classifier import Classifier
+from zoo.core.errors import UsageError, one_of
+from zoo.core.namespace import Namespace
 
 # variant: activation, pooling, and the initialisation that goes with them
 VARIANTS = {
     "tanh": ("Tanh", "AvgPool2d", "default"),  # LeNet-5 as the paper describes it
-    "sigmoid": ("Sigmoid", "AvgPool2d", "xavier"),  # the textbooks' LeNet; does not leave the ground without Xavier
+    "sigmoid": ("Sigmoid", "AvgPool2d", "xavier"),  # the textbooks' LeNet; needs Xavier's initialisation to learn
     "relu": ("ReLU", "MaxPool2d", "default"),  # a modern relative, often called LeNet: not LeNet-5
 }
 
 
 class LeNet(Classifier):
-    """LeNet-5 (variant "tanh"), the textbooks' sigmoid LeNet ("sigmoid"), or its ReLU and max-pool relative ("relu").
+    """LeNet-5 (variant "tanh"), the textbooks' LeNet ("sigmoid"), or a modern one with ReLU and max-pooling ("relu").
 
     Input (N, channels, S, S) with S = image_size 28 or 32, output logits (N, num_classes).
-    Raises UsageError on another variant or image size.
+    Raises UsageError for another variant or image size.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The multi-layer perceptron: linear maps with an activation between, the model in which backpropagation was found.
+"""The multi-layer perceptron: linear maps with activations between them. Backpropagation was introduced with it.
 
 h₀ = x flattened,  hₖ = f(Wₖ hₖ₋₁ + bₖ) for k = 1 … depth,  logits = W h + b.
 Source: Rumelhart, Hinton and Williams, Learning representations by back-propagating errors (1986).
@@ -10,9 +10,9 @@ from typing import Any
 
 from torch.nn import Sequential
 
-from zoo.classification import Classifier
-from zoo.errors import between, one_of, whole
-from zoo.namespace import Namespace
+from zoo.base.classifier import Classifier
+from zoo.core.errors import between, one_of, whole
+from zoo.core.namespace import Namespace
 
 ACTIVATIONS = ("Sigmoid", "Tanh", "ReLU", "LeakyReLU", "GELU", "Identity")
 
@@ -21,7 +21,7 @@ class MLP(Classifier):
     """A perceptron with `depth` hidden layers of `width` units; depth 0 is softmax regression.
 
     Input (N, channels, image_size, image_size), output logits (N, num_classes). `dropout` follows every activation.
-    Raises UsageError on an activation that is not in ACTIVATIONS, or a size out of range.
+    Raises UsageError for an activation that is not in ACTIVATIONS, or a size out of range.
     """
 
     def __init__(

@@ -1,10 +1,10 @@
-"""The perceptron, the first network that learned: one unit for each class, each firing where its score is not negative.
+"""The perceptron, the first network that learned: a unit for each class, which fires where its score is not negative.
 
 s = W x + b,  ŷ = [s ≥ 0],  and for every example  W ← W + η (t − ŷ) xᵀ,  t = 1 for its class and 0 for the others.
 
-This rule is gradient descent on `PerceptronLoss` (scratch/ops/loss/perceptron.py), so it trains as any other model:
-with optimizer=sgd, optimizer.lr=η and data.batch_size=1 to the letter (experiment=perceptron). Classes that a plane
-divides are learned in finitely many steps; others never settle (Minsky and Papert 1969).
+This rule is gradient descent on `PerceptronLoss`, so the perceptron is trained like any other model. optimizer=sgd,
+optimizer.lr=η and data.batch_size=1 are exactly Rosenblatt's rule (experiment=perceptron). Classes that a plane
+separates are learned in finitely many steps; otherwise the weights never settle (Minsky and Papert 1969).
 Source: Rosenblatt, The perceptron: a probabilistic model for information storage and organization in the brain (1958).
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 
 from torch.nn import Sequential, init
 
-from zoo.classification import Classifier
-from zoo.namespace import Namespace
+from zoo.base.classifier import Classifier
+from zoo.core.namespace import Namespace
 
 
 class Perceptron(Classifier):

@@ -1,9 +1,9 @@
-"""Recurrent networks that read a sequence, step by step, and then say one thing about it: a class, or numbers.
+"""Recurrent networks that read a sequence step by step and predict its class, or numbers.
 
     hₜ = f(hₜ₋₁, xₜ) for t = 1 … T,   output = V h_T + c,   f one of the cells of Elman (RNN), LSTM or GRU.
 
-Everything the network knows of x₁ at the end has passed through T steps, and so has the gradient on its way back:
-whether it survives them is what tells the cells apart.
+At the end, what the network knows of x₁ has passed through T steps, and so has the gradient on its way back. The cells
+differ in how much of either survives.
 Sources: Elman, Finding structure in time (1990); Hochreiter and Schmidhuber, Long short-term memory (1997); Cho et al.,
 Learning phrase representations using RNN encoder-decoder for statistical machine translation (2014).
 """
@@ -16,29 +16,29 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
-from zoo.classification import Classifier
-from zoo.errors import between, one_of, whole
-from zoo.gradient_picture import GradientPicture, gradient_norms
-from zoo.namespace import Namespace
-from zoo.regression import Regressor
+from zoo.base.classifier import Classifier
+from zoo.base.regressor import Regressor
+from zoo.callbacks.pictures.gradient import GradientPicture, gradient_norms
+from zoo.core.errors import between, one_of, whole
+from zoo.core.namespace import Namespace
 
-# the cell, and its options
+# cell: the layer, and its options
 CELLS: dict[str, tuple[str, dict[str, str]]] = {
     "RNN": ("RNN", {}),
     "RNN_relu": ("RNN", {"nonlinearity": "relu"}),
     "LSTM": ("LSTM", {}),
     "GRU": ("GRU", {}),
 }
-GATED = {"LSTM": 4, "GRU": 3}  # cells with gates, and how many
+GATED = {"LSTM": 4, "GRU": 3}  # the number of gates
 State = Any  # a tensor h (depth · directions, N, hidden), or the pair (h, c) of an LSTM
 
 
 class Recurrent(Module):
-    """`depth` recurrent layers: (N, T, F) or a PackedSequence -> their output at each step, and their last state.
+    """`depth` recurrent layers: (N, T, F) or a PackedSequence -> the output at each step, and the last state.
 
     Args:
-        memory: for how many steps the cells are to keep what they have before they learn, see `remember`; null: gates
-            begin half open, and half of it is lost at every step.
+        memory: for about how many steps the cells keep their state before any training, see `remember`. With None the
+            gates start half open, and half of the state is lost at every step.
     """
 
     def __init__(
@@ -78,24 +78,26 @@ class Recurrent(Module):
         return self.layers(input, state)
 
     def last(self, state: State) -> Tensor:
-        """What the uppermost layer ended in, (N, directions · hidden): forward in time at the last step of each
-        sequence, backward in time at its first."""
+        """The last state of the top layer, (N, directions · hidden).
+
+        It is of the last step of each sequence forward in time, and of the first step backward in time.
+        """
         h = state[0] if isinstance(state, tuple) else state
         return torch.cat(h[-self.directions :].unbind(0), 1)
 
 
 @torch.no_grad()
 def remember(recurrent: Module, cell: str, steps: int) -> None:
-    """Let the cells begin with a memory of `steps` steps.
+    """Initialise the cells so that they keep their state for up to `steps` steps.
 
-    LSTM and GRU: a gate that keeps the share σ(b) of the state at every step keeps it for about 1 + exp(b) steps; so
-    b = log u with u uniform in [1, steps − 1], and each unit has a memory of its own. It is the bias of the forget
-    gate, and minus that of the input gate, in an LSTM, whose gates are i, f, g, o, and that of z in a GRU, whose gates
-    are r, z, n. Of the two biases only the sum counts. Source: Tallec and Ollivier, Can recurrent neural networks warp
+    LSTM and GRU: a gate that keeps the fraction σ(b) of the state at every step keeps it for about 1 + exp(b) steps. So
+    b = log u with u uniform in [1, steps − 1], drawn for each unit. In an LSTM, whose gates are i, f, g, o, b is the
+    bias of the forget gate f and −b that of the input gate i; in a GRU, whose gates are r, z, n, b is the bias of z.
+    Only the sum of the two biases of a gate matters. Source: Tallec and Ollivier, Can recurrent neural networks warp
     time? (2018).
 
-    RNN: hₜ = f(U hₜ₋₁ + …) with U = (1 − 1/steps) I and biases of 0 keeps what is there, as long as f does: relu, or
-    tanh near 0. Source: Le, Jaitly and Hinton, A simple way to initialize recurrent networks of rectified linear units
+    RNN: hₜ = f(U hₜ₋₁ + …) with U = (1 − 1/steps) I and biases 0 keeps the state as long as f does, as relu and, near
+    0, tanh do. Source: Le, Jaitly and Hinton, A simple way to initialize recurrent networks of rectified linear units
     (2015), where steps = ∞.
     """
     for name, parameter in recurrent.named_parameters():
@@ -114,7 +116,7 @@ def remember(recurrent: Module, cell: str, steps: int) -> None:
 
 
 class SequenceNetwork(Module):
-    """Recurrent layers, dropout and a linear layer, which is asked at the end of the sequence or at its last steps:
+    """Recurrent layers, dropout and a linear layer on the last state, or on the outputs of the last `answers` steps.
 
     (N, T, F) or a PackedSequence -> (N, K), or (N, K, answers) with answers > 1.
     """
@@ -137,7 +139,7 @@ class SequenceNetwork(Module):
 
 
 class SequenceRegressor(Regressor):
-    """Says num_targets numbers of a sequence; everything else as `SequenceClassifier`."""
+    """Predicts num_targets numbers from a sequence. The other arguments are those of `SequenceClassifier`."""
 
     def __init__(
         self,
@@ -167,17 +169,17 @@ class SequenceRegressor(Regressor):
 
 
 class SequenceClassifier(Classifier):
-    """Says of a sequence, or of each of its last `answers` steps, which class it is.
+    """Predicts the class of a sequence, or of each of its last `answers` steps.
 
     Args:
         cell: "RNN", "RNN_relu", "LSTM" or "GRU".
         hidden, depth, bidirectional: the width of a layer in each direction, the number of layers, and whether each
-            reads the sequence from its end as well.
+            reads the sequence backwards as well.
         dropout: between the layers and before the output.
         memory: see `Recurrent`.
 
     Input (N, T, in_features) or a PackedSequence of sequences of different lengths; output logits (N, num_classes), or
-    (N, num_classes, answers). Raises UsageError on an unknown cell, or a size out of range.
+    (N, num_classes, answers). Raises UsageError for an unknown cell, or a size out of range.
     """
 
     alternatives = (SequenceRegressor,)  # where the data ask for numbers

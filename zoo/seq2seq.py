@@ -1,16 +1,16 @@
-"""The recurrent encoder-decoder with attention: one network reads the sentence, another writes its translation, and
-looks back at what was read at every word.
+"""The recurrent encoder-decoder with attention: one network reads a sentence, another writes its translation.
 
-    m₁ … m_S = encoder(x),   s₀ = what the encoder ended in                                        (1)
-    sₜ = f(sₜ₋₁, E[yₜ]),   cₜ = the average of m₁ … m_S, weighted by how well each fits sₜ            (2)
+    m₁ … m_S = encoder(x),   s₀ = the encoder's last state                                          (1)
+    sₜ = f(sₜ₋₁, E[yₜ]),   cₜ = Σⱼ aₜⱼ mⱼ,   aₜ = softmax of the scores of m₁ … m_S given sₜ          (2)
     s̃ₜ = tanh(W [cₜ; sₜ]),   p(yₜ₊₁ | y₁ … yₜ, x) = softmax(V s̃ₜ)                                      (3)
 
 The encoder reads forwards and backwards, with half of the H hidden units each, so that m and s have the same size. As
-in Luong's paper without input feeding, and unlike Bahdanau's, cₜ is no input of the recurrence (2). So in training
-the decoder is one recurrent layer over the whole sentence, and all its words look back at once.
+in Luong's paper without input feeding, and unlike in Bahdanau's, cₜ is not an input of the recurrence (2). So in
+training the decoder is one call of a recurrent layer for the whole sentence, and one of the attention for all its
+words.
 
 Shapes:     N sentences, S source and T target tokens; m (N, S, H), s and s̃ (N, T, H).
-Padding:    the source is packed, so that neither direction reads PAD, and no word looks at it.
+Padding:    the source is packed, so that neither direction reads PAD, and attention gives it no weight.
 Source:     Sutskever, Vinyals and Le, Sequence to sequence learning with neural networks (2014); Bahdanau, Cho and
             Bengio, Neural machine translation by jointly learning to align and translate (2015); Luong, Pham and
             Manning, Effective approaches to attention-based neural machine translation (2015).
@@ -24,14 +24,14 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.utils.rnn import PackedSequence
 
-from zoo.attention_picture import AttentionPicture
-from zoo.decoding import Cache
-from zoo.errors import UsageError, between, one_of, whole
-from zoo.gradient_picture import GradientPicture, gradient_norms
-from zoo.namespace import Namespace
+from zoo.base.translator import Batch, Translator
+from zoo.callbacks.pictures.attention import AttentionPicture
+from zoo.callbacks.pictures.gradient import GradientPicture, gradient_norms
+from zoo.core.errors import UsageError, between, one_of, whole
+from zoo.core.namespace import Namespace
 from zoo.recurrent import Recurrent, State
-from zoo.translation import Batch, Translator
-from zoo.vocabulary import PAD
+from zoo.text.decoding import Cache
+from zoo.text.vocabulary import PAD
 
 Memory = tuple[Tensor, Tensor, tuple[Tensor, ...]]  # m (N, S, H), where there is no PAD (N, S), s₀ (N, depth, H)
 
@@ -39,26 +39,27 @@ ATTENTIONS = ("additive", "dot", "general")
 
 
 def new_attention(layers: str, kind: str, size: int) -> Module:
+    """The attention of this kind, for vectors of `size` numbers."""
     nn = Namespace(layers)
     if kind == "additive":
         return nn.AdditiveAttention(size, size, size)
     return nn.MultiplicativeAttention(size, size, general=kind == "general")
 
 
-def first(state: State) -> tuple[Tensor, ...]:
-    """A recurrent layer's state with the sentences first: h, or h and c, (N, depth, H)."""
+def sentences_first(state: State) -> tuple[Tensor, ...]:
+    """The state of a recurrent layer, h or (h, c), as tensors with the sentences first, (N, depth, H)."""
     parts = state if isinstance(state, tuple) else (state,)
     return tuple(part.transpose(0, 1) for part in parts)
 
 
-def last(parts: tuple[Tensor, ...]) -> State:
-    """`first` undone."""
+def layers_first(parts: tuple[Tensor, ...]) -> State:
+    """The inverse of `sentences_first`: h or (h, c), (depth, N, H)."""
     state = tuple(part.transpose(0, 1).contiguous() for part in parts)
     return state if len(state) > 1 else state[0]
 
 
 def packed_places(known: Tensor) -> PackedSequence:
-    """Where (N, S) is true, as numbers from 0 to N S − 1, step by step, the longest sentences first."""
+    """The places where `known` (N, S) is true, numbered from 0 to N S − 1, as the sequences of a PackedSequence."""
     order = known.sum(1).argsort(descending=True)
     place = torch.arange(known.numel(), device=known.device).view_as(known)
     steps = place[order].t()[known[order].t()]
@@ -85,15 +86,16 @@ class Encoder(Module):
         return self.read(self.words(source, places), places.data, known)
 
     def words(self, source: Tensor, places: PackedSequence) -> PackedSequence:
-        """The embedded tokens, without PAD."""
+        """The embeddings of the tokens, without PAD."""
         return places._replace(data=self.dropout(self.embedding(source.flatten()[places.data])))
 
     def read(self, words: PackedSequence, places: Tensor, known: Tensor) -> Memory:
-        """What is made of embedded tokens that belong at these places of (N, S)."""
+        """`Memory` of embedded tokens, packed, which belong at these places of (N, S)."""
         read, state = self.recurrent(words)
         m = read.data.new_zeros(known.numel(), read.data.shape[1]).index_copy(0, places, read.data)
         directions = self.recurrent.directions
-        ends = (part.unflatten(1, (-1, directions)).flatten(2) for part in first(state))  # both directions side by side
+        # both directions side by side
+        ends = (part.unflatten(1, (-1, directions)).flatten(2) for part in sentences_first(state))
         return m.view(*known.shape, -1), known, tuple(ends)
 
 
@@ -115,9 +117,9 @@ class Decoder(Module):
         m, known, begin = memory
         if cache is not None:
             begin = cache.get(self, begin)
-        s, state = self.recurrent(self.dropout(self.embedding(target)), last(begin))
+        s, state = self.recurrent(self.dropout(self.embedding(target)), layers_first(begin))
         if cache is not None:
-            cache[self] = first(state)
+            cache[self] = sentences_first(state)
         c, weights = self.attention(s, m, mask=known)
         return self.dropout(self.tanh(self.combine(torch.cat([c, s], 2)))), weights
 
@@ -129,11 +131,11 @@ class Seq2Seq(Translator):
         cell, depth: as of `zoo.recurrent.SequenceClassifier`, for encoder and decoder.
         embedding: the length of a token's vector.
         hidden: H.
-        bidirectional: whether the encoder reads the sentence from its end as well.
+        bidirectional: whether the encoder reads the sentence backwards as well.
         attention: "additive" is Bahdanau's, "dot" and "general" are Luong's.
         dropout: on the embedded tokens, between the layers and before the output.
 
-    All else is as of `Translator`.
+    The other arguments are those of `Translator`.
     """
 
     def __init__(
@@ -179,12 +181,12 @@ class Seq2Seq(Translator):
         return self.decoder(target, memory, cache)[0]
 
     @torch.no_grad()
-    def looks(self, source: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The weights of the attention (1, T, S), for its picture; source (1, S), target (1, T)."""
+    def attention_weights(self, source: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """The weights of the attention (1, T, S) for its picture, given source (1, S) and target (1, T)."""
         return {"decoder to encoder": self.decoder(target, self.encode(source), None)[1].cpu()}
 
     def gradient_per_step(self, batch: Batch) -> Tensor:
-        """Of the loss of the whole translation, by the words of the source: the attention leads to each of them."""
+        """The norms for the loss of the whole translation, by the words of the source."""
         source, target = batch
         known = source != PAD
         places = packed_places(known)

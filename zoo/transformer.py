@@ -1,14 +1,14 @@
-"""The Transformer: attention is all that its tokens know of each other.
+"""The Transformer: an encoder and a decoder in which tokens exchange information by attention alone.
 
-    attention(q, k, v) = softmax(q kᵀ / √d) v    each row of q takes the average of the rows of v whose keys match it
+    attention(q, k, v) = softmax(q kᵀ / √d) v    for each row of q, the average of v's rows, weighted by their keys
 
-Several such heads side by side look for different things. A layer of the encoder lets every source token look at all
-others, then passes each through a feed-forward network of its own; a layer of the decoder lets every target token look
-at those before it, then at the encoder's output, then passes it on likewise. Nothing here knows in which order tokens
-come, so that sines and cosines of their positions are added to the embeddings.
+Several heads compute it side by side, each with projections of its own. A layer of the encoder is self-attention, in
+which every source token attends to all, and a feed-forward network, which reads each token by itself. A layer of the
+decoder is self-attention over the target tokens so far, attention to the encoder's output, and a feed-forward network.
+Attention does not depend on the order of tokens, so sines and cosines of their positions are added to the embeddings.
 
 Shapes:     N sentences, S source and T target tokens, D = d_model, H heads of d = D / H numbers.
-Padding:    no token looks at PAD in the source. In the target it needs no mask: it stands behind all that counts.
+Padding:    no token attends to PAD in the source. PAD in the target needs no mask, since it comes after all tokens.
 Source:     Vaswani et al., Attention is all you need (2017); Xiong et al., On layer normalization in the Transformer
             architecture (2020), for pre-norm; Press and Wolf, Using the output embedding to improve language models
             (2017), for the shared matrix.
@@ -22,21 +22,21 @@ from lightning import Callback
 from torch import Tensor
 from torch.nn import Module, ModuleList, init
 
-from zoo.attention_picture import AttentionPicture, looks
-from zoo.decoding import Cache
-from zoo.errors import UsageError, between, one_of, whole
-from zoo.namespace import Namespace
-from zoo.parallel import keep_whole, share_out
-from zoo.translation import Translator
-from zoo.vocabulary import PAD
+from zoo.base.translator import Translator
+from zoo.callbacks.pictures.attention import AttentionPicture, attention_weights
+from zoo.core.errors import UsageError, between, one_of, whole
+from zoo.core.namespace import Namespace
+from zoo.core.sharding import keep_whole, share_out
+from zoo.text.decoding import Cache
+from zoo.text.vocabulary import PAD
 
 Memory = tuple[Tensor, Tensor | None]  # the encoder's output (N, S, D), and where there is no PAD (N, 1, 1, S)
 
 
 class MultiHead(Module):
-    """What self- and cross-attention share: heads, and the way back to D numbers.
+    """The part that self- and cross-attention share: heads, and the output projection to D numbers.
 
-    Their projections have no bias: that of the keys would change nothing, as it adds the same to all scores of a row.
+    The projections have no bias. That of the keys would have no effect: it adds the same number to all scores of a row.
     """
 
     def __init__(self, layers: str, size: int, heads: int, dropout: float) -> None:
@@ -47,7 +47,7 @@ class MultiHead(Module):
         self.output = nn.Linear(size, size, bias=False)
 
     def split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
-        """(N, T, parts · D) -> parts times (N, H, T, d)"""
+        """Split projections into heads: (N, T, parts · D) -> `parts` tensors (N, H, T, d)."""
         return tuple(part.transpose(1, 2) for part in x.unflatten(-1, (parts, self.heads, -1)).unbind(2))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
@@ -55,7 +55,7 @@ class MultiHead(Module):
 
 
 class SelfAttention(MultiHead):
-    """Every token looks at all of its own sequence, or at those up to itself."""
+    """Every token attends to all tokens of its own sequence, or with `causal` to those up to itself."""
 
     def __init__(self, layers: str, size: int, heads: int, dropout: float, causal: bool) -> None:
         super().__init__(layers, size, heads, dropout)
@@ -68,12 +68,12 @@ class SelfAttention(MultiHead):
             if self in cache:
                 k, v = (torch.cat(pair, 2) for pair in zip(cache[self], (k, v), strict=True))
             cache[self] = k, v
-        causal = self.causal and bool(x.shape[1] > 1)  # one new token may look at all before it
+        causal = self.causal and bool(x.shape[1] > 1)  # a single new token attends to all before it
         return self.attend(q, k, v, mask, causal)
 
 
 class CrossAttention(MultiHead):
-    """Every token of the target looks at all of the source."""
+    """Every token of the target attends to all tokens of the source."""
 
     def __init__(self, layers: str, size: int, heads: int, dropout: float) -> None:
         super().__init__(layers, size, heads, dropout)
@@ -90,7 +90,7 @@ class CrossAttention(MultiHead):
 
 
 class FeedForward(Module):
-    """A hidden layer for each token by itself."""
+    """A network with one hidden layer, applied to each token by itself."""
 
     def __init__(self, layers: str, size: int, hidden: int, dropout: float, activation: str) -> None:
         super().__init__()
@@ -103,8 +103,10 @@ class FeedForward(Module):
 
 
 class Residual(Module):
-    """norm(x + dropout(f(x))), or with ``norm_first`` x + dropout(f(norm(x))), where x, and its gradient on the way
-    back, also pass by all layers untouched."""
+    """norm(x + dropout(f(x))), or with ``norm_first`` x + dropout(f(norm(x))).
+
+    In the second form a path through all layers leaves x, and its gradient on the way back, unchanged.
+    """
 
     def __init__(self, layers: str, size: int, dropout: float, norm_first: bool, f: Module) -> None:
         super().__init__()
@@ -119,6 +121,8 @@ class Residual(Module):
 
 
 class EncoderLayer(Module):
+    """Self-attention and a feed-forward network, (N, S, D) -> (N, S, D)."""
+
     def __init__(self, attention: Module, feed_forward: Module) -> None:
         super().__init__()
         self.attention, self.feed_forward = attention, feed_forward
@@ -128,6 +132,8 @@ class EncoderLayer(Module):
 
 
 class DecoderLayer(Module):
+    """Self-attention, attention to the encoder's output, and a feed-forward network, (N, T, D) -> (N, T, D)."""
+
     def __init__(self, self_attention: Module, cross_attention: Module, feed_forward: Module) -> None:
         super().__init__()
         self.self_attention, self.cross_attention = self_attention, cross_attention
@@ -155,16 +161,16 @@ class Transformer(Translator):
     """Source tokens (N, S) and target tokens (N, T) -> logits of the tokens that follow (N, T, V).
 
     Args:
-        d_model, heads, encoder_layers, decoder_layers: D, H, and how many layers there are.
-        feed_forward: hidden units of the feed-forward networks.
-        dropout: on the embeddings, on what each part of a layer adds, and in the feed-forward networks.
+        d_model, heads, encoder_layers, decoder_layers: D, H, and the numbers of layers.
+        feed_forward: the number of hidden units in the feed-forward networks.
+        dropout: on the embeddings, on the output of each part of a layer, and in the feed-forward networks.
         attention_dropout: on the attention's probabilities.
-        norm_first: pre-norm, which learns without ado; false: post-norm, as in 2017, which wants a warm-up.
+        norm_first: pre-norm, which trains easily; False for post-norm, as published in 2017, which needs a warm-up.
         activation: "ReLU" or "GELU".
-        share: what has one matrix: "all", source and target embedding and the output layer; "target", the latter two;
-            "none".
+        share: which layers have the same matrix: "all" (source embedding, target embedding and output layer), "target"
+            (target embedding and output layer) or "none".
 
-    All else is as of `Translator`.
+    The other arguments are those of `Translator`.
     """
 
     def __init__(
@@ -265,13 +271,13 @@ class Transformer(Translator):
             x = layer(x, memory, cache)
         return self.decoder_norm(x)
 
-    def looks(self, source: Tensor, target: Tensor) -> dict[str, Tensor]:
-        return looks(self, source, target)
+    def attention_weights(self, source: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return attention_weights(self, source, target)
 
     def configure_callbacks(self) -> list[Callback]:
         return [*super().configure_callbacks(), AttentionPicture()]
 
-    # Shared out to several processes.
+    # Weights shared out to several processes (trainer=fsdp).
 
     def configure_model(self) -> None:
         share_out(self, (*self.encoder, *self.decoder))

@@ -4,13 +4,14 @@ shrinkage.py, softmax.py."""
 import warnings
 
 import torch
-from torch import Tensor
-from torch.nn import Module, Parameter, init
+from torch import Tensor, nn
+from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 
 
-class _Inplace(Module):
+class _Inplace(Layer):
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
@@ -19,28 +20,28 @@ class _Inplace(Module):
         return "inplace=True" if self.inplace else ""
 
 
-class Sigmoid(Module):
+class Sigmoid(Layer, nn.Sigmoid):
     """y = 1 / (1 + e⁻ˣ)."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.sigmoid(input)
 
 
-class LogSigmoid(Module):
+class LogSigmoid(Layer, nn.LogSigmoid):
     """y = log σ(x)."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.logsigmoid(input)
 
 
-class Tanh(Module):
+class Tanh(Layer, nn.Tanh):
     """y = tanh x."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanh(input)
 
 
-class Softplus(Module):
+class Softplus(Layer, nn.Softplus):
     """y = log(1 + e^βx) / β, and x itself where βx > threshold."""
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
@@ -54,14 +55,14 @@ class Softplus(Module):
         return f"beta={self.beta}, threshold={self.threshold}"
 
 
-class Softsign(Module):
+class Softsign(Layer, nn.Softsign):
     """y = x / (1 + |x|)."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.softsign(input)
 
 
-class Hardsigmoid(Module):
+class Hardsigmoid(Layer, nn.Hardsigmoid):
     """y = (x + 3) / 6, held between 0 and 1."""
 
     def __init__(self, inplace: bool = False) -> None:
@@ -72,7 +73,7 @@ class Hardsigmoid(Module):
         return F.hardsigmoid(input, self.inplace)
 
 
-class Hardtanh(Module):
+class Hardtanh(Layer, nn.Hardtanh):
     """y = x, held between min_val and max_val."""
 
     def __init__(
@@ -100,7 +101,7 @@ class Hardtanh(Module):
         return f"min_val={self.min_val}, max_val={self.max_val}{', inplace=True' if self.inplace else ''}"
 
 
-class ReLU6(Hardtanh):
+class ReLU6(Hardtanh, nn.ReLU6):
     """y = x, held between 0 and 6."""
 
     def __init__(self, inplace: bool = False) -> None:
@@ -110,14 +111,14 @@ class ReLU6(Hardtanh):
         return "inplace=True" if self.inplace else ""
 
 
-class ReLU(_Inplace):
+class ReLU(_Inplace, nn.ReLU):
     """y = max(x, 0), with slope 0 at 0."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(input, self.inplace)
 
 
-class LeakyReLU(Module):
+class LeakyReLU(Layer, nn.LeakyReLU):
     """y = x where x > 0, else negative_slope · x."""
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
@@ -131,7 +132,7 @@ class LeakyReLU(Module):
         return f"negative_slope={self.negative_slope}{', inplace=True' if self.inplace else ''}"
 
 
-class RReLU(Module):
+class RReLU(Layer, nn.RReLU):
     """y = x where x > 0, else x times a slope: drawn from U(lower, upper) in training, their mean outside it."""
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False) -> None:
@@ -145,7 +146,7 @@ class RReLU(Module):
         return f"lower={self.lower}, upper={self.upper}{', inplace=True' if self.inplace else ''}"
 
 
-class PReLU(Module):
+class PReLU(Layer, nn.PReLU):
     """y = x where x > 0, else w x; w is learned, one number or one for each channel of (N, C, …)."""
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device=None, dtype=None) -> None:
@@ -164,7 +165,7 @@ class PReLU(Module):
         return f"num_parameters={self.num_parameters}"
 
 
-class ELU(Module):
+class ELU(Layer, nn.ELU):
     """y = x where x > 0, else α (eˣ − 1)."""
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
@@ -178,7 +179,7 @@ class ELU(Module):
         return f"alpha={self.alpha}{', inplace=True' if self.inplace else ''}"
 
 
-class CELU(Module):
+class CELU(Layer, nn.CELU):
     """y = x where x > 0, else α (e^(x/α) − 1)."""
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
@@ -192,14 +193,14 @@ class CELU(Module):
         return f"alpha={self.alpha}{', inplace=True' if self.inplace else ''}"
 
 
-class SELU(_Inplace):
+class SELU(_Inplace, nn.SELU):
     """y = λ x where x > 0, else λ α (eˣ − 1), with the λ and α that keep mean 0 and variance 1."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.selu(input, self.inplace)
 
 
-class Threshold(Module):
+class Threshold(Layer, nn.Threshold):
     """y = x where x > threshold, else value."""
 
     def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
@@ -213,7 +214,7 @@ class Threshold(Module):
         return f"threshold={self.threshold}, value={self.value}{', inplace=True' if self.inplace else ''}"
 
 
-class GELU(Module):
+class GELU(Layer, nn.GELU):
     """y = x Φ(x), Φ the normal distribution function; approximate="tanh" for its cheaper approximation."""
 
     def __init__(self, approximate: str = "none") -> None:
@@ -227,21 +228,21 @@ class GELU(Module):
         return f"approximate={self.approximate!r}"
 
 
-class SiLU(_Inplace):
+class SiLU(_Inplace, nn.SiLU):
     """y = x σ(x)."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.silu(input, self.inplace)
 
 
-class Mish(_Inplace):
+class Mish(_Inplace, nn.Mish):
     """y = x tanh log(1 + eˣ)."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.mish(input, self.inplace)
 
 
-class Hardswish(Module):
+class Hardswish(Layer, nn.Hardswish):
     """y = x times a hard sigmoid of x."""
 
     def __init__(self, inplace: bool = False) -> None:
@@ -252,7 +253,7 @@ class Hardswish(Module):
         return F.hardswish(input, self.inplace)
 
 
-class GLU(Module):
+class GLU(Layer, nn.GLU):
     """y = a σ(b), where a and b are the halves of x along ``dim``."""
 
     def __init__(self, dim: int = -1) -> None:
@@ -266,7 +267,7 @@ class GLU(Module):
         return f"dim={self.dim}"
 
 
-class Hardshrink(Module):
+class Hardshrink(Layer, nn.Hardshrink):
     """y = x where |x| > lambd, else 0."""
 
     def __init__(self, lambd: float = 0.5) -> None:
@@ -280,7 +281,7 @@ class Hardshrink(Module):
         return str(self.lambd)
 
 
-class Softshrink(Module):
+class Softshrink(Layer, nn.Softshrink):
     """y = x moved towards 0 by lambd, and no further."""
 
     def __init__(self, lambd: float = 0.5) -> None:
@@ -294,14 +295,14 @@ class Softshrink(Module):
         return str(self.lambd)
 
 
-class Tanhshrink(Module):
+class Tanhshrink(Layer, nn.Tanhshrink):
     """y = x − tanh x."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanhshrink(input)
 
 
-class Softmax(Module):
+class Softmax(Layer, nn.Softmax):
     """yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ) along ``dim``."""
 
     def __init__(self, dim: int | None = None) -> None:
@@ -315,7 +316,7 @@ class Softmax(Module):
         return f"dim={self.dim}"
 
 
-class LogSoftmax(Module):
+class LogSoftmax(Layer, nn.LogSoftmax):
     """yᵢ = xᵢ − log Σⱼ exp(xⱼ) along ``dim``."""
 
     def __init__(self, dim: int | None = None) -> None:
@@ -329,7 +330,7 @@ class LogSoftmax(Module):
         return f"dim={self.dim}"
 
 
-class Softmin(Module):
+class Softmin(Layer, nn.Softmin):
     """yᵢ = exp(−xᵢ) / Σⱼ exp(−xⱼ) along ``dim``."""
 
     def __init__(self, dim: int | None = None) -> None:
@@ -343,7 +344,7 @@ class Softmin(Module):
         return f"dim={self.dim}"
 
 
-class Softmax2d(Module):
+class Softmax2d(Layer, nn.Softmax2d):
     """Softmax over the channels of (N, C, H, W) or (C, H, W), for every pixel."""
 
     def forward(self, input: Tensor) -> Tensor:

@@ -13,16 +13,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from torch import Tensor
-from torch.nn import Module, ModuleList, Sequential
+from torch import Tensor, nn
+from torch.nn import ModuleList, Sequential
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 from scratch.nn.linear import Linear
 
 _ASMoutput = namedtuple("_ASMoutput", ["output", "loss"])
 
 
-class AdaptiveLogSoftmaxWithLoss(Module):
+class AdaptiveLogSoftmaxWithLoss(Layer, nn.AdaptiveLogSoftmaxWithLoss):
     """x (N, I) and class numbers (N,) -> their log-probabilities (N,) and the mean of their negatives.
 
     Classes are sorted by frequency; ``cutoffs`` are where clusters begin.
@@ -65,7 +66,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         if target_.dim() > 1 or input_.dim() != target_.dim() + 1:
             shapes = f"{list(input_.shape)} and {list(target_.shape)}"
             raise RuntimeError(f"an input (N, I) goes with a target (N,), and (I,) with (), but got {shapes}")
-        input, target = (input_, target_) if target_.dim() else (input_[None], target_[None])
+        if target_.dtype not in (torch.int32, torch.int64):
+            raise RuntimeError(f"targets must be int32 or int64, but are {target_.dtype}")
+        input, target = (input_, target_.long()) if target_.dim() else (input_[None], target_[None].long())
         if len(input) != len(target):
             raise RuntimeError(f"input has a batch of {len(input)}, target one of {len(target)}")
         if len(target) and not (target.min() >= 0 and target.max() < self.n_classes):

@@ -5,13 +5,14 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import Module, Parameter, init
+from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 from scratch.nn.linear import Linear
 
 
-class AdditiveAttention(Module):
+class AdditiveAttention(Layer):
     """softmax(w · tanh(W q + U k)) v, with W (hidden, query_size), U (hidden, key_size) and w (hidden,).
 
     Called with query (N, T, query_size), key (N, S, key_size), value (N, S, D), by default the keys, and a mask
@@ -39,7 +40,7 @@ class AdditiveAttention(Module):
         return F.aligned(scores, key if value is None else value, mask)
 
 
-class MultiplicativeAttention(Module):
+class MultiplicativeAttention(Layer):
     """softmax((W q) · k) v with W (key_size, query_size), or softmax(q · k) v where not ``general``.
 
     Called as `AdditiveAttention`.

@@ -1,15 +1,16 @@
 """Attention, alone and with projections and their initialisation; the mathematics is in scratch/ops/attention/."""
 
 import torch
-from torch import Tensor
-from torch.nn import Module, Parameter, init
+from torch import Tensor, nn
+from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 from scratch.nn.linear import Linear
 from scratch.ops.attention.multi_head_attention import additive, multi_head_attention_forward
 
 
-class ScaledDotProductAttention(Module):
+class ScaledDotProductAttention(Layer):
     """softmax(q kᵀ / √E + mask) v for q (…, L, E), k (…, S, E), v (…, S, D), with dropout of the probabilities.
 
     A boolean mask is true where a query may look.
@@ -29,11 +30,11 @@ class ScaledDotProductAttention(Module):
         return f"dropout={self.dropout}"
 
 
-class NonDynamicallyQuantizableLinear(Linear):
+class NonDynamicallyQuantizableLinear(Linear, nn.modules.linear.NonDynamicallyQuantizableLinear):
     """Linear, under the name it has inside torch.nn.MultiheadAttention."""
 
 
-class MultiheadAttention(Module):
+class MultiheadAttention(Layer, nn.MultiheadAttention):
     """num_heads attentions side by side, on projections of query, key and value to embed_dim numbers in all.
 
     Weights start uniform in ±√(6 / (columns + rows)), biases as zeros, bias_k and bias_v normal.

@@ -5,15 +5,16 @@ from typing import Any
 
 import torch
 import torch.distributed
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import Module, Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.functional.norm import sync_batch_norm
+from scratch.nn.layer import Layer
 from scratch.ops.core.warning import warn
-from scratch.ops.norm.batch_norm import sync_batch_norm
 
 
-class _NormBase(Module):
+class _NormBase(Layer):
     """w starts as ones, b as zeros; the running mean as zeros, the running variance as ones."""
 
     _version = 2
@@ -100,25 +101,25 @@ class _BatchNorm(_NormBase):
         return F.batch_norm(input, *options) if group is None else sync_batch_norm(input, *options, group)
 
 
-class BatchNorm1d(_BatchNorm):
+class BatchNorm1d(_BatchNorm, nn.BatchNorm1d):
     """y = w (x − μ) r + b for x (N, C) or (N, C, L), with μ and r of the batch in training, else the running ones."""
 
     dims = (2, 3)
 
 
-class BatchNorm2d(_BatchNorm):
+class BatchNorm2d(_BatchNorm, nn.BatchNorm2d):
     """y = w (x − μ) r + b for x (N, C, H, W), with μ and r of the batch in training, else the running ones."""
 
     dims = (4,)
 
 
-class BatchNorm3d(_BatchNorm):
+class BatchNorm3d(_BatchNorm, nn.BatchNorm3d):
     """y = w (x − μ) r + b for x (N, C, D, H, W), with μ and r of the batch in training, else the running ones."""
 
     dims = (5,)
 
 
-class SyncBatchNorm(_BatchNorm):
+class SyncBatchNorm(_BatchNorm, nn.modules.batchnorm._BatchNorm):
     """BatchNorm on the batches of all processes together; with one process the same as BatchNorm. On any device."""
 
     def __init__(
@@ -201,19 +202,19 @@ class _InstanceNorm(_NormBase):
         return output[0] if unbatched else output
 
 
-class InstanceNorm1d(_InstanceNorm):
+class InstanceNorm1d(_InstanceNorm, nn.InstanceNorm1d):
     """y = w (x − μ) r + b for x (N, C, L) or (C, L), with μ and r those of each example's channel."""
 
     dims = (2, 3)
 
 
-class InstanceNorm2d(_InstanceNorm):
+class InstanceNorm2d(_InstanceNorm, nn.InstanceNorm2d):
     """y = w (x − μ) r + b for x (N, C, H, W) or (C, H, W), with μ and r those of each example's channel."""
 
     dims = (3, 4)
 
 
-class InstanceNorm3d(_InstanceNorm):
+class InstanceNorm3d(_InstanceNorm, nn.InstanceNorm3d):
     """y = w (x − μ) r + b for x (N, C, D, H, W) or (C, D, H, W), with μ and r those of each example's channel."""
 
     dims = (4, 5)

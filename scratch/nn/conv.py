@@ -5,16 +5,16 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
-from torch.nn import Module, Parameter, init
+from torch import Tensor, nn
+from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
-from scratch.ops.conv.conv import conv, padding_amounts
-from scratch.ops.conv.conv_transpose import conv_transpose
+from scratch.nn.functional.conv import conv_nd, conv_transpose_nd, padding_amounts
+from scratch.nn.layer import Layer
 from scratch.ops.conv.window import Sizes, pair
 
 
-class ConvNd(Module):
+class ConvNd(Layer):
     """What all convolutions have: options, weight, bias, and their initial values.
 
     Weight (out_channels, in_channels/groups, *kernel_size), for the transposed ones (in_channels,
@@ -57,6 +57,8 @@ class ConvNd(Module):
         self.padding = padding if isinstance(padding, str) else pair(padding, self.dims)
         self.output_padding, self.dilation = pair(output_padding, self.dims), pair(dilation, self.dims)
         self.groups, self.padding_mode = groups, padding_mode
+        amounts = padding_amounts(self.padding, self.kernel_size, self.stride, self.dilation)
+        self._reversed_padding_repeated_twice = list(amounts)
         self.weight = Parameter(torch.empty(self.weight_shape(), device=device, dtype=dtype))
         if bias:
             self.bias = Parameter(torch.empty(out_channels, device=device, dtype=dtype))
@@ -110,26 +112,29 @@ class Conv(ConvNd):
         super().__init__(*ends, kernel_size, stride, padding, 0, dilation, groups, bias, padding_mode, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight, self.bias)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """With any weight and bias: subclasses, quantisers and the like call it with their own."""
         padding: str | int | Sizes = self.padding
         if self.padding_mode != "zeros":
-            amounts = padding_amounts(padding, self.kernel_size, self.stride, self.dilation)
-            input, padding = F.pad(input, amounts, self.padding_mode), 0
-        return conv(self.dims, input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+            input, padding = F.pad(input, self._reversed_padding_repeated_twice, self.padding_mode), 0
+        return conv_nd(self.dims, input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
-class Conv1d(Conv):
+class Conv1d(Conv, nn.Conv1d):
     """y = b + W * x along a line; x (N, C, L) or (C, L)."""
 
     dims = 1
 
 
-class Conv2d(Conv):
+class Conv2d(Conv, nn.Conv2d):
     """y = b + W * x in an image; x (N, C, H, W) or (C, H, W)."""
 
     dims = 2
 
 
-class Conv3d(Conv):
+class Conv3d(Conv, nn.Conv3d):
     """y = b + W * x in a volume; x (N, C, D, H, W) or (C, D, H, W)."""
 
     dims = 3
@@ -163,38 +168,50 @@ class ConvTranspose(ConvNd):
         super().__init__(*ends, kernel_size, *options, groups, bias, padding_mode, device, dtype)
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        extra = self.output_padding if output_size is None else self.extra_for(input, output_size)
+        options = self.stride, self.padding, self.kernel_size, self.dims, self.dilation
+        extra = self._output_padding(input, output_size, *options)
         options = self.stride, self.padding, extra, self.groups, self.dilation
-        return conv_transpose(self.dims, input, self.weight, self.bias, *options)
+        return conv_transpose_nd(self.dims, input, self.weight, self.bias, *options)
 
-    def extra_for(self, input: Tensor, output_size: Sequence[int]) -> tuple[int, ...]:
+    def _output_padding(
+        self,
+        input: Tensor,
+        output_size: Sequence[int] | None,
+        stride: Sizes,
+        padding: Sizes,
+        kernel_size: Sizes,
+        num_spatial_dims: int,
+        dilation: Sizes | None = None,
+    ) -> tuple[int, ...]:
         """The output_padding that gives this size, which may be that of all of y."""
-        others = input.dim() - self.dims
-        if len(output_size) not in (self.dims, input.dim()):
-            raise ValueError(f"output_size needs {self.dims} or {input.dim()} numbers, but got {output_size}")
-        wanted = output_size[-self.dims :]
-        options = input.shape[others:], self.kernel_size, self.stride, self.padding, self.dilation
+        dims = num_spatial_dims
+        if output_size is None:
+            return pair(self.output_padding, dims)
+        if len(output_size) not in (dims, input.dim()):
+            raise ValueError(f"output_size needs {dims} or {input.dim()} numbers, but got {output_size}")
+        wanted = output_size[-dims:]
+        options = input.shape[input.dim() - dims :], kernel_size, stride, padding, dilation or (1,) * dims
         least = [s * (n - 1) - 2 * p + d * (k - 1) + 1 for n, k, s, p, d in zip(*options, strict=True)]
         extra = tuple(size - smallest for size, smallest in zip(wanted, least, strict=True))
-        if any(not 0 <= q < s for q, s in zip(extra, self.stride, strict=True)):
-            most = [smallest + s - 1 for smallest, s in zip(least, self.stride, strict=True)]
+        if any(not 0 <= q < s for q, s in zip(extra, stride, strict=True)):
+            most = [smallest + s - 1 for smallest, s in zip(least, stride, strict=True)]
             raise ValueError(f"output_size {output_size}: legal are {least} to {most}")
         return extra
 
 
-class ConvTranspose1d(ConvTranspose):
+class ConvTranspose1d(ConvTranspose, nn.ConvTranspose1d):
     """The adjoint of `Conv1d`; x (N, C, L) or (C, L)."""
 
     dims = 1
 
 
-class ConvTranspose2d(ConvTranspose):
+class ConvTranspose2d(ConvTranspose, nn.ConvTranspose2d):
     """The adjoint of `Conv2d`; x (N, C, H, W) or (C, H, W)."""
 
     dims = 2
 
 
-class ConvTranspose3d(ConvTranspose):
+class ConvTranspose3d(ConvTranspose, nn.ConvTranspose3d):
     """The adjoint of `Conv3d`; x (N, C, D, H, W) or (C, D, H, W)."""
 
     dims = 3

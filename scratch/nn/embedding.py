@@ -3,13 +3,14 @@
 from inspect import signature
 
 import torch
-from torch import Tensor
-from torch.nn import Module, Parameter, init
+from torch import Tensor, nn
+from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 
 
-class Embedding(Module):
+class Embedding(Layer, nn.Embedding):
     """Row i of weight (num_embeddings, embedding_dim) for every index i, initialised from N(0, 1).
 
     The row ``padding_idx`` starts as zeros and gets no gradient.
@@ -69,6 +70,9 @@ class Embedding(Module):
 
     def reset_parameters(self) -> None:
         init.normal_(self.weight)
+        self._fill_padding_idx_with_zero()
+
+    def _fill_padding_idx_with_zero(self) -> None:
         if self.padding_idx is not None:
             with torch.no_grad():
                 self.weight[self.padding_idx].fill_(0)
@@ -95,7 +99,7 @@ class Embedding(Module):
 DEFAULTS = {name: p.default for name, p in signature(Embedding).parameters.items()}
 
 
-class EmbeddingBag(Module):
+class EmbeddingBag(Layer, nn.EmbeddingBag):
     """The sum, mean or maximum of the rows of weight (num_embeddings, embedding_dim) that a bag of indices names."""
 
     def __init__(
@@ -156,6 +160,9 @@ class EmbeddingBag(Module):
 
     def reset_parameters(self) -> None:
         init.normal_(self.weight)
+        self._fill_padding_idx_with_zero()
+
+    def _fill_padding_idx_with_zero(self) -> None:
         if self.padding_idx is not None:
             with torch.no_grad():
                 self.weight[self.padding_idx].fill_(0)

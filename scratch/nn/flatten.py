@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor
-from torch.nn import Module
+from torch import Tensor, nn
+
+from scratch.nn.layer import Layer
 
 
-class Flatten(Module):
+class Flatten(Layer, nn.Flatten):
     """Joins the dimensions start_dim … end_dim into one."""
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
@@ -20,7 +21,7 @@ class Flatten(Module):
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
-class Unflatten(Module):
+class Unflatten(Layer, nn.Unflatten):
     """Splits the dimension dim into several; one of their sizes may be −1."""
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:

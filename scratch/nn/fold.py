@@ -1,13 +1,13 @@
 """Fold and Unfold: they keep their options; the mathematics is in scratch/ops/conv/fold.py."""
 
-from torch import Tensor
-from torch.nn import Module
+from torch import Tensor, nn
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 from scratch.ops.conv.window import Sizes
 
 
-class Unfold(Module):
+class Unfold(Layer, nn.Unfold):
     """The windows of an image (N, C, H, W) or (C, H, W) as columns (N, C·K, L) or (C·K, L)."""
 
     def __init__(
@@ -27,7 +27,7 @@ class Unfold(Module):
         return f"kernel_size={self.kernel_size}, dilation={self.dilation}, padding={self.padding}, stride={self.stride}"
 
 
-class Fold(Module):
+class Fold(Layer, nn.Fold):
     """Columns (N, C·K, L) or (C·K, L) added up to an image of the given size: the adjoint of `Unfold`."""
 
     def __init__(

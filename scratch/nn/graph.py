@@ -4,13 +4,14 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import Module, Parameter, init
+from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 from scratch.ops.graph import SparseMatrix
 
 
-class GCNConv(Module):
+class GCNConv(Layer):
     """Y = D^(-1/2) (A + I) D^(-1/2) X Wᵀ + b, weight (out_features, in_features), bias (out_features,).
 
     Called with the nodes' features (n, in_features), dense or sparse (see `SparseDropout`), and either edge_index
@@ -43,7 +44,7 @@ class GCNConv(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
-class RGCNConv(Module):
+class RGCNConv(Layer):
     """y_i = W_0 x_i + Σ_r mean_{j in N_r(i)} W_r x_j + b for edges of num_relations kinds.
 
     weight (num_relations, out_features, in_features), root W_0 (out_features, in_features), bias
@@ -107,7 +108,7 @@ class RGCNConv(Module):
         )
 
 
-class SparseDropout(Module):
+class SparseDropout(Layer):
     """Dropout of a sparse matrix of features, such as ``SparseDropout.sparse`` makes of a dense one."""
 
     def __init__(self, p: float = 0.5) -> None:
@@ -123,7 +124,7 @@ class SparseDropout(Module):
         return f"p={self.p}"
 
 
-class Readout(Module):
+class Readout(Layer):
     """The mean, sum or maximum of the nodes of each graph: (N, F) and batch (N,) give (num_graphs, F)."""
 
     def __init__(self, reduce: str = "mean") -> None:

@@ -1,15 +1,16 @@
 """Lazy layers: they take the size of their input from the first one, and become their namesake without Lazy.
 
 torch's mixin keeps the order of things: parameters without a shape, a hook before the first call that gives them one
-by ``initialize_parameters``, and the change of class after it.
+by ``initialize_parameters``, and the change of class after it. Only its constructor is ours, as a layer's goes past
+everything of torch's.
 """
 
 # torch declares its mixin's methods for a protocol of its own, and no arguments of its parameters:
-# mypy: disable-error-code="call-arg, misc, override"
+# mypy: disable-error-code="attr-defined, call-arg, misc, override"
 
 from typing import Any
 
-from torch import Tensor, no_grad
+from torch import Tensor, nn, no_grad
 from torch.nn import UninitializedBuffer, UninitializedParameter
 from torch.nn.modules.lazy import LazyModuleMixin
 
@@ -23,6 +24,11 @@ class Lazy(LazyModuleMixin):
     """What all have: the attribute ``size_name`` is 0 until the first input says what it is."""
 
     size_name: str
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._load_hook = self._register_load_state_dict_pre_hook(self._lazy_load_hook)
+        self._initialize_hook = self.register_forward_pre_hook(self._infer_parameters, with_kwargs=True)
 
     def size_in(self, input: Tensor) -> int:
         raise NotImplementedError
@@ -51,7 +57,7 @@ class Lazy(LazyModuleMixin):
                 self.reset_parameters()
 
 
-class LazyLinear(Lazy, Linear):
+class LazyLinear(Lazy, Linear, nn.LazyLinear):
     """`Linear` with in_features from the last dimension of the first input."""
 
     cls_to_become = Linear
@@ -165,73 +171,73 @@ class LazyNorm(Lazy):
         return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (self.num_features,))
 
 
-class LazyConv1d(LazyConv, Conv1d):
+class LazyConv1d(LazyConv, Conv1d, nn.LazyConv1d):
     """`Conv1d` with in_channels from the first input."""
 
     cls_to_become = Conv1d
 
 
-class LazyConv2d(LazyConv, Conv2d):
+class LazyConv2d(LazyConv, Conv2d, nn.LazyConv2d):
     """`Conv2d` with in_channels from the first input."""
 
     cls_to_become = Conv2d
 
 
-class LazyConv3d(LazyConv, Conv3d):
+class LazyConv3d(LazyConv, Conv3d, nn.LazyConv3d):
     """`Conv3d` with in_channels from the first input."""
 
     cls_to_become = Conv3d
 
 
-class LazyConvTranspose1d(LazyConvTranspose, ConvTranspose1d):
+class LazyConvTranspose1d(LazyConvTranspose, ConvTranspose1d, nn.LazyConvTranspose1d):
     """`ConvTranspose1d` with in_channels from the first input."""
 
     cls_to_become = ConvTranspose1d
 
 
-class LazyConvTranspose2d(LazyConvTranspose, ConvTranspose2d):
+class LazyConvTranspose2d(LazyConvTranspose, ConvTranspose2d, nn.LazyConvTranspose2d):
     """`ConvTranspose2d` with in_channels from the first input."""
 
     cls_to_become = ConvTranspose2d
 
 
-class LazyConvTranspose3d(LazyConvTranspose, ConvTranspose3d):
+class LazyConvTranspose3d(LazyConvTranspose, ConvTranspose3d, nn.LazyConvTranspose3d):
     """`ConvTranspose3d` with in_channels from the first input."""
 
     cls_to_become = ConvTranspose3d
 
 
-class LazyBatchNorm1d(LazyNorm, BatchNorm1d):
+class LazyBatchNorm1d(LazyNorm, BatchNorm1d, nn.LazyBatchNorm1d):
     """`BatchNorm1d` with num_features from the first input."""
 
     cls_to_become = BatchNorm1d
 
 
-class LazyBatchNorm2d(LazyNorm, BatchNorm2d):
+class LazyBatchNorm2d(LazyNorm, BatchNorm2d, nn.LazyBatchNorm2d):
     """`BatchNorm2d` with num_features from the first input."""
 
     cls_to_become = BatchNorm2d
 
 
-class LazyBatchNorm3d(LazyNorm, BatchNorm3d):
+class LazyBatchNorm3d(LazyNorm, BatchNorm3d, nn.LazyBatchNorm3d):
     """`BatchNorm3d` with num_features from the first input."""
 
     cls_to_become = BatchNorm3d
 
 
-class LazyInstanceNorm1d(LazyNorm, InstanceNorm1d):
+class LazyInstanceNorm1d(LazyNorm, InstanceNorm1d, nn.LazyInstanceNorm1d):
     """`InstanceNorm1d` with num_features from the first input."""
 
     cls_to_become = InstanceNorm1d
 
 
-class LazyInstanceNorm2d(LazyNorm, InstanceNorm2d):
+class LazyInstanceNorm2d(LazyNorm, InstanceNorm2d, nn.LazyInstanceNorm2d):
     """`InstanceNorm2d` with num_features from the first input."""
 
     cls_to_become = InstanceNorm2d
 
 
-class LazyInstanceNorm3d(LazyNorm, InstanceNorm3d):
+class LazyInstanceNorm3d(LazyNorm, InstanceNorm3d, nn.LazyInstanceNorm3d):
     """`InstanceNorm3d` with num_features from the first input."""
 
     cls_to_become = InstanceNorm3d

@@ -4,13 +4,14 @@ bilinear.py."""
 import math
 
 import torch
-from torch import Tensor
-from torch.nn import Module, Parameter, init
+from torch import Tensor, nn
+from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 
 
-class Identity(Module):
+class Identity(Layer, nn.Identity):
     """y = x, whatever the arguments, as torch.nn.Identity."""
 
     def __init__(self, *args, **kwargs) -> None:
@@ -20,7 +21,7 @@ class Identity(Module):
         return input
 
 
-class Linear(Module):
+class Linear(Layer, nn.Linear):
     """y = x Wᵀ + b with weight (out_features, in_features) and bias (out_features,).
 
     Initialised uniformly in ±1/√in_features, as torch.nn.Linear, from the same random numbers.
@@ -49,7 +50,7 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
-class Bilinear(Module):
+class Bilinear(Layer, nn.Bilinear):
     """y = x₁ᵀ W x₂ + b with weight (out_features, in1_features, in2_features) and bias (out_features,).
 
     Initialised uniformly in ±1/√in1_features, as torch.nn.Bilinear, from the same random numbers.

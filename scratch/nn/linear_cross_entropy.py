@@ -4,14 +4,16 @@ scratch/ops/loss/linear_cross_entropy.py."""
 import math
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from scratch.nn import functional as F
 from scratch.nn.linear import Linear
 from scratch.nn.loss import _WeightedLoss
 
+Namesake: Any = getattr(nn, "LinearCrossEntropyLoss", nn.Module)  # younger than the oldest torch we go with
 
-class LinearCrossEntropyLoss(_WeightedLoss):
+
+class LinearCrossEntropyLoss(_WeightedLoss, Namesake):
     """CrossEntropyLoss of Linear(in_features, num_classes), whose outputs are never held all at once.
 
     ``out_features`` are the dimensions (d₁, …) of a loss at several places, with targets (N, d₁, …).

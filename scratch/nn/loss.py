@@ -3,15 +3,15 @@ regression_loss.py, margin_loss.py, ctc.py."""
 
 from collections.abc import Callable, Sequence
 
-from torch import Tensor
-from torch.nn import Module
+from torch import Tensor, nn
 
 from scratch.nn import functional as F
 from scratch.nn.distance import PairwiseDistance
+from scratch.nn.layer import Layer
 from scratch.ops.loss.reduction import legacy_reduction
 
 
-class _Loss(Module):
+class _Loss(Layer):
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
         self.reduction = legacy_reduction(reduction, size_average, reduce)
@@ -33,7 +33,7 @@ class _WeightedLoss(_Loss):
         self.register_buffer("weight", weight)
 
 
-class CrossEntropyLoss(_WeightedLoss):
+class CrossEntropyLoss(_WeightedLoss, nn.CrossEntropyLoss):
     """−Σ q log softmax(x) over the classes in dimension 1; the target q is class numbers or probabilities."""
 
     def __init__(
@@ -59,7 +59,7 @@ class CrossEntropyLoss(_WeightedLoss):
         )
 
 
-class NLLLoss(_WeightedLoss):
+class NLLLoss(_WeightedLoss, nn.NLLLoss):
     """−wₜ yₜ for log-probabilities y, with the classes in dimension 1."""
 
     def __init__(
@@ -77,14 +77,14 @@ class NLLLoss(_WeightedLoss):
         return F.nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
-class MSELoss(_Loss):
+class MSELoss(_Loss, nn.MSELoss):
     """(x − t)²."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
-class BCEWithLogitsLoss(_Loss):
+class BCEWithLogitsLoss(_Loss, nn.BCEWithLogitsLoss):
     """−v t log σ(x) − (1 − t) log(1 − σ(x)), safe for any x; v is pos_weight."""
 
     weight: Tensor | None
@@ -108,14 +108,14 @@ class BCEWithLogitsLoss(_Loss):
         )
 
 
-class L1Loss(_Loss):
+class L1Loss(_Loss, nn.L1Loss):
     """|x − t|."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.l1_loss(input, target, reduction=self.reduction)
 
 
-class SmoothL1Loss(_Loss):
+class SmoothL1Loss(_Loss, nn.SmoothL1Loss):
     """(x − t)² / 2β where |x − t| < β, else |x − t| − β/2."""
 
     def __init__(
@@ -132,7 +132,7 @@ class SmoothL1Loss(_Loss):
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
-class HuberLoss(_Loss):
+class HuberLoss(_Loss, nn.HuberLoss):
     """(x − t)² / 2 where |x − t| ≤ δ, else δ (|x − t| − δ/2)."""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
@@ -145,14 +145,14 @@ class HuberLoss(_Loss):
         return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
-class BCELoss(_WeightedLoss):
+class BCELoss(_WeightedLoss, nn.BCELoss):
     """−t log x − (1 − t) log(1 − x) for probabilities x."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
 
 
-class PoissonNLLLoss(_Loss):
+class PoissonNLLLoss(_Loss, nn.PoissonNLLLoss):
     """eˣ − t x for counts t with logarithmic rate x; without log_input x − t log(x + eps)."""
 
     def __init__(
@@ -173,7 +173,7 @@ class PoissonNLLLoss(_Loss):
         )
 
 
-class GaussianNLLLoss(_Loss):
+class GaussianNLLLoss(_Loss, nn.GaussianNLLLoss):
     """(log v + (x − t)² / v) / 2 for a normal t with mean x and variance v."""
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
@@ -184,7 +184,7 @@ class GaussianNLLLoss(_Loss):
         return F.gaussian_nll_loss(input, target, var, full=self.full, eps=self.eps, reduction=self.reduction)
 
 
-class KLDivLoss(_Loss):
+class KLDivLoss(_Loss, nn.KLDivLoss):
     """t (log t − x) for log-probabilities x and probabilities t, or with log_target their logarithms."""
 
     def __init__(
@@ -201,7 +201,7 @@ class KLDivLoss(_Loss):
         return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
 
 
-class HingeEmbeddingLoss(_Loss):
+class HingeEmbeddingLoss(_Loss, nn.HingeEmbeddingLoss):
     """x where t = 1, max(0, margin − x) where t = −1."""
 
     def __init__(
@@ -218,7 +218,7 @@ class HingeEmbeddingLoss(_Loss):
         return F.hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
 
 
-class MarginRankingLoss(_Loss):
+class MarginRankingLoss(_Loss, nn.MarginRankingLoss):
     """max(0, margin − t (x₁ − x₂))."""
 
     def __init__(
@@ -235,14 +235,14 @@ class MarginRankingLoss(_Loss):
         return F.margin_ranking_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
 
 
-class SoftMarginLoss(_Loss):
+class SoftMarginLoss(_Loss, nn.SoftMarginLoss):
     """log(1 + e^(−t x))."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
-class CosineEmbeddingLoss(_Loss):
+class CosineEmbeddingLoss(_Loss, nn.CosineEmbeddingLoss):
     """1 − cos(x₁, x₂) where t = 1, max(0, cos(x₁, x₂) − margin) where t = −1."""
 
     def __init__(
@@ -259,7 +259,7 @@ class CosineEmbeddingLoss(_Loss):
         return F.cosine_embedding_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
 
 
-class MultiMarginLoss(_WeightedLoss):
+class MultiMarginLoss(_WeightedLoss, nn.MultiMarginLoss):
     """Σ max(0, margin − x_t + x_j)^p / C over the classes j ≠ t."""
 
     def __init__(
@@ -284,21 +284,21 @@ class MultiMarginLoss(_WeightedLoss):
         )
 
 
-class MultiLabelMarginLoss(_Loss):
+class MultiLabelMarginLoss(_Loss, nn.MultiLabelMarginLoss):
     """Σ max(0, 1 − x_k + x_i) / C over the labels k, those before the first −1 of a row, and all other classes i."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
-class MultiLabelSoftMarginLoss(_WeightedLoss):
+class MultiLabelSoftMarginLoss(_WeightedLoss, nn.MultiLabelSoftMarginLoss):
     """The mean over classes of −t log σ(x) − (1 − t) log σ(−x)."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.multilabel_soft_margin_loss(input, target, weight=self.weight, reduction=self.reduction)
 
 
-class TripletMarginLoss(_Loss):
+class TripletMarginLoss(_Loss, nn.TripletMarginLoss):
     """max(0, margin + d(a, p) − d(a, n)) with d the p-norm of the difference."""
 
     def __init__(
@@ -329,7 +329,7 @@ class TripletMarginLoss(_Loss):
         )
 
 
-class TripletMarginWithDistanceLoss(_Loss):
+class TripletMarginWithDistanceLoss(_Loss, nn.TripletMarginWithDistanceLoss):
     """max(0, margin + d(a, p) − d(a, n)) with any d, by default the Euclidean."""
 
     def __init__(
@@ -358,7 +358,7 @@ class TripletMarginWithDistanceLoss(_Loss):
         )
 
 
-class CTCLoss(_Loss):
+class CTCLoss(_Loss, nn.CTCLoss):
     """−log of the probability that steps of labels and blanks spell the targets, divided by their length in a mean."""
 
     def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:

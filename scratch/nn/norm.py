@@ -5,17 +5,18 @@ from collections.abc import Sequence
 from numbers import Integral
 
 import torch
-from torch import Tensor
-from torch.nn import Module, Parameter, init
+from torch import Tensor, nn
+from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 
 
 def as_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
     return (int(shape),) if isinstance(shape, Integral) else tuple(shape)  # type: ignore[arg-type]
 
 
-class LayerNorm(Module):
+class LayerNorm(Layer, nn.LayerNorm):
     """y = w (x − mean x) / √(var x + ε) + b over the last dimensions, of shape normalized_shape; w starts as ones,
     b as zeros."""
 
@@ -55,7 +56,7 @@ class LayerNorm(Module):
         )
 
 
-class RMSNorm(Module):
+class RMSNorm(Layer, nn.RMSNorm):
     """y = w x / √(mean x² + ε) over the last dimensions, of shape normalized_shape; w starts as ones."""
 
     weight: Parameter | None
@@ -86,7 +87,7 @@ class RMSNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
-class GroupNorm(Module):
+class GroupNorm(Layer, nn.GroupNorm):
     """y = w (x − μ) r + b, with μ and r those of the num_channels / num_groups channels of a group; w starts as ones,
     b as zeros."""
 
@@ -129,7 +130,7 @@ class GroupNorm(Module):
         )
 
 
-class LocalResponseNorm(Module):
+class LocalResponseNorm(Layer, nn.LocalResponseNorm):
     """y = x / (k + alpha mean x²)^beta, the mean over ``size`` neighbouring channels."""
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:

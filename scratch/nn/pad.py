@@ -1,13 +1,13 @@
 """Padding layers: they keep their options; the mathematics is in scratch/ops/conv/pad.py."""
 
-from torch import Tensor
-from torch.nn import Module
+from torch import Tensor, nn
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 from scratch.ops.conv.window import Sizes, pair
 
 
-class Pad(Module):
+class Pad(Layer):
     """More of the last ``dims`` dimensions: padding = (left, right, top, bottom, front, back), or one number for all;
     negative numbers crop."""
 
@@ -72,91 +72,85 @@ class CircularPad(Pad):
         return super().forward(input)
 
 
-class ConstantPad1d(ConstantPad):
+class ConstantPad1d(ConstantPad, nn.ConstantPad1d):
     """A constant around a line."""
 
     dims = 1
 
 
-class ConstantPad2d(ConstantPad):
+class ConstantPad2d(ConstantPad, nn.ConstantPad2d):
     """A constant around an image."""
 
     dims = 2
 
 
-class ConstantPad3d(ConstantPad):
+class ConstantPad3d(ConstantPad, nn.ConstantPad3d):
     """A constant around a volume."""
 
     dims = 3
 
 
-class ZeroPad1d(ZeroPad):
+class ZeroPad1d(ZeroPad, ConstantPad1d, nn.ZeroPad1d):
     """Zeros around a line."""
 
-    dims = 1
 
-
-class ZeroPad2d(ZeroPad):
+class ZeroPad2d(ZeroPad, ConstantPad2d, nn.ZeroPad2d):
     """Zeros around an image."""
 
-    dims = 2
 
-
-class ZeroPad3d(ZeroPad):
+class ZeroPad3d(ZeroPad, ConstantPad3d, nn.ZeroPad3d):
     """Zeros around a volume."""
 
-    dims = 3
 
-
-class ReflectionPad1d(ReflectionPad):
+class ReflectionPad1d(ReflectionPad, nn.ReflectionPad1d):
     """A mirror around a line."""
 
     dims = 1
 
 
-class ReflectionPad2d(ReflectionPad):
+class ReflectionPad2d(ReflectionPad, nn.ReflectionPad2d):
     """A mirror around an image."""
 
     dims = 2
 
 
-class ReflectionPad3d(ReflectionPad):
+class ReflectionPad3d(ReflectionPad, nn.ReflectionPad3d):
     """A mirror around a volume."""
 
     dims = 3
 
 
-class ReplicationPad1d(ReplicationPad):
+class ReplicationPad1d(ReplicationPad, nn.ReplicationPad1d):
     """The border around a line."""
 
     dims = 1
 
 
-class ReplicationPad2d(ReplicationPad):
+class ReplicationPad2d(ReplicationPad, nn.ReplicationPad2d):
     """The border around an image."""
 
     dims = 2
 
 
-class ReplicationPad3d(ReplicationPad):
+class ReplicationPad3d(ReplicationPad, nn.ReplicationPad3d):
     """The border around a volume."""
 
     dims = 3
 
 
-class CircularPad1d(CircularPad):
+class CircularPad1d(CircularPad, nn.CircularPad1d):
     """The other end around a line."""
 
     dims = 1
 
 
-class CircularPad2d(CircularPad):
+class CircularPad2d(CircularPad, nn.CircularPad2d):
     """The other end around an image."""
 
     dims = 2
 
 
-class CircularPad3d(CircularPad):
+class CircularPad3d(CircularPad, nn.CircularPad3d):
     """The other end around a volume."""
 
     dims = 3

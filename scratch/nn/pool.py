@@ -3,9 +3,9 @@ fractional_max_pool.py and max_unpool.py."""
 
 from collections.abc import Sequence
 
-from torch import Tensor
-from torch.nn import Module
+from torch import Tensor, nn
 
+from scratch.nn.layer import Layer
 from scratch.ops.conv.window import Sizes, pair
 from scratch.ops.pool.adaptive_pool import Output, adaptive_avg_pool, adaptive_max_pool
 from scratch.ops.pool.fractional_max_pool import fractional_max_pool
@@ -16,7 +16,7 @@ from scratch.ops.pool.pool import avg_pool, max_pool
 Pooled = Tensor | tuple[Tensor, Tensor]  # with return_indices also the places
 
 
-class MaxPool(Module):
+class MaxPool(Layer):
     """The maximum of each window; with ``return_indices`` also its place in the flattened image."""
 
     dims: int
@@ -46,25 +46,25 @@ class MaxPool(Module):
         )
 
 
-class MaxPool1d(MaxPool):
+class MaxPool1d(MaxPool, nn.MaxPool1d):
     """The maximum of each window of a line; x (N, C, L) or (C, L)."""
 
     dims = 1
 
 
-class MaxPool2d(MaxPool):
+class MaxPool2d(MaxPool, nn.MaxPool2d):
     """The maximum of each window of an image; x (N, C, H, W) or (C, H, W)."""
 
     dims = 2
 
 
-class MaxPool3d(MaxPool):
+class MaxPool3d(MaxPool, nn.MaxPool3d):
     """The maximum of each window of a volume; x (N, C, D, H, W) or (C, D, H, W)."""
 
     dims = 3
 
 
-class MaxUnpool(Module):
+class MaxUnpool(Layer):
     """Puts what `MaxPool` with these options and ``return_indices`` gave back in its place, between zeros."""
 
     dims: int
@@ -82,25 +82,25 @@ class MaxUnpool(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class MaxUnpool1d(MaxUnpool):
+class MaxUnpool1d(MaxUnpool, nn.MaxUnpool1d):
     """The partial inverse of `MaxPool1d`."""
 
     dims = 1
 
 
-class MaxUnpool2d(MaxUnpool):
+class MaxUnpool2d(MaxUnpool, nn.MaxUnpool2d):
     """The partial inverse of `MaxPool2d`."""
 
     dims = 2
 
 
-class MaxUnpool3d(MaxUnpool):
+class MaxUnpool3d(MaxUnpool, nn.MaxUnpool3d):
     """The partial inverse of `MaxPool3d`."""
 
     dims = 3
 
 
-class AvgPool(Module):
+class AvgPool(Layer):
     """The mean of each window."""
 
     dims: int
@@ -130,7 +130,7 @@ class AvgPool(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AvgPool1d(AvgPool):
+class AvgPool1d(AvgPool, nn.AvgPool1d):
     """The mean of each window of a line; x (N, C, L) or (C, L)."""
 
     dims = 1
@@ -147,19 +147,19 @@ class AvgPool1d(AvgPool):
         super().__init__(pair(kernel_size, 1), pair(stride, 1), pair(padding, 1), ceil_mode, count_include_pad)
 
 
-class AvgPool2d(AvgPool):
+class AvgPool2d(AvgPool, nn.AvgPool2d):
     """The mean of each window of an image; x (N, C, H, W) or (C, H, W)."""
 
     dims = 2
 
 
-class AvgPool3d(AvgPool):
+class AvgPool3d(AvgPool, nn.AvgPool3d):
     """The mean of each window of a volume; x (N, C, D, H, W) or (C, D, H, W)."""
 
     dims = 3
 
 
-class LPPool(Module):
+class LPPool(Layer):
     """The p-norm of each window, p = norm_type; a whole number p keeps the signs."""
 
     dims: int
@@ -186,25 +186,25 @@ class LPPool(Module):
         )
 
 
-class LPPool1d(LPPool):
+class LPPool1d(LPPool, nn.LPPool1d):
     """The p-norm of each window of a line; x (N, C, L) or (C, L)."""
 
     dims = 1
 
 
-class LPPool2d(LPPool):
+class LPPool2d(LPPool, nn.LPPool2d):
     """The p-norm of each window of an image; x (N, C, H, W) or (C, H, W)."""
 
     dims = 2
 
 
-class LPPool3d(LPPool):
+class LPPool3d(LPPool, nn.LPPool3d):
     """The p-norm of each window of a volume; x (N, C, D, H, W) or (C, D, H, W)."""
 
     dims = 3
 
 
-class AdaptiveAvgPool(Module):
+class AdaptiveAvgPool(Layer):
     """The means of so many windows, whatever the size of the input."""
 
     dims: int
@@ -220,25 +220,25 @@ class AdaptiveAvgPool(Module):
         return f"output_size={self.output_size}"
 
 
-class AdaptiveAvgPool1d(AdaptiveAvgPool):
+class AdaptiveAvgPool1d(AdaptiveAvgPool, nn.AdaptiveAvgPool1d):
     """The means of so many windows of a line; x (N, C, L) or (C, L)."""
 
     dims = 1
 
 
-class AdaptiveAvgPool2d(AdaptiveAvgPool):
+class AdaptiveAvgPool2d(AdaptiveAvgPool, nn.AdaptiveAvgPool2d):
     """The means of so many windows of an image; x (N, C, H, W) or (C, H, W)."""
 
     dims = 2
 
 
-class AdaptiveAvgPool3d(AdaptiveAvgPool):
+class AdaptiveAvgPool3d(AdaptiveAvgPool, nn.AdaptiveAvgPool3d):
     """The means of so many windows of a volume; x (N, C, D, H, W) or (C, D, H, W)."""
 
     dims = 3
 
 
-class AdaptiveMaxPool(Module):
+class AdaptiveMaxPool(Layer):
     """The maxima of so many windows, whatever the size of the input; with ``return_indices`` also their places."""
 
     dims: int
@@ -254,25 +254,25 @@ class AdaptiveMaxPool(Module):
         return f"output_size={self.output_size}"
 
 
-class AdaptiveMaxPool1d(AdaptiveMaxPool):
+class AdaptiveMaxPool1d(AdaptiveMaxPool, nn.AdaptiveMaxPool1d):
     """The maxima of so many windows of a line; x (N, C, L) or (C, L)."""
 
     dims = 1
 
 
-class AdaptiveMaxPool2d(AdaptiveMaxPool):
+class AdaptiveMaxPool2d(AdaptiveMaxPool, nn.AdaptiveMaxPool2d):
     """The maxima of so many windows of an image; x (N, C, H, W) or (C, H, W)."""
 
     dims = 2
 
 
-class AdaptiveMaxPool3d(AdaptiveMaxPool):
+class AdaptiveMaxPool3d(AdaptiveMaxPool, nn.AdaptiveMaxPool3d):
     """The maxima of so many windows of a volume; x (N, C, D, H, W) or (C, D, H, W)."""
 
     dims = 3
 
 
-class FractionalMaxPool(Module):
+class FractionalMaxPool(Layer):
     """The maxima of so many windows at random places; with ``return_indices`` also their places in the image."""
 
     dims: int
@@ -306,13 +306,13 @@ class FractionalMaxPool(Module):
         return fractional_max_pool(self.dims, input, *options)
 
 
-class FractionalMaxPool2d(FractionalMaxPool):
+class FractionalMaxPool2d(FractionalMaxPool, nn.FractionalMaxPool2d):
     """The maxima of random windows of an image; x (N, C, H, W) or (C, H, W)."""
 
     dims = 2
 
 
-class FractionalMaxPool3d(FractionalMaxPool):
+class FractionalMaxPool3d(FractionalMaxPool, nn.FractionalMaxPool3d):
     """The maxima of random windows of a volume; x (N, C, D, H, W) or (C, D, H, W)."""
 
     dims = 3

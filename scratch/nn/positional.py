@@ -2,13 +2,14 @@
 
 import torch
 from torch import Tensor
-from torch.nn import Module, Parameter, init
+from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 from scratch.ops.attention.positional import sinusoids
 
 
-class _Positions(Module):
+class _Positions(Layer):
     """x plus a row of the table for each position: x (N, T, D), (T, N, D) without ``batch_first``, or (T, D).
 
     ``offset`` is the position of the first row, for sequences that are computed piece by piece.

@@ -2,12 +2,13 @@
 
 import torch
 from torch import Tensor
-from torch.nn import Module, Parameter, init
+from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 
 
-class RadialBasis(Module):
+class RadialBasis(Layer):
     """φ_k = exp(−|x − c_k|² / 2w_k²) with centres (num_centres, in_features), initially from N(0, 1), and width
     (num_centres,), initially ones."""
 

@@ -7,20 +7,23 @@ import warnings
 from collections.abc import Sequence
 from functools import partial
 from inspect import signature
+from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import Module, Parameter, init
+from torch import Tensor, nn
+from torch.nn import Parameter, init
 from torch.nn.utils.rnn import PackedSequence
 
+from scratch.nn.layer import Layer
 from scratch.ops.core.dtype import autocast_on
 from scratch.ops.recurrent.gru import gru
 from scratch.ops.recurrent.lstm import lstm
 from scratch.ops.recurrent.rnn import rnn
-from scratch.ops.recurrent.sequence import Layer, Sizes, State, Weights, stack
+from scratch.ops.recurrent.sequence import Layer as Recurrence
+from scratch.ops.recurrent.sequence import Sizes, State, Weights, stack
 
 
-class RNNBase(Module):
+class RNNBase(Layer, nn.RNNBase):
     """What RNN, LSTM and GRU share: L layers of D directions, each with
 
     weight_ih (G·H, I), weight_hh (G·H, R), bias_ih, bias_hh (G·H,) and, with projections, weight_hr (R, H)
@@ -68,8 +71,13 @@ class RNNBase(Module):
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.proj_size = bidirectional, proj_size
 
+        kinds = ["weight_ih", "weight_hh"] + ["bias_ih", "bias_hh"] * bias + ["weight_hr"] * bool(proj_size)
+        suffixes = ("", "_reverse")[: 1 + bidirectional]
+        # the names of the parameters of each layer and direction, in their order; and of all in a row
+        self._all_weights = [[f"{kind}_l{depth}{s}" for kind in kinds] for depth in range(num_layers) for s in suffixes]
+        self._flat_weights_names = [name for names in self._all_weights for name in names]
         rows = GATES[mode] * hidden_size
-        for place, names in enumerate(self.weight_names):
+        for place, names in enumerate(self._all_weights):
             columns = input_size if place <= bidirectional else (1 + bidirectional) * self.output_size
             shapes = (rows, columns), (rows, self.output_size), *[(rows,)] * (2 * bias), (proj_size, hidden_size)
             for name, shape in zip(names, shapes, strict=False):  # a projection is the last, or there is none
@@ -79,13 +87,6 @@ class RNNBase(Module):
     @property
     def output_size(self) -> int:
         return self.proj_size or self.hidden_size
-
-    @property
-    def weight_names(self) -> list[list[str]]:
-        """The names of the parameters of each layer and direction, in their order."""
-        kinds = ["weight_ih", "weight_hh"] + ["bias_ih", "bias_hh"] * self.bias + ["weight_hr"] * bool(self.proj_size)
-        suffixes = ("", "_reverse")[: 1 + self.bidirectional]
-        return [[f"{kind}_l{depth}{s}" for kind in kinds] for depth in range(self.num_layers) for s in suffixes]
 
     def reset_parameters(self) -> None:
         bound = 1 / math.sqrt(self.hidden_size)
@@ -97,20 +98,26 @@ class RNNBase(Module):
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
-        return [[getattr(self, name) for name in names] for names in self.weight_names]
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
+
+    @property
+    def _flat_weights(self) -> tuple[Parameter, ...]:
+        """All weights, to read: torch's is a list, in which one may put another weight, without effect here."""
+        return tuple(getattr(self, name) for name in self._flat_weights_names)
 
     def layer_weights(self) -> list[Weights]:
         """For each layer and direction the arguments of its op; None for what it does not have."""
         kinds = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"] + ["weight_hr"] * (self.mode == "LSTM")
         return [
-            [getattr(self, names[0].replace("weight_ih", kind), None) for kind in kinds] for names in self.weight_names
+            [getattr(self, names[0].replace("weight_ih", kind), None) for kind in kinds] for names in self._all_weights
         ]
 
     def run(self, input: Tensor | PackedSequence, states: State | None):
         """Output and last states; what every subclass's forward is about."""
         if isinstance(input, PackedSequence):
             x, batch_sizes, sorted_indices, unsorted_indices = input
-            states = self.check(x, 2, states, int(batch_sizes[0]))
+            self.check_input(x, batch_sizes)
+            states = self.begin(x, states, int(batch_sizes[0]))
             if sorted_indices is not None:
                 states = tuple(state.index_select(1, sorted_indices) for state in states)
             y, states = self.stack(x, states, tuple(batch_sizes.tolist()))
@@ -130,30 +137,54 @@ class RNNBase(Module):
 
         x = input.transpose(0, 1) if self.batch_first else input
         steps, batch, size = x.shape
-        states = self.check(x, 3, states, batch)
+        self.check_input(input, None)
+        states = self.begin(x, states, batch)
         if steps == 0:
             raise RuntimeError("expected a sequence of at least one step")
         y, states = self.stack(x.reshape(steps * batch, size), states, (batch,) * steps)
         y = y.view(steps, batch, y.shape[1])
         return y.transpose(0, 1) if self.batch_first else y, states
 
-    def check(self, x: Tensor, dims: int, states: State | None, batch: int) -> State:
-        """The initial states, zeros unless given; errors where input or states do not fit the layer."""
-        weight = self.all_weights[0][0]
-        if x.dtype != weight.dtype and not autocast_on(x):
-            raise ValueError(f"input is {x.dtype}, weights are {weight.dtype}: convert one with .to(…)")
-        if x.dim() != dims:
-            raise RuntimeError(f"input must have {dims} dimensions, got {x.dim()}")
-        if x.shape[-1] != self.input_size:
-            raise RuntimeError(f"input must have last size {self.input_size}, got {x.shape[-1]}")
+    def begin(self, x: Tensor, states: State | None, batch: int) -> State:
+        """The initial states, zeros unless given; an error where they do not fit the layer."""
         sizes = (self.output_size, self.hidden_size)[: 2 if self.mode == "LSTM" else 1]
-        shapes = [(len(self.weight_names), batch, size) for size in sizes]
+        shapes = [(len(self._all_weights), batch, size) for size in sizes]
         if states is None:
             return tuple(x.new_zeros(shape) for shape in shapes)
-        for state, shape in zip(states, shapes, strict=True):
-            if state.shape != shape:
-                raise RuntimeError(f"expected a state of size {shape}, got {tuple(state.shape)}")
+        for state, shape, what in zip(states, shapes, ("hidden[0]", "hidden[1]"), strict=False):
+            self.check_hidden_size(state, shape, f"Expected {what} size {{}}, got {{}}")
         return states
+
+    # torch's checks under torch's names, for subclasses with a forward of their own
+
+    def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
+        weight = self.all_weights[0][0]
+        if input.dtype != weight.dtype and not autocast_on(input):
+            raise ValueError(f"input is {input.dtype}, weights are {weight.dtype}: convert one with .to(…)")
+        dims = 3 if batch_sizes is None else 2
+        if input.dim() != dims:
+            raise RuntimeError(f"input must have {dims} dimensions, got {input.dim()}")
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}"
+            )
+
+    def get_expected_hidden_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
+        batch = input.shape[0 if self.batch_first else 1] if batch_sizes is None else int(batch_sizes[0])
+        return len(self._all_weights), batch, self.output_size
+
+    def check_hidden_size(
+        self, hx: Tensor, expected_hidden_size: tuple[int, int, int], msg: str = "Expected hidden size {}, got {}"
+    ) -> None:
+        if hx.shape != expected_hidden_size:
+            raise RuntimeError(msg.format(expected_hidden_size, list(hx.shape)))
+
+    def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
+        self.check_input(input, batch_sizes)
+        self.check_hidden_size(hidden, self.get_expected_hidden_size(input, batch_sizes))
+
+    def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
+        return hx if permutation is None else hx.index_select(1, permutation)
 
     def stack(self, x: Tensor, states: State, sizes: Sizes) -> tuple[Tensor, State]:
         probability = self.dropout if self.training else 0.0
@@ -167,7 +198,7 @@ class RNNBase(Module):
         return text
 
 
-class RNN(RNNBase):
+class RNN(RNNBase, nn.RNN):
     """RNN(input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
     dropout=0.0, bidirectional=False, device=None, dtype=None)
 
@@ -190,7 +221,7 @@ class RNN(RNNBase):
         return output, h
 
 
-class GRU(RNNBase):
+class GRU(RNNBase, nn.GRU):
     """GRU(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
     bidirectional=False, device=None, dtype=None)
 
@@ -206,7 +237,7 @@ class GRU(RNNBase):
         return output, h
 
 
-class LSTM(RNNBase):
+class LSTM(RNNBase, nn.LSTM):
     """LSTM(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
     bidirectional=False, proj_size=0, device=None, dtype=None)
 
@@ -220,10 +251,20 @@ class LSTM(RNNBase):
     def forward(self, input: Tensor | PackedSequence, hx: tuple[Tensor, Tensor] | None = None):
         return self.run(input, None if hx is None else (hx[0], hx[1]))
 
+    def get_expected_cell_size(self, input: Tensor, batch_sizes: Tensor | None) -> tuple[int, int, int]:
+        return *self.get_expected_hidden_size(input, batch_sizes)[:2], self.hidden_size
+
+    def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
+        super().check_forward_args(input, hidden[0], batch_sizes)
+        self.check_hidden_size(hidden[1], self.get_expected_cell_size(input, batch_sizes))
+
+    def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
+        return tuple(super(LSTM, self).permute_hidden(state, permutation) for state in hx)
+
 
 DEFAULTS = {name: p.default for name, p in signature(RNNBase.__init__).parameters.items()}
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
-LAYERS: dict[str, Layer] = {
+LAYERS: dict[str, Recurrence] = {
     "RNN_TANH": rnn,
     "RNN_RELU": partial(rnn, nonlinearity="relu"),
     "GRU": gru,
@@ -236,7 +277,7 @@ def without_projection(kwargs: dict) -> None:
         raise ValueError("proj_size is for LSTM only, not for RNN or GRU")
 
 
-class RNNCellBase(Module):
+class RNNCellBase(Layer, nn.RNNCellBase):
     """One step of a recurrent layer: x (N, I) and h (N, H), or both without N. A sequence of one step."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device=None, dtype=None) -> None:
@@ -254,7 +295,7 @@ class RNNCellBase(Module):
         for weight in self.parameters():
             init.uniform_(weight, -bound, bound)
 
-    def run(self, layer: Layer, input: Tensor, states: Sequence[Tensor] | None, count: int = 1) -> State:
+    def run(self, layer: Recurrence, input: Tensor, states: Sequence[Tensor] | None, count: int = 1) -> State:
         """The next state: ``count`` matrices, which start as zeros where none are given."""
         if any(tensor.dim() not in (1, 2) for tensor in (input, *(states or ()))):
             raise ValueError(f"{type(self).__name__} takes an input and states of 1 or 2 dimensions")
@@ -281,7 +322,7 @@ class RNNCellBase(Module):
         )
 
 
-class RNNCell(RNNCellBase):
+class RNNCell(RNNCellBase, nn.RNNCell):
     """h′ = φ(W x + U h + b) with φ = tanh or "relu"."""
 
     def __init__(
@@ -303,7 +344,7 @@ class RNNCell(RNNCellBase):
         return self.run(layer, input, None if hx is None else (hx,))[0]
 
 
-class LSTMCell(RNNCellBase):
+class LSTMCell(RNNCellBase, nn.LSTMCell):
     """(h′, c′) from x and (h, c); equations in scratch/ops/recurrent/lstm.py."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device=None, dtype=None) -> None:
@@ -313,7 +354,7 @@ class LSTMCell(RNNCellBase):
         return self.run(lstm, input, hx, count=2)
 
 
-class GRUCell(RNNCellBase):
+class GRUCell(RNNCellBase, nn.GRUCell):
     """h′ from x and h; equations in scratch/ops/recurrent/gru.py."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device=None, dtype=None) -> None:

@@ -1,12 +1,12 @@
 """PixelShuffle, PixelUnshuffle, ChannelShuffle: in another order; see scratch/ops/resample/shuffle.py."""
 
-from torch import Tensor
-from torch.nn import Module
+from torch import Tensor, nn
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 
 
-class PixelShuffle(Module):
+class PixelShuffle(Layer, nn.PixelShuffle):
     """(…, C·r², H, W) → (…, C, r·H, r·W): r² channels become the pixels of one that is r times as large."""
 
     def __init__(self, upscale_factor: int) -> None:
@@ -20,7 +20,7 @@ class PixelShuffle(Module):
         return f"upscale_factor={self.upscale_factor}"
 
 
-class PixelUnshuffle(Module):
+class PixelUnshuffle(Layer, nn.PixelUnshuffle):
     """(…, C, r·H, r·W) → (…, C·r², H, W): the inverse of `PixelShuffle`."""
 
     def __init__(self, downscale_factor: int) -> None:
@@ -34,7 +34,7 @@ class PixelUnshuffle(Module):
         return f"downscale_factor={self.downscale_factor}"
 
 
-class ChannelShuffle(Module):
+class ChannelShuffle(Layer, nn.ChannelShuffle):
     """The channels of (N, C, *S), dealt out of ``groups`` stacks in turn."""
 
     def __init__(self, groups: int) -> None:

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import Module, ModuleList, init
 
 from scratch.nn import functional as F
 from scratch.nn.activation import GELU, ReLU
 from scratch.nn.attention import MultiheadAttention
 from scratch.nn.dropout import Dropout
+from scratch.nn.layer import Layer
 from scratch.nn.linear import Linear
 from scratch.nn.norm import LayerNorm
 from scratch.ops.attention.multi_head_attention import additive
@@ -49,7 +50,7 @@ def is_causal_mask(mask: Tensor | None, hint: bool | None, x: Tensor, batch_firs
     return mask.shape == (size, size) and bool((mask == causal_mask(size, mask.device, mask.dtype)).all())
 
 
-class _TransformerLayer(Module):
+class _TransformerLayer(Layer):
     """What both layers share: attention to oneself, and the feed-forward network."""
 
     self_attn: MultiheadAttention
@@ -89,14 +90,21 @@ class _TransformerLayer(Module):
             self.add_module(f"dropout{i}", Dropout(dropout))
         self.activation = activation_function(activation)
 
-    def feed_forward(self, x: Tensor) -> Tensor:
-        return self.linear2(self.dropout(self.activation(self.linear1(x))))
+    def block(self, x: Tensor, f: Callable[..., Tensor], norm: Module, *args: Any) -> Tensor:
+        return x + f(norm(x), *args) if self.norm_first else norm(x + f(x, *args))
 
-    def block(self, x: Tensor, f: Callable[[Tensor], Tensor], norm: Module, dropout: Module) -> Tensor:
-        return x + dropout(f(norm(x))) if self.norm_first else norm(x + dropout(f(x)))
+    # the blocks f, under torch's names: subclasses put their own in the place of one
+
+    def _sa_block(
+        self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
+    ) -> Tensor:
+        return self.dropout1(self.self_attn(x, x, x, key_padding_mask, False, attn_mask, is_causal=is_causal)[0])
+
+    def _ff_block(self, x: Tensor) -> Tensor:
+        return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
 
-class TransformerEncoderLayer(_TransformerLayer):
+class TransformerEncoderLayer(_TransformerLayer, nn.TransformerEncoderLayer):
     """Attention to oneself, then a feed-forward network."""
 
     def __init__(
@@ -115,6 +123,7 @@ class TransformerEncoderLayer(_TransformerLayer):
     ) -> None:
         options = (dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias, device, dtype)
         super().__init__(d_model, nhead, *options)
+        self.activation_relu_or_gelu = 0  # torch.nn.TransformerEncoder would hand nested tensors to 1 and 2
 
     def forward(
         self,
@@ -125,15 +134,11 @@ class TransformerEncoderLayer(_TransformerLayer):
     ) -> Tensor:
         padding = additive(src_key_padding_mask, "src_key_padding_mask", src.dtype, src_mask, "src_mask")
         mask = additive(src_mask, "src_mask", src.dtype)
-
-        def attention(x: Tensor) -> Tensor:
-            return self.self_attn(x, x, x, padding, False, mask, is_causal=is_causal)[0]
-
-        x = self.block(src, attention, self.norm1, self.dropout1)
-        return self.block(x, self.feed_forward, self.norm2, self.dropout2)
+        x = self.block(src, self._sa_block, self.norm1, mask, padding, is_causal)
+        return self.block(x, self._ff_block, self.norm2)
 
 
-class TransformerDecoderLayer(_TransformerLayer):
+class TransformerDecoderLayer(_TransformerLayer, nn.TransformerDecoderLayer):
     """Attention to oneself, then to the encoder's output, then a feed-forward network."""
 
     multihead_attn: MultiheadAttention
@@ -168,16 +173,24 @@ class TransformerDecoderLayer(_TransformerLayer):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        def to_itself(x: Tensor) -> Tensor:
-            return self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal)[0]
+        x = self.block(tgt, self._sa_block, self.norm1, tgt_mask, tgt_key_padding_mask, tgt_is_causal)
+        masks = memory_mask, memory_key_padding_mask, memory_is_causal
+        x = self.block(x, self._mha_block, self.norm2, memory, *masks)
+        return self.block(x, self._ff_block, self.norm3)
 
-        def to_memory(x: Tensor) -> Tensor:
-            masks = {"key_padding_mask": memory_key_padding_mask, "attn_mask": memory_mask}
-            return self.multihead_attn(x, memory, memory, need_weights=False, is_causal=memory_is_causal, **masks)[0]
+    def _mha_block(
+        self,
+        x: Tensor,
+        mem: Tensor,
+        attn_mask: Tensor | None,
+        key_padding_mask: Tensor | None,
+        is_causal: bool = False,
+    ) -> Tensor:
+        options = key_padding_mask, False, attn_mask
+        return self.dropout2(self.multihead_attn(x, mem, mem, *options, is_causal=is_causal)[0])
 
-        x = self.block(tgt, to_itself, self.norm1, self.dropout1)
-        x = self.block(x, to_memory, self.norm2, self.dropout2)
-        return self.block(x, self.feed_forward, self.norm3, self.dropout3)
+    def _ff_block(self, x: Tensor) -> Tensor:
+        return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
 
 def clones(layer: Module, count: int) -> ModuleList:
@@ -202,7 +215,7 @@ def why_not_nested(layer: Module) -> str | None:
     return next((reason for reason, applies in reasons.items() if applies), None)
 
 
-class TransformerEncoder(Module):
+class TransformerEncoder(Layer, nn.TransformerEncoder):
     """Copies of a layer, one after the other, and then a norm."""
 
     layers: Any  # a ModuleList
@@ -239,7 +252,7 @@ class TransformerEncoder(Module):
         return x if self.norm is None else self.norm(x)
 
 
-class TransformerDecoder(Module):
+class TransformerDecoder(Layer, nn.TransformerDecoder):
     """Copies of a layer, one after the other, and then a norm."""
 
     layers: Any  # a ModuleList
@@ -275,7 +288,7 @@ class TransformerDecoder(Module):
         return x if self.norm is None else self.norm(x)
 
 
-class Transformer(Module):
+class Transformer(Layer, nn.Transformer):
     """Encoder and decoder. All weight matrices start uniform in ±√(6 / (columns + rows))."""
 
     def __init__(

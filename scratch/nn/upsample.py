@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor
-from torch.nn import Module
+from torch import Tensor, nn
 
 from scratch.nn import functional as F
+from scratch.nn.layer import Layer
 
 
-class Upsample(Module):
+class Upsample(Layer, nn.Upsample):
     """x (N, C, *S) at another size, or so many times as large."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Upsample(Module):
         return f"size={self.size!r}, mode={self.mode!r}"
 
 
-class UpsamplingNearest2d(Upsample):
+class UpsamplingNearest2d(Upsample, nn.UpsamplingNearest2d):
     """Every pixel repeated; x (N, C, H, W)."""
 
     def __init__(
@@ -48,7 +48,7 @@ class UpsamplingNearest2d(Upsample):
         super().__init__(size, scale_factor, mode="nearest")
 
 
-class UpsamplingBilinear2d(Upsample):
+class UpsamplingBilinear2d(Upsample, nn.UpsamplingBilinear2d):
     """Straight lines between the pixels, from corner to corner; x (N, C, H, W)."""
 
     def __init__(

@@ -12,10 +12,16 @@ Errors:     RuntimeError for shapes that do not fit.
 Reference:  torch.nn.functional.bilinear. Differs: nothing.
 """
 
-import torch
 from torch import Tensor
 
+from scratch.ops.core.dtype import without_autocast
 from scratch.ops.core.function import Function
+from scratch.ops.linear import rows, unrolled
+
+
+def T(x2: Tensor, weight: Tensor) -> Tensor:
+    """(B, O, I)"""
+    return (x2 @ weight.flatten(0, 1).mT).view(len(x2), *weight.shape[:2])
 
 
 class BilinearFn(Function):
@@ -23,8 +29,7 @@ class BilinearFn(Function):
 
     @staticmethod
     def forward(x1, x2, weight, bias):
-        T = (x2 @ weight.flatten(0, 1).mT).view(-1, *weight.shape[:2])
-        y = (T @ x1[..., None]).squeeze(-1)
+        y = (T(x2, weight) @ x1[..., None]).squeeze(-1)
         return y if bias is None else y + bias  # (1)
 
     @staticmethod
@@ -37,9 +42,8 @@ class BilinearFn(Function):
         needs_x1, needs_x2, needs_weight, needs_bias = ctx.needs_input_grad
         grad_x1 = grad_x2 = grad_weight = None
         if needs_x1:
-            T = (x2 @ weight.flatten(0, 1).mT).view(-1, *weight.shape[:2])
-            grad_x1 = (grad[:, None] @ T).squeeze(1)  # (2)
-        P = (grad[..., None] * x1[:, None]).flatten(1)
+            grad_x1 = (grad[:, None] @ T(x2, weight)).squeeze(1)  # (2)
+        P = (grad[..., None] * x1[:, None]).reshape(len(x1), weight.shape[0] * weight.shape[1])
         if needs_x2:
             grad_x2 = P @ weight.flatten(0, 1)  # (3)
         if needs_weight:
@@ -54,6 +58,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         raise RuntimeError(f"expected (…, I), (…, J) and a weight (O, I, J), but got {shapes}")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise RuntimeError(f"expected a bias of shape ({weight.shape[0]},), but got {tuple(bias.shape)}")
-    with torch.autocast(input1.device.type, enabled=False):  # the result has the inputs' type, as torch's
-        y = BilinearFn.apply(input1.reshape(-1, weight.shape[1]), input2.reshape(-1, weight.shape[2]), weight, bias)
-    return y.view(*input1.shape[:-1], weight.shape[0])
+    if not input1.dtype == input2.dtype == weight.dtype == (weight if bias is None else bias).dtype:
+        raise RuntimeError("the inputs, weight and bias must have one type")
+    with without_autocast(input1):  # the result has the inputs' type, as torch's
+        y = BilinearFn.apply(rows(input1), rows(input2), weight, bias)
+    return unrolled(y, input1.shape)

@@ -2,9 +2,9 @@
 
 Shapes:     x, a, b (…, D, …) with Σ over D, the last dimension or the one named;   n, d, c (…)
 
-norm        n = (Σ |x|^p)^(1/p),  max |x| for p = ∞,  the count of non-zeros for p = 0             (1)
+norm        n = (Σ |x|^p)^(1/p),  max |x| for p = ∞,  min |x| for p = −∞,  the count of non-zeros for p = 0   (1)
             ṅ = Σ s ẋ,   s = sign(x) |x|^(p−1) / n^(p−1),  0 where n is 0                           (2)
-            p = ∞: s = sign(x) / (number of maxima) at the maxima;   p = 0: s = 0
+            p = ±∞: s = sign(x) / (number of those) at the maxima, or minima;   p = 0: s = 0
             x̄ = n̄ s                                                                               (3)
 distance    d = ‖a − b + ε‖ₚ                     ā = d̄ s(a − b + ε),  b̄ = −ā                        (4)
 normalize   y = x / max(‖x‖ₚ, ε)                                                                   (5)
@@ -12,12 +12,16 @@ normalize   y = x / max(‖x‖ₚ, ε)                                         
 cosine      c = Σ a b / (m n),   m = max(‖a‖, ε),  n = max(‖b‖, ε)                                  (7)
             ā = c̄ (b / n − c a / ‖a‖) / m,   b̄ likewise; where ‖a‖ is 0 the second term is 0          (8)
 
+Complex:    the norm of complex numbers is real, ṅ = Re Σ s ẋ with the conjugate of x / |x| for sign(x), and the sum in
+            (6) is its real part.
 Saved:      the inputs.   Recomputed: norms and s.
-Kinks:      the norm of 0 has slope 0, as in PyTorch; in (8) the second term stays where ε is the larger.
+Kinks:      the norm of 0 has slope 0, as in PyTorch, and this slope again; for 1 < p < 2 the slope has itself an
+            infinite one where a number is 0, which counts as 0; in (8) the second term stays where ε is the larger.
 Errors:     IndexError for a dimension out of range; RuntimeError where shapes do not broadcast, and in pdist for other
             than a matrix or p < 0.
 Reference:  torch.nn.functional.pairwise_distance, normalize, cosine_similarity, pdist. Differs: with p = 0
-            the gradient is zeros, PyTorch has none.
+            the gradient is zeros, PyTorch has none; with p = ∞ the maxima share it in pdist, too, where PyTorch gives
+            all of it to each. A NaN counts as one for p = 0, and makes NaN of pdist, as in PyTorch.
 Source:     Minkowski, Geometrie der Zahlen (1896).
 """
 
@@ -27,7 +31,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.broadcast import unbroadcast
-from scratch.ops.core.dtype import autocast_wide, widen
+from scratch.ops.core.dtype import autocast_wide, in_one_type, narrowed, widen
 from scratch.ops.core.function import Function
 
 
@@ -38,26 +42,25 @@ def norm(x: Tensor, p: float, dim: int) -> Tensor:
 
 def norm_slope(x: Tensor, n: Tensor, p: float) -> Tensor:
     """(2), where n is the norm of x, or what stands for it."""
-    nothing = n == 0
-    n = n.masked_fill(nothing, 1)
+    x, nothing = x.conj(), n == 0
     if p == 2:
-        return x / n
+        return x / n.masked_fill(nothing, math.inf)  # 0, and so is its own derivative
     if p == 1:
-        return x.sign()
+        return x.sgn()
     if p == 0:
         return torch.zeros_like(x)
-    if p == math.inf:
-        maxima = (x.abs() == n) & ~nothing
-        return x.sign() * maxima / maxima.sum(-1, keepdim=True).clamp_min(1)
-    power = (x.abs() / n).masked_fill(x == 0, 1) ** (p - 1)
-    return power * x.sign()
+    if math.isinf(p):
+        extreme = x.abs() == n
+        return x.sgn() * extreme / extreme.sum(-1, keepdim=True).clamp_min(1)
+    power = (x.abs() / n.masked_fill(nothing, 1)).masked_fill(x == 0, 1) ** (p - 1)
+    return (power * x.sgn()).masked_fill(nothing, 0)
 
 
 class DistanceFn(Function):
     @staticmethod
     def forward(a, b, p, eps, keepdim):
         d = norm(widen(a) - widen(b) + eps, p, -1)
-        return (d if keepdim else d.squeeze(-1)).to(torch.promote_types(a.dtype, b.dtype))
+        return narrowed(d if keepdim else d.squeeze(-1), a, b)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -77,15 +80,15 @@ class DistanceFn(Function):
 def safe_norm(x: Tensor, p: float) -> Tensor:
     """The norm along the last dimension, by elementary functions, so that its second derivative is theirs; a norm of 0
     is a constant."""
-    if p == 0:
+    if p == 0 or x.shape[-1] == 0:
         return norm(x.detach(), p, -1)
     if p == 1:
         return x.abs().sum(-1, keepdim=True)
-    if p == math.inf:
-        maxima = x.detach().abs() == norm(x.detach(), p, -1)
-        return (x.abs() * maxima).sum(-1, keepdim=True) / maxima.sum(-1, keepdim=True)
+    if math.isinf(p):
+        extreme = x.detach().abs() == norm(x.detach(), p, -1)
+        return torch.where(extreme, x.abs(), 0).sum(-1, keepdim=True) / extreme.sum(-1, keepdim=True)
     size = x.abs().amax(-1, keepdim=True).detach()
-    size = size.masked_fill(size == 0, 1)
+    size = size.masked_fill((size == 0) | size.isinf(), 1)
     inside = (x / size).abs().pow(p).sum(-1, keepdim=True)
     nothing = inside == 0
     return (inside.masked_fill(nothing, 1) ** (1 / p) * size).masked_fill(nothing, 0)
@@ -110,7 +113,7 @@ class NormalizeFn(Function):
         x, grad = widen(saved), widen(grad)
         n = safe_norm(x, p)
         large = n.clamp_min(eps)
-        along = (grad * x).sum(-1, keepdim=True) / large
+        along = (grad * x).sum(-1, keepdim=True).real / large
         through_norm = norm_slope(x, n, p) * along.masked_fill(n < eps, 0)
         return ((grad - through_norm) / large).to(saved.dtype), None, None  # (6)
 
@@ -122,7 +125,7 @@ class CosineFn(Function):
     def forward(a, b, eps):
         wide_a, wide_b = widen(a), widen(b)
         c = ((wide_a / norm(wide_a, 2, -1).clamp_min_(eps)) * (wide_b / norm(wide_b, 2, -1).clamp_min_(eps))).sum(-1)
-        return c.to(torch.promote_types(a.dtype, b.dtype))  # (7)
+        return narrowed(c, a, b)  # (7)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -166,8 +169,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     dtype = torch.promote_types(x1.dtype, x2.dtype)
     if not dtype.is_floating_point:
         raise RuntimeError(f"cosine_similarity is not defined for {dtype}")
-    a, b = torch.broadcast_tensors(x1, x2)
-    return CosineFn.apply(a.movedim(dim, -1), b.movedim(dim, -1), eps).to(dtype)
+    a, b = torch.broadcast_tensors(*in_one_type(x1, x2))
+    return CosineFn.apply(a.movedim(dim, -1), b.movedim(dim, -1), eps)
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
@@ -177,5 +180,11 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     if p < 0:
         raise RuntimeError(f"p must be at least 0, but is {p}")
     (input,) = autocast_wide(input, cpu=False)
+    if not input.is_floating_point():
+        raise RuntimeError(f"pdist is not defined for {input.dtype}")
     first, second = torch.triu_indices(len(input), len(input), 1, device=input.device)
-    return DistanceFn.apply(input.index_select(0, first), input.index_select(0, second), p, 0.0, False)
+    a, b = input.index_select(0, first), input.index_select(0, second)
+    if input.shape[1] == 0:
+        return (a - b).sum(1)
+    d = DistanceFn.apply(a, b, p, 0.0, False)
+    return d.masked_fill((a - b).isnan().any(1), math.nan) if p == 0 else d

@@ -54,10 +54,10 @@ def dropped(x: Tensor, p: float, training: bool, inplace: bool, channels: bool =
     """x with a fresh mask for each number, or for each channel."""
     if p < 0 or p > 1:
         raise ValueError(f"dropout probability has to be between 0 and 1, but is {p}")
-    if channels and x.dim() < 2:
-        raise RuntimeError(f"whole channels are dropped of at least 2 dimensions, but got {x.dim()}")
     if p == 0 or not training or x.numel() == 0:
         return x
+    if channels and x.dim() < 2:
+        raise RuntimeError(f"whole channels are dropped of at least 2 dimensions, but got {x.dim()}")
     if p == 1:
         output = DropoutFn.apply(x, x.new_zeros(()))
     else:

@@ -60,7 +60,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scratch.ops.core.function import Function, values_known
+from scratch.ops.core.dtype import without_autocast
+from scratch.ops.core.function import Function, numbers_known, values_known
 from scratch.ops.dropout import dropout
 from scratch.ops.linear import linear
 
@@ -114,7 +115,7 @@ def check_edges(edge_index: Tensor, num_nodes: int) -> None:
             f"edge_index must be integers of shape (2, E), got {edge_index.dtype} {tuple(edge_index.shape)}"
         )
     missing = ((edge_index < 0) | (edge_index >= num_nodes)).any(0)
-    if values_known() and missing.any():
+    if numbers_known(missing) and missing.any():
         source, target = edge_index[:, missing.nonzero()[0, 0]].tolist()
         raise ValueError(f"edge {source} -> {target} names a missing node: there are nodes 0 to {num_nodes - 1}")
 
@@ -228,7 +229,7 @@ def rgcn_adjacency(
     source, target = edge_index
     if edge_type.shape != source.shape:
         raise ValueError(f"{source.shape[0]} edges, but kinds of shape {tuple(edge_type.shape)}")
-    if values_known() and edge_type.numel() and (edge_type.min() < 0 or edge_type.max() >= num_relations):
+    if numbers_known(edge_type) and edge_type.numel() and (edge_type.min() < 0 or edge_type.max() >= num_relations):
         raise ValueError(f"edge kinds must be 0 to {num_relations - 1}")
     row, col = target.int(), (source * num_relations + edge_type).int()
     kind = target * num_relations + edge_type
@@ -239,9 +240,9 @@ def rgcn_adjacency(
     return with_transpose(take(value, order), take(row, order), take(col, order), size)
 
 
-def laid_out() -> bool:
-    """Whether to lay the rows of the edges out: torch.compile and torch.func refuse sparse matrices."""
-    return not values_known()
+def laid_out(x: Tensor) -> bool:
+    """Whether to lay the rows of the edges out: torch.compile and vmap refuse sparse matrices."""
+    return not values_known() or torch._C._functorch.is_legacy_batchedtensor(x)
 
 
 def rows_of(crow: Tensor, col: Tensor) -> Tensor:
@@ -257,7 +258,7 @@ class PropagateFn(Function):
 
     @staticmethod
     def forward(x, bias, value, crow, col, value_t, crow_t, col_t):
-        if laid_out():
+        if laid_out(x):
             y = x.new_zeros(crow.shape[0] - 1, x.shape[1])
             y = y.index_add(0, rows_of(crow, col), value.unsqueeze(1) * x[col])
             return y if bias is None else y + bias
@@ -287,7 +288,7 @@ class EdgeProductsFn(Function):
 
     @staticmethod
     def forward(a, b, crow, col, crow_t, col_t):
-        if laid_out():
+        if laid_out(a) or laid_out(b):
             return (a[rows_of(crow, col)] * b[col]).sum(-1)
         pattern = as_csr(a.new_zeros(col.shape), crow, col, b.shape[0])
         return torch.sparse.sampled_addmm(pattern, a, b.t()).values()
@@ -315,7 +316,7 @@ def propagate(input: Tensor, adjacency: SparseMatrix, bias: Tensor | None = None
 
     Half precision is multiplied and summed in float32, also under autocast, and rounded once at the end.
     """
-    with torch.autocast(input.device.type, enabled=False):
+    with without_autocast(input):
         if bias is not None:
             bias = at_least_single(bias)
         return PropagateFn.apply(at_least_single(input), bias, *adjacency).to(input.dtype)
@@ -363,12 +364,13 @@ class MaxReadoutFn(Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        x, batch, _ = inputs
-        ctx.save_for_backward(x, batch, output)
+        x, batch, ctx.num_graphs = inputs
+        ctx.save_for_backward(x, batch)
 
     @staticmethod
     def backward(ctx, grad):
-        x, batch, y = ctx.saved_tensors
+        x, batch = ctx.saved_tensors
+        y = MaxReadoutFn.forward(x.detach(), batch, ctx.num_graphs)
         maximal = (x == take(y, batch)).to(x.dtype)
         ties = torch.zeros_like(y).index_add(0, batch, maximal).clamp(min=1)
         return maximal * take(grad / ties, batch), None, None  # (12)

@@ -1,6 +1,6 @@
 """Linear: y = x Wᵀ + b.
 
-Shapes:     x (…, I)   W (O, I)   b (O,) or None   y (…, O)
+Shapes:     x (…, I)   W (O, I)   b (O,) or None, or whatever broadcasts to y   y (…, O)
 Tangent:    ẏ = ẋ Wᵀ + x Ẇᵀ + ḃ                                          (1)
 Adjoint:    x̄ = ȳ W                                                      (2)
             W̄ = Σ ȳᵀ x   over all rows, that is, one product (O, N)(N, I)  (3)
@@ -34,27 +34,40 @@ def unrolled(rows: Tensor, shape: torch.Size) -> Tensor:
 
 class LinearFn(Function):
     @staticmethod
-    def forward(x, weight, bias):
-        return unrolled(product(rows(x), weight.t(), bias), x.shape)  # (1)
+    def value(x, W, b):
+        y = x @ W.mT  # (1)
+        return y if b is None else y + b
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, weight, _ = inputs
-        ctx.save_for_backward(x, weight)
+    def tangent(x_dot, W_dot, b_dot, x, W):
+        return x_dot @ W.mT + x @ W_dot.mT + b_dot  # (2)
 
     @staticmethod
-    def backward(ctx, grad):
-        x, weight = ctx.saved_tensors
-        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
-        grad = rows(grad)
-        grad_x = unrolled(product(grad, weight), x.shape) if needs_x else None  # (2)
-        grad_weight = product(grad.t(), rows(x)) if needs_weight else None  # (3)
-        grad_bias = grad.sum(0) if needs_bias else None  # (4)
-        return grad_x, grad_weight, grad_bias
+    def adjoint(y_bar, x, W):
+        x_bar = y_bar @ W  # (3)
+        W_bar = rows(y_bar).mT @ rows(x)  # (4)
+        b_bar = rows(y_bar).sum(0)  # (5)
+        return x_bar, W_bar, b_bar
+
+    @staticmethod
+    def fast_value(x, W, b):
+        return unrolled(product(rows(x), W.t(), b), x.shape)
+
+    @staticmethod
+    def fast_adjoint(needs, y_bar, x, W):
+        y_bar = rows(y_bar)
+        x_bar = unrolled(product(y_bar, W), x.shape) if needs[0] else None
+        W_bar = product(y_bar.t(), rows(x)) if needs[1] else None
+        return x_bar, W_bar, y_bar.sum(0) if needs[2] else None
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x Wᵀ + b with x (…, I), W (O, I), b (O,). See the module's page."""
     if weight.dim() == 1:  # one output unit without its dimension, as torch takes it
+        if bias is not None and bias.dim():
+            raise RuntimeError(f"a weight of one dimension takes no bias {list(bias.shape)}")
         return linear(input, weight[None], bias).squeeze(-1)
+    if bias is not None and bias.dim() > 1:  # one for each row or other dimension of y
+        y = linear(input, weight)
+        return (y + autocast(bias)[0]).view(y.shape)
     return LinearFn.apply(*autocast(input, weight, bias))

@@ -70,6 +70,7 @@ def radial_basis(input: Tensor, centres: Tensor, width: Tensor) -> Tensor:
     if centres.dim() != 2 or input.shape[-1:] != centres.shape[1:] or width.shape != centres.shape[:1]:
         shapes = f"{list(input.shape)}, {list(centres.shape)} and {list(width.shape)}"
         raise RuntimeError(f"x (…, I), centres (K, I) and width (K,) go together, but got {shapes}")
-    x, c, w = (widen(t) for t in (rows(input), centres, width))
+    dtype = torch.promote_types(input.dtype, centres.dtype)
+    x, c, w = (widen(t.to(dtype)) for t in (rows(input), centres, width))
     phi = BellFn.apply(SquaredDistanceFn.apply(x, c), w)
-    return phi.to(torch.promote_types(input.dtype, centres.dtype)).view(*input.shape[:-1], len(centres))
+    return phi.to(dtype).view(*input.shape[:-1], len(centres))

@@ -24,9 +24,9 @@ Source:     Luo, Xiong, Liu and Sun, Adaptive gradient methods with dynamic boun
 import math
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, number, options, roots_plus
 
 
@@ -36,19 +36,19 @@ def adabound(
 ):  # fmt: skip
     beta1, beta2 = betas
     if weight_decay != 0:
-        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
-    torch._foreach_lerp_(exp_avg, grads, 1 - beta1)  # (2)
-    torch._foreach_mul_(exp_avg_sq, beta2)
-    torch._foreach_addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
+        grads = each.add(grads, params, alpha=weight_decay)  # (1)
+    each.lerp_(exp_avg, grads, 1 - beta1)  # (2)
+    each.mul_(exp_avg_sq, beta2)
+    each.addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
     if amsbound:
-        torch._foreach_maximum_(max_exp_avg_sq, exp_avg_sq)  # (4)
+        each.maximum_(max_exp_avg_sq, exp_avg_sq)  # (4)
     eta = roots_plus(max_exp_avg_sq if amsbound else exp_avg_sq, eps)
-    torch._foreach_reciprocal_(eta)
-    torch._foreach_mul_(eta, lr * math.sqrt(1 - beta2**t) / (1 - beta1**t))  # (5)
+    each.reciprocal_(eta)
+    each.mul_(eta, lr * math.sqrt(1 - beta2**t) / (1 - beta1**t))  # (5)
     final = final_lr * lr / base_lr if base_lr else 0.0
-    torch._foreach_clamp_min_(eta, final * (1 - 1 / (gamma * t + 1)))
-    torch._foreach_clamp_max_(eta, final * (1 + 1 / (gamma * t)))  # (6) (7)
-    torch._foreach_addcmul_(params, exp_avg, eta, -1)  # (8)
+    each.clamp_min_(eta, final * (1 - 1 / (gamma * t + 1)))
+    each.clamp_max_(eta, final * (1 + 1 / (gamma * t)))  # (6) (7)
+    each.addcmul_(params, exp_avg, eta, -1)  # (8)
 
 
 class AdaBound(Optimizer):

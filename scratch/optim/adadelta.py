@@ -14,24 +14,24 @@ Reference:  torch.optim.Adadelta. Differs: see the switches in optimizer.py.
 Source:     Zeiler, ADADELTA: an adaptive learning rate method (2012).
 """
 
-import torch
 from torch import Tensor
 
+from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options
 
 
 def adadelta(params, grads, square_avg, acc_delta, *, lr, rho, eps, weight_decay):
     if weight_decay != 0:
-        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
-    torch._foreach_mul_(square_avg, rho)
-    torch._foreach_addcmul_(square_avg, grads, grads, 1 - rho)  # (2)
-    ratio = torch._foreach_add(acc_delta, eps)
-    torch._foreach_div_(ratio, torch._foreach_add(square_avg, eps))
-    torch._foreach_sqrt_(ratio)  # one root of a quotient for a quotient of two roots
-    delta = torch._foreach_mul(ratio, grads)  # (3)
-    torch._foreach_mul_(acc_delta, rho)
-    torch._foreach_addcmul_(acc_delta, delta, delta, 1 - rho)  # (4)
-    torch._foreach_add_(params, delta, alpha=-lr)  # (5)
+        grads = each.add(grads, params, alpha=weight_decay)  # (1)
+    each.mul_(square_avg, rho)
+    each.addcmul_(square_avg, grads, grads, 1 - rho)  # (2)
+    ratio = each.add(acc_delta, eps)
+    each.div_(ratio, each.add(square_avg, eps))
+    each.sqrt_(ratio)  # one root of a quotient for a quotient of two roots
+    delta = each.mul(ratio, grads)  # (3)
+    each.mul_(acc_delta, rho)
+    each.addcmul_(acc_delta, delta, delta, 1 - rho)  # (4)
+    each.add_(params, delta, alpha=-lr)  # (5)
 
 
 class Adadelta(Optimizer):

@@ -21,24 +21,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options, roots_plus, zero_step
 
 
 def adagrad(params, grads, sum, *, t, lr, lr_decay, weight_decay, eps, eps_inside_root=False):
-    lr /= 1 + (t - 1) * lr_decay
+    lr = lr / (1 + (t - 1) * lr_decay)
     if grads[0].is_sparse:
         if weight_decay != 0:
             raise RuntimeError("weight_decay option is not compatible with sparse gradients")
         return adagrad_sparse(params, grads, sum, lr=lr, eps=eps, eps_inside_root=eps_inside_root)
     if weight_decay != 0:
-        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
-    torch._foreach_addcmul_(sum, grads, grads)  # (2)
+        grads = each.add(grads, params, alpha=weight_decay)  # (1)
+    each.addcmul_(sum, grads, grads)  # (2)
     if eps_inside_root:
-        root = torch._foreach_add(sum, eps)
-        torch._foreach_sqrt_(root)
+        root = each.add(sum, eps)
+        each.sqrt_(root)
     else:
         root = roots_plus(sum, eps)
-    torch._foreach_addcdiv_(params, grads, root, -lr)  # (3)
+    each.addcdiv_(params, grads, root, -lr)  # (3)
 
 
 def adagrad_sparse(params, grads, sum, *, lr, eps, eps_inside_root):

@@ -28,13 +28,12 @@ Source:     Kingma and Ba, Adam: a method for stochastic optimization (2014); Re
             regularization (2017).
 """
 
-import math
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, roots_plus
+from scratch.optim import each
+from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, root, roots_plus
 
 
 def adam(
@@ -44,20 +43,20 @@ def adam(
 ):  # fmt: skip
     beta1, beta2 = betas
     if weight_decay != 0 and decoupled_weight_decay:
-        torch._foreach_mul_(params, 1 - lr * weight_decay)  # (1)
+        each.mul_(params, 1 - lr * weight_decay)  # (1)
     elif weight_decay != 0:
-        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
-    torch._foreach_lerp_(exp_avg, grads, 1 - beta1)  # (2)
+        grads = each.add(grads, params, alpha=weight_decay)  # (1)
+    each.lerp_(exp_avg, grads, 1 - beta1)  # (2)
     before = [v.clone() for v in exp_avg_sq] if monotone else None
-    torch._foreach_mul_(exp_avg_sq, beta2)
-    torch._foreach_addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
+    each.mul_(exp_avg_sq, beta2)
+    each.addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
     if before is not None:
-        torch._foreach_maximum_(exp_avg_sq, before)  # (3′)
+        each.maximum_(exp_avg_sq, before)  # (3′)
     if amsgrad:
-        torch._foreach_maximum_(max_exp_avg_sq, exp_avg_sq)  # (4)
-    c1, c2 = (1 - beta1**t, math.sqrt(1 - beta2**t)) if bias_correction else (1.0, 1.0)
+        each.maximum_(max_exp_avg_sq, exp_avg_sq)  # (4)
+    c1, c2 = (1 - beta1**t, root(1 - beta2**t)) if bias_correction else (1.0, 1.0)
     denominator = roots_plus(max_exp_avg_sq if amsgrad else exp_avg_sq, eps * c2)
-    torch._foreach_addcdiv_(params, exp_avg, denominator, -lr * c2 / c1)  # (5′)
+    each.addcdiv_(params, exp_avg, denominator, -lr * c2 / c1)  # (5′)
 
 
 class Adam(Optimizer):

@@ -20,22 +20,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, number, options, zero_step
 
 
 def asgd(params, grads, ax, *, eta, mu, lambd, weight_decay):
     if weight_decay != 0:
-        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
-    torch._foreach_mul_(params, 1 - lambd * eta)
-    torch._foreach_add_(params, grads, alpha=-eta)  # (2)
+        grads = each.add(grads, params, alpha=weight_decay)  # (1)
+    each.mul_(params, 1 - lambd * eta)
+    each.add_(params, grads, alpha=-eta)  # (2)
     if mu == 1:
-        torch._foreach_copy_(ax, params)
+        each.copy_(ax, params)
     else:
-        torch._foreach_lerp_(ax, params, mu)  # (3)
+        each.lerp_(ax, params, mu)  # (3)
 
 
 class ASGD(Optimizer):
     rule = staticmethod(asgd)
+    counters = ("step", "eta", "mu")
 
     def __init__(
         self,
@@ -62,9 +64,13 @@ class ASGD(Optimizer):
         return {"step": step, "eta": eta, "mu": mu, "ax": torch.zeros_like(param)}
 
     def count(self, state: dict[str, Any], new: bool, group: dict[str, Any]) -> dict[str, float]:
-        eta, mu = state["eta"].item(), state["mu"].item()
+        eta, mu = number(state["eta"]), number(state["mu"])
         state["step"] += 1
         t, lr = state["step"].item(), number(group["lr"])
-        state["eta"].fill_(lr / (1 + group["lambd"] * lr * t) ** group["alpha"])  # (4), for the next update
+        next_eta = lr / (1 + number(group["lambd"]) * lr * t) ** number(group["alpha"])  # (4)
+        if torch.is_grad_enabled():
+            state["eta"] = torch.zeros_like(state["eta"]) + next_eta
+        else:
+            state["eta"].fill_(next_eta)
         state["mu"].fill_(1 / max(1, t - group["t0"]))  # (5)
         return {"eta": eta, "mu": mu}

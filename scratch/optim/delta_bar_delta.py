@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options
 
 
@@ -38,12 +39,12 @@ def delta_bar_delta(
             a.copy_(torch.where(grad * before > 0, a + up, a * down)).clamp_(*gains)  # (1) (2)
         if not by_velocity:
             before.copy_(grad)  # (5)
-    updates = torch._foreach_mul(gain, grads)
+    updates = each.mul(gain, grads)
     if momentum != 0:
-        torch._foreach_mul_(momentum_buffer, momentum)
-        torch._foreach_add_(momentum_buffer, updates)  # (3)
+        each.mul_(momentum_buffer, momentum)
+        each.add_(momentum_buffer, updates)  # (3)
         updates = momentum_buffer
-    torch._foreach_add_(params, updates, alpha=-lr)  # (4)
+    each.add_(params, updates, alpha=-lr)  # (4)
 
 
 class DeltaBarDelta(Optimizer):

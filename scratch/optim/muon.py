@@ -30,6 +30,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, options
 
 FACTORS = {
@@ -59,9 +60,9 @@ def muon(
     *, lr, weight_decay, momentum, nesterov, ns_coefficients, eps, ns_steps, adjust_lr_fn,
 ):  # fmt: skip
     factor = FACTORS[adjust_lr_fn or "original"]
-    torch._foreach_lerp_(momentum_buffer, grads, 1 - momentum)  # (1)
-    updates = torch._foreach_lerp(grads, momentum_buffer, momentum) if nesterov else momentum_buffer  # (2)
-    torch._foreach_mul_(params, 1 - lr * weight_decay)  # (4)
+    each.lerp_(momentum_buffer, grads, 1 - momentum)  # (1)
+    updates = each.lerp(grads, momentum_buffer, momentum) if nesterov else momentum_buffer  # (2)
+    each.mul_(params, 1 - lr * weight_decay)  # (4)
     for param, update in zip(params, updates, strict=True):
         orthogonal = orthogonalize(update, ns_coefficients, ns_steps, eps)  # (3)
         param.add_(orthogonal, alpha=-lr * factor(*param.shape))  # (5)

@@ -19,13 +19,24 @@ Reference:  torch.optim.NAdam. Differs: see the switches in optimizer.py.
 Source:     Dozat, Incorporating Nesterov momentum into Adam (2016).
 """
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, roots_plus, zero_step
+from scratch.optim import each
+from scratch.optim.optimizer import (
+    Optimizer,
+    Params,
+    check,
+    check_betas,
+    check_lr,
+    number,
+    options,
+    root,
+    roots_plus,
+    zero_step,
+)
 
 
 def momentum_at(t: float, beta1: float, momentum_decay: float) -> float:
@@ -38,21 +49,22 @@ def nadam(
 ):  # fmt: skip
     beta1, beta2 = betas
     if weight_decay != 0 and decoupled_weight_decay:
-        torch._foreach_mul_(params, 1 - lr * weight_decay)  # (2)
+        each.mul_(params, 1 - lr * weight_decay)  # (2)
     elif weight_decay != 0:
-        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (2)
-    torch._foreach_lerp_(exp_avg, grads, 1 - beta1)  # (3)
-    torch._foreach_mul_(exp_avg_sq, beta2)
-    torch._foreach_addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (4)
+        grads = each.add(grads, params, alpha=weight_decay)  # (2)
+    each.lerp_(exp_avg, grads, 1 - beta1)  # (3)
+    each.mul_(exp_avg_sq, beta2)
+    each.addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (4)
     mu, mu_next = (momentum_at(time, beta1, momentum_decay) for time in (t, t + 1))
-    c2 = math.sqrt(1 - beta2**t)
+    c2 = root(1 - beta2**t)
     denominator = roots_plus(exp_avg_sq, eps * c2)
-    torch._foreach_addcdiv_(params, grads, denominator, -lr * c2 * (1 - mu) / (1 - mu_product))
-    torch._foreach_addcdiv_(params, exp_avg, denominator, -lr * c2 * mu_next / (1 - mu_product * mu_next))
+    each.addcdiv_(params, grads, denominator, -lr * c2 * (1 - mu) / (1 - mu_product))
+    each.addcdiv_(params, exp_avg, denominator, -lr * c2 * mu_next / (1 - mu_product * mu_next))
 
 
 class NAdam(Optimizer):
     rule = staticmethod(nadam)
+    counters = ("step", "mu_product")
 
     def __init__(
         self,
@@ -83,4 +95,8 @@ class NAdam(Optimizer):
     def count(self, state: dict[str, Any], new: bool, group: dict[str, Any]) -> dict[str, float]:
         t = super().count(state, new, group)["t"]
         mu = momentum_at(t, group["betas"][0], group["momentum_decay"])
-        return {"t": t, "mu_product": state["mu_product"].mul_(mu).item()}  # (1)
+        if torch.is_grad_enabled():
+            state["mu_product"] = state["mu_product"] * mu
+        else:
+            state["mu_product"].mul_(mu)
+        return {"t": t, "mu_product": number(state["mu_product"])}  # (1)

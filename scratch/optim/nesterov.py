@@ -22,14 +22,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, number, options
 
 
 def nesterov(params, grads, velocity, *, lr, momentum):
     """``params`` holds θ + μ v, and ``grads`` the gradient there."""
-    torch._foreach_mul_(velocity, momentum)
-    torch._foreach_add_(velocity, grads, alpha=-lr)  # (2)
-    torch._foreach_add_(params, grads, alpha=-lr)  # (3)
+    each.mul_(velocity, momentum)
+    each.add_(velocity, grads, alpha=-lr)  # (2)
+    each.add_(params, grads, alpha=-lr)  # (3)
 
 
 class Nesterov(Optimizer):

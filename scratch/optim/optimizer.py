@@ -21,15 +21,19 @@ What torch's switches mean here; all are kept in ``param_groups``, so that a ``s
     foreach         no effect: every rule runs on lists.
     fused           no effect: a fused kernel would not be from scratch; the numbers are the same.
     capturable      RuntimeError: t is read by the host, which a CUDA graph would freeze.
-    differentiable  RuntimeError: the update writes in place, which autograd cannot follow.
+    differentiable  autograd follows the update, and any number of them, to the parameters before it, the gradients,
+                    the state, and those hyper-parameters that are tensors with requires_grad.
 """
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from scratch.optim import each
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -43,6 +47,7 @@ class Optimizer(torch.optim.Optimizer):
     elementwise = True  # the rule treats each number alone, so tensors may be cut
     takes_sparse = False
     state_names: tuple[str, ...] = ()
+    counters: tuple[str, ...] = ("step",)  # what a state holds of one number, which old checkpoints have as such
     hyper_names: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -53,9 +58,8 @@ class Optimizer(torch.optim.Optimizer):
             cls.hyper_names = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
-        for switch in ("capturable", "differentiable"):
-            if defaults.get(switch):
-                raise RuntimeError(f"{switch}=True is not possible in scratch.optim.{type(self).__name__}")
+        if defaults.get("capturable"):
+            raise RuntimeError(f"capturable=True is not possible in scratch.optim.{type(self).__name__}")
         if defaults.get("fused") and defaults.get("foreach"):
             raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
         super().__init__(params, defaults)
@@ -66,6 +70,10 @@ class Optimizer(torch.optim.Optimizer):
             for name in self.hyper_names:
                 if name in self.defaults:
                     group.setdefault(name, self.defaults[name])
+        for kept in self.state.values():
+            for name in self.counters:
+                if name in kept and not isinstance(kept[name], Tensor):
+                    kept[name] = zero_step() + kept[name]
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         """The state of a parameter before its first update, under the keys of torch's own optimizer."""
@@ -85,13 +93,17 @@ class Optimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            self.update(group)
+            with torch.set_grad_enabled(bool(group.get("differentiable"))):
+                self.update(group)
         return loss
 
     def update(self, group: dict[str, Any]) -> None:
         hyper = {name: number(group[name]) for name in self.hyper_names if name in group}
         for params, grads, state, counts in self.batches(group):
-            self.rule(params, grads, **state, **counts, **hyper)
+            if torch.is_grad_enabled():
+                out_of_place(self.rule, params, grads, state, **counts, **hyper)
+            else:
+                self.rule(params, grads, **state, **counts, **hyper)
 
     def batches(self, group: dict[str, Any]) -> Iterator[tuple[Tensors, Tensors, dict, dict]]:
         """Yield the params, grads, state and counts that the rule can take together."""
@@ -118,10 +130,10 @@ class Optimizer(torch.optim.Optimizer):
         maximize = group.get("maximize", False)
         for (device, _, is_sparse, names, *_), (counts, rows) in together.items():
             wanted = {name: value for name, value in counts.items() if name in self.hyper_names}
-            cut = self.elementwise and device.type == "cpu" and not is_sparse
+            cut = self.elementwise and device.type == "cpu" and not is_sparse and not torch.is_grad_enabled()
             for params, grads, *states in pieces(rows) if cut else [list(zip(*rows, strict=True))]:
                 if maximize:
-                    grads = torch._foreach_neg(grads)
+                    grads = each.neg(grads)
                 yield params, grads, dict(zip(names, states, strict=True)), wanted
 
 
@@ -147,29 +159,46 @@ def pieces(rows: list[Tensors]) -> Iterator[list[Tensors]]:
         yield list(zip(*small, strict=True))
 
 
+def out_of_place(
+    rule: Callable[..., None], params: Tensors, grads: Tensors, state: dict[str, Tensors], **hyper: Any
+) -> None:
+    """The rule, run on copies, for ``differentiable``; what comes out is written into parameters and state last."""
+    new, made = [p.clone() for p in params], {name: [s.clone() for s in kept] for name, kept in state.items()}
+    rule(new, list(grads), **made, **hyper)
+    for olds, news in [(params, new), *((state[name], made[name]) for name in state)]:
+        for old, value in zip(olds, news, strict=True):
+            old.copy_(value)
+
+
 def decay_and_add_(ys: Tensors, xs: Tensors, decay: float) -> None:
     """y ← decay · y + x; on the host in one pass over memory instead of two."""
-    if ys[0].is_cpu and not ys[0].is_sparse:
+    if ys[0].is_cpu and not ys[0].is_sparse and not torch.is_grad_enabled():
         for y, x in zip(ys, xs, strict=True):
             torch.add(x, y, alpha=decay, out=y)
     else:
-        torch._foreach_mul_(ys, decay)
-        torch._foreach_add_(ys, xs)
+        each.mul_(ys, decay)
+        each.add_(ys, xs)
 
 
 def roots_plus(xs: Tensors, eps: float) -> tuple[Tensor, ...]:
     """√x + ε, with √x as 1 / x^(−1/2): on the host those two steps take half the time of sqrt."""
-    roots = torch._foreach_pow(xs, -0.5)
-    torch._foreach_reciprocal_(roots)
-    torch._foreach_add_(roots, eps)
+    roots = each.pow(xs, -0.5)
+    each.reciprocal_(roots)
+    each.add_(roots, eps)
     return roots
 
 
 def number(value: Any) -> Any:
-    """A hyper-parameter given as a tensor, such as a learning rate, as the number it holds."""
+    """A hyper-parameter given as a tensor, such as a learning rate, as the number it holds, unless autograd follows."""
     if isinstance(value, tuple):
         return tuple(map(number, value))
-    return value.item() if isinstance(value, Tensor) else value
+    if not isinstance(value, Tensor) or (value.requires_grad and torch.is_grad_enabled()):
+        return value
+    return value.item()
+
+
+def root(x: Any) -> Any:
+    return x.sqrt() if isinstance(x, Tensor) else math.sqrt(x)
 
 
 def zero_step() -> Tensor:

@@ -18,12 +18,10 @@ Source:     Liu, Jiang, He, Chen, Liu, Gao and Han, On the variance of the adapt
             beyond (2019).
 """
 
-import math
-
-import torch
 from torch import Tensor
 
-from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, roots_plus
+from scratch.optim import each
+from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, root, roots_plus
 
 
 def radam(
@@ -31,21 +29,21 @@ def radam(
 ):  # fmt: skip
     beta1, beta2 = betas
     if weight_decay != 0 and decoupled_weight_decay:
-        torch._foreach_mul_(params, 1 - lr * weight_decay)  # (1)
+        each.mul_(params, 1 - lr * weight_decay)  # (1)
     elif weight_decay != 0:
-        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
-    torch._foreach_lerp_(exp_avg, grads, 1 - beta1)  # (2)
-    torch._foreach_mul_(exp_avg_sq, beta2)
-    torch._foreach_addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
+        grads = each.add(grads, params, alpha=weight_decay)  # (1)
+    each.lerp_(exp_avg, grads, 1 - beta1)  # (2)
+    each.mul_(exp_avg_sq, beta2)
+    each.addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
     c1, c2 = 1 - beta1**t, 1 - beta2**t
     rho_inf = 2 / (1 - beta2) - 1
     rho = rho_inf - 2 * t * beta2**t / c2  # (4)
     if rho > 5:
-        r = math.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
+        r = root((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
         denominator = roots_plus(exp_avg_sq, eps)
-        torch._foreach_addcdiv_(params, exp_avg, denominator, -lr * r * math.sqrt(c2) / c1)  # (5)
+        each.addcdiv_(params, exp_avg, denominator, -lr * r * root(c2) / c1)  # (5)
     else:
-        torch._foreach_add_(params, exp_avg, alpha=-lr / c1)  # (6)
+        each.add_(params, exp_avg, alpha=-lr / c1)  # (6)
 
 
 class RAdam(Optimizer):

@@ -20,9 +20,9 @@ Source:     Tieleman and Hinton, Neural networks for machine learning, lecture 6
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options, roots_plus
 
 
@@ -31,24 +31,24 @@ def rmsprop(
     *, lr, alpha, eps, weight_decay, momentum, centered, eps_inside_root=False,
 ):  # fmt: skip
     if weight_decay != 0:
-        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
-    torch._foreach_mul_(square_avg, alpha)
-    torch._foreach_addcmul_(square_avg, grads, grads, 1 - alpha)  # (2)
+        grads = each.add(grads, params, alpha=weight_decay)  # (1)
+    each.mul_(square_avg, alpha)
+    each.addcmul_(square_avg, grads, grads, 1 - alpha)  # (2)
     square = square_avg
     if centered:
-        torch._foreach_lerp_(grad_avg, grads, 1 - alpha)
-        square = torch._foreach_addcmul(square_avg, grad_avg, grad_avg, -1)  # (3)
+        each.lerp_(grad_avg, grads, 1 - alpha)
+        square = each.addcmul(square_avg, grad_avg, grad_avg, -1)  # (3)
     if eps_inside_root:
-        root = torch._foreach_add(square, eps)
-        torch._foreach_sqrt_(root)  # (4′)
+        root = each.add(square, eps)
+        each.sqrt_(root)  # (4′)
     else:
         root = roots_plus(square, eps)  # (4)
     if momentum > 0:
-        torch._foreach_mul_(momentum_buffer, momentum)
-        torch._foreach_addcdiv_(momentum_buffer, grads, root)
-        torch._foreach_add_(params, momentum_buffer, alpha=-lr)  # (6)
+        each.mul_(momentum_buffer, momentum)
+        each.addcdiv_(momentum_buffer, grads, root)
+        each.add_(params, momentum_buffer, alpha=-lr)  # (6)
     else:
-        torch._foreach_addcdiv_(params, grads, root, -lr)  # (5)
+        each.addcdiv_(params, grads, root, -lr)  # (5)
 
 
 class RMSprop(Optimizer):

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options, zero_step
+from scratch.optim.optimizer import Optimizer, Params, check, check_lr, number, options, zero_step
 
 
 def rprop(params, grads, prev, step_size, *, etas, step_sizes):
@@ -54,10 +54,5 @@ class Rprop(Optimizer):
         super().__init__(params, options(locals()))
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
-        lr = float(group["lr"])
-        fill = complex(lr, lr) if param.is_complex() else lr
-        return {
-            "step": zero_step(),
-            "prev": torch.zeros_like(param),
-            "step_size": torch.full_like(param, fill),
-        }
+        ones = torch.full_like(param, 1 + 1j if param.is_complex() else 1)
+        return {"step": zero_step(), "prev": torch.zeros_like(param), "step_size": ones * number(group["lr"])}

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, decay_and_add_, options
 
 
@@ -31,19 +32,19 @@ def sgd(
     *, t, lr, momentum, dampening, weight_decay, nesterov, moving_average=False,
 ):  # fmt: skip
     if weight_decay != 0:
-        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
+        grads = each.add(grads, params, alpha=weight_decay)  # (1)
     if momentum == 0:
-        return torch._foreach_add_(params, grads, alpha=-lr)  # (4)
+        return each.add_(params, grads, alpha=-lr)  # (4)
     if moving_average:
-        torch._foreach_lerp_(momentum_buffer, grads, 1 - momentum)  # (2′)
+        each.lerp_(momentum_buffer, grads, 1 - momentum)  # (2′)
     elif t == 1 or dampening == 0:
         decay_and_add_(momentum_buffer, grads, momentum)  # (2), from b₀ = 0
     else:
-        decay_and_add_(momentum_buffer, torch._foreach_mul(grads, 1 - dampening), momentum)  # (2)
+        decay_and_add_(momentum_buffer, each.mul(grads, 1 - dampening), momentum)  # (2)
     if nesterov:
-        torch._foreach_add_(params, grads, alpha=-lr)
-        lr *= momentum
-    torch._foreach_add_(params, momentum_buffer, alpha=-lr)  # (3) and (4)
+        each.add_(params, grads, alpha=-lr)
+        lr = lr * momentum
+    each.add_(params, momentum_buffer, alpha=-lr)  # (3) and (4)
 
 
 class SGD(Optimizer):

@@ -38,6 +38,7 @@ def sparse_adam(params, grads, exp_avg, exp_avg_sq, *, t, lr, betas, eps):
 
 class SparseAdam(Optimizer):
     rule = staticmethod(sparse_adam)
+    counters = ()  # its count is no tensor
     takes_sparse = True
 
     def __init__(

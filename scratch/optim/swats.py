@@ -35,6 +35,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scratch.optim import each
 from scratch.optim.adam import adam
 from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, number, options, zero_step
 
@@ -50,14 +51,14 @@ def swats_adam(params, grads, exp_avg, exp_avg_sq, *, t, lr, betas, eps) -> tupl
         p, grads, exp_avg, exp_avg_sq,
         t=t, lr=lr, betas=betas, eps=eps, weight_decay=0, amsgrad=False, decoupled_weight_decay=False,
     )  # fmt: skip
-    torch._foreach_add_(params, p)
+    each.add_(params, p)
     return inner(p, p), inner(p, grads)
 
 
 def swats_sgd(params, grads, momentum_buffer, *, rate, beta1):
-    torch._foreach_mul_(momentum_buffer, beta1)
-    torch._foreach_add_(momentum_buffer, grads)  # (5)
-    torch._foreach_add_(params, momentum_buffer, alpha=-(1 - beta1) * rate)  # (6)
+    each.mul_(momentum_buffer, beta1)
+    each.add_(momentum_buffer, grads)  # (5)
+    each.add_(params, momentum_buffer, alpha=-(1 - beta1) * rate)  # (6)
 
 
 class SWATS(Optimizer):

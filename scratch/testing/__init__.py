@@ -15,10 +15,13 @@ differs, where, and how to rerun it. The checks stand in tables by name, for tes
     contract.py    CONTRACT_CHECKS: signature, initial weights, state_dict, copies, repr
     optimizers.py  OPTIMIZER_CHECKS: parameters and state after every step
     networks.py    compare_networks: layer by layer, gradient by gradient, trained side by side
-    transforms.py  TRANSFORM_CHECKS: vmap, compile, autocast
-    purity.py      Audit, PURITY_CHECKS: nothing but primitive operations
+    other_numbers.py  NUMBER_CHECKS: complex, whole, none at all, and at kinks
+    transforms.py  TRANSFORM_CHECKS: vmap, batched gradients, meta tensors, checkpoints, compile, autocast
+    tangents.py    and among these forward mode
+    purity.py      PURITY_CHECKS: nothing but primitive operations
 """
 
+from scratch.audit import PRIMITIVES, Audit, Impure
 from scratch.testing.calls import (
     Case,
     Missing,
@@ -61,7 +64,9 @@ from scratch.testing.optimizers import (
     random_gradients,
     sparse_gradients,
 )
-from scratch.testing.purity import PRIMITIVES, PURITY_CHECKS, Audit, Impure
+from scratch.testing.other_numbers import NUMBER_CHECKS
+from scratch.testing.purity import PURITY_CHECKS
+from scratch.testing.tangents import tangents  # noqa: F401, entered in TRANSFORM_CHECKS
 from scratch.testing.transforms import TRANSFORM_CHECKS
 
 __all__ = [
@@ -69,6 +74,7 @@ __all__ = [
     "BAD_OPTIMIZER_CHECKS",
     "CHECKS",
     "CONTRACT_CHECKS",
+    "NUMBER_CHECKS",
     "OPTIMIZER_CHECKS",
     "PRIMITIVES",
     "PURITY_CHECKS",

@@ -287,6 +287,7 @@ def second_derivatives(layer: Layer, train: bool) -> dict[str, Tensor]:
     if not isinstance(total, Tensor):
         return {name: torch.zeros_like(t) for name, t in wanted.items()}
     total = total + sum((y * u.detach()).sum() for y, u in zip(outputs, upstream, strict=True))
+    total = total.real  # of complex numbers one real function
     seconds = torch.autograd.grad(total, list(wanted.values()), allow_unused=True, materialize_grads=True)
     return dict(zip(wanted, seconds, strict=True))
 

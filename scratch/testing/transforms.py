@@ -1,20 +1,25 @@
-"""Does a layer go through PyTorch's transformations, where the reference does: vmap, compile, autocast?
+"""Does a layer go through PyTorch's transformations, where the reference does: vmap, batches of upstream gradients,
+tensors that have a shape only, checkpointing, compile, autocast?
 
 Each check answers None where the reference itself cannot be transformed.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call, grad, vmap
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+from torch.utils.checkpoint import checkpoint
 
 from scratch.testing.calls import Case, Namespace
 from scratch.testing.compare import Check, Mismatch, leaves, mapped, named, relative_error, require_equal
 from scratch.testing.layers import TOLERANCE, mode_name, modes
-from scratch.testing.running import Layer, Outcome, continuous, in_dtype, pair, run
+from scratch.testing.running import Layer, Outcome, continuous, differentiable_leaves, in_dtype, pair, random, run
 
 TRANSFORM_CHECKS: dict[str, Check] = {}
 NARROW = torch.bfloat16
@@ -29,34 +34,53 @@ class Called(torch.nn.Module):
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
-        self.module, self.function = layer.module, layer.function
+        self.module, self.function, self.seed = layer.module, layer.function, layer.case.seed
 
     def forward(self, *inputs: Any) -> Any:
         return self.function(*inputs)
 
 
+class Pure:
+    """A layer as a pure function of the tensors among its inputs and of its parameters, as torch.func takes it.
+
+    ``tensors`` are the inputs in their order, ``varied`` the places among them of those that get a gradient.
+    """
+
+    def __init__(self, layer: Layer, train: bool) -> None:
+        inputs, wanted = layer.draw()
+        self.flat, self.spec = tree_flatten(inputs)
+        self.places = [i for i, value in enumerate(self.flat) if isinstance(value, Tensor)]
+        self.varied = [i for i in self.places if self.flat[i].requires_grad]
+        self.called = Called(layer).train(train)
+        self.parameters = {f"module.{name}": t for name, t in layer.initial.items() if name in wanted}
+        self.buffers = {f"module.{name}": t for name, t in layer.initial.items() if name not in wanted}
+        self.floating = {i: self.flat[i].detach() for i in self.varied}
+
+    def outputs(
+        self, floating: dict[int, Tensor], parameters: dict[str, Tensor], others: dict[int, Tensor] | None = None
+    ) -> list[Tensor]:
+        """The outputs that have a gradient, given the varied inputs, the parameters and the other tensors."""
+        torch.default_generator.manual_seed(self.called.seed)
+        state = parameters | {name: t.clone() for name, t in self.buffers.items()}
+        given = {i: t.clone() for i, t in (floating | (others or {})).items()}
+        values = [given.get(i, value) for i, value in enumerate(self.flat)]
+        outputs = functional_call(self.called, state, tuple(tree_unflatten(values, self.spec)))
+        return [t for _, t in leaves(outputs, "output") if isinstance(t, Tensor) and continuous(t)]
+
+    def total(self, *given: Any) -> Tensor:
+        """The sum of the sines of all outputs."""
+        return torch.stack([t.sin().sum() for t in self.outputs(*given)]).sum()
+
+
 def gradient_of(layer: Layer, train: bool) -> Callable[..., Any]:
     """``torch.func.grad`` of the sum of the sines of all outputs: a function of the tensors among the inputs that
     gives the gradients of the floating ones and of the parameters."""
-    inputs, wanted = layer.draw()
-    flat, spec = tree_flatten(inputs)
-    tensors = [i for i, value in enumerate(flat) if isinstance(value, Tensor)]
-    varied = [i for i in tensors if flat[i].requires_grad]
-    called = Called(layer).train(train)
-    buffers = {f"module.{name}": t for name, t in layer.initial.items() if name not in wanted}
-    parameters = {f"module.{name}": t for name, t in layer.initial.items() if name in wanted}
-
-    def total(floating: dict[int, Tensor], parameters: dict[str, Tensor], others: dict[int, Tensor]) -> Tensor:
-        state = parameters | {name: t.clone() for name, t in buffers.items()}
-        values = dict(enumerate(flat)) | {i: t.clone() for i, t in (floating | others).items()}
-        outputs = functional_call(called, state, tuple(tree_unflatten(list(values.values()), spec)))
-        found = [t for _, t in leaves(outputs, "output") if isinstance(t, Tensor) and continuous(t)]
-        return torch.stack([t.sin().sum() for t in found]).sum()
+    pure = Pure(layer, train)
 
     def gradient(*values: Tensor) -> Any:
-        given = dict(zip(tensors, values, strict=True))
-        floating = {i: given.pop(i) for i in varied}
-        return grad(total, (0, 1))(floating, parameters, given)
+        given = dict(zip(pure.places, values, strict=True))
+        floating = {i: given.pop(i) for i in pure.varied}
+        return grad(pure.total, (0, 1))(floating, pure.parameters, given)
 
     return gradient
 
@@ -85,6 +109,112 @@ def vmapped(case: Case, candidate: Namespace, reference: Namespace) -> float | N
         where = f"{mode_name(train)} mode: gradient under vmap"
         error = max(error or 0.0, require_equal(actual, expected, where, TOLERANCE))
     return error
+
+
+@named(TRANSFORM_CHECKS)
+def batched_gradients(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
+    """``torch.autograd.grad(is_grads_batched=True)``, which ``jacobian(vectorize=True)`` calls, gives for a batch of
+    upstream gradients what it gives for each alone."""
+    ours, theirs = pair(case, candidate, reference)
+    try:
+        expected = for_each_upstream(theirs, batched=False)
+        for_each_upstream(theirs, batched=True)
+    except Exception:  # torch's own does not work like this
+        return None
+    if expected is None:
+        return None
+    return require_equal(for_each_upstream(ours, batched=True), expected, "a batch of gradients", TOLERANCE)
+
+
+def for_each_upstream(layer: Layer, batched: bool) -> dict[str, Tensor | None] | None:
+    """The gradients for several upstream gradients, stacked."""
+    inputs, tensors = layer.draw()
+    outputs = list(differentiable_leaves(layer(*mapped(Tensor.clone, inputs))).values())
+    if not outputs:
+        return None
+    generator = Generator().manual_seed(layer.case.seed + 3)
+    upstream = [torch.stack([random(t, generator).to(t.dtype) for _ in range(BATCH)]) for t in outputs]
+
+    def gradients(arriving: list[Tensor], **options: bool) -> tuple[Tensor | None, ...]:
+        wanted = list(tensors.values())
+        return torch.autograd.grad(outputs, wanted, arriving, retain_graph=True, allow_unused=True, **options)
+
+    if batched:
+        found = gradients(upstream, is_grads_batched=True)
+    else:
+        each = [gradients([t[i] for t in upstream]) for i in range(BATCH)]
+        found = tuple(None if g[0] is None else torch.stack([t.to_dense() for t in g]) for g in zip(*each, strict=True))
+    return dict(zip(tensors, found, strict=True))
+
+
+@named(TRANSFORM_CHECKS)
+def shapes_alone(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
+    """Tensors without numbers, on the meta device and under `FakeTensorMode`: types and shapes of the results and the
+    gradients are the reference's."""
+    found = None
+    for convert, context in (on_meta(), fake()):
+        sides = pair(case, candidate, reference)
+        try:
+            expected = traced(sides[1], convert, context)
+        except Exception:  # torch's own does not work like this
+            continue
+        found = require_equal(traced(sides[0], convert, context), expected, "without numbers", 0.0)
+    return found
+
+
+Conversion = tuple[Callable[[Tensor], Tensor], Any]
+
+
+def on_meta() -> Conversion:
+    return lambda t: t.to("meta"), nullcontext()
+
+
+def fake() -> Conversion:
+    mode = FakeTensorMode()
+    return mode.from_tensor, mode
+
+
+def traced(layer: Layer, convert: Callable[[Tensor], Tensor], context: Any) -> dict[str, Any]:
+    """Types and shapes of outputs and gradients."""
+    inputs, _ = layer.draw()
+    inputs = mapped(lambda t: convert(t.detach()).requires_grad_(t.requires_grad), inputs)
+    if layer.module is not None:
+        for module in layer.module.modules():
+            for table in (module._parameters, module._buffers):
+                for name, tensor in table.items():
+                    if tensor is not None:
+                        kind = type(tensor) if tensor.requires_grad else lambda t: t
+                        table[name] = kind(convert(tensor.detach()))
+    call = layer.case.draw_arguments()[2]
+    with context:
+        outputs = layer.module(*inputs, **mapped(lambda t: convert(layer.cast(t)), call)) if layer.module else None
+        outputs = layer.function(*inputs) if outputs is None else outputs
+        leaving = list(differentiable_leaves(outputs).values())
+        wanted = [t for _, t in leaves(inputs, "") if isinstance(t, Tensor) and t.requires_grad]
+        wanted += [] if layer.module is None else list(layer.module.parameters())
+        gradients: Any = None
+        if leaving:
+            upstream = [torch.empty_like(t) for t in leaving]
+            gradients = torch.autograd.grad(leaving, wanted, upstream, allow_unused=True)
+
+    def told(value: Any) -> dict[str, Any]:
+        return {path: (t.dtype, t.shape) if isinstance(t, Tensor) else None for path, t in leaves(value, "")}
+
+    return {"outputs": told(outputs), "gradients": told(gradients)}
+
+
+@named(TRANSFORM_CHECKS)
+def checkpointed(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
+    """``torch.utils.checkpoint``, which lets no saved tensor be read twice, changes no gradient."""
+    ours, theirs = pair(case, candidate, reference)
+    expected = run(ours).gradient
+    for side in (theirs, ours):
+        side.function = partial(checkpoint, side.function, use_reentrant=False)
+    try:
+        run(theirs)
+    except Exception:  # torch's own does not work like this
+        return None
+    return require_equal(run(ours).gradient, expected, "under checkpointing: gradient", TOLERANCE)
 
 
 @named(TRANSFORM_CHECKS)

@@ -17,12 +17,12 @@ from torch.nn import Module, Sequential, init
 import scratch.optim
 
 # the rest of this room takes them from here
-from zoo.errors import Failure as Failure
-from zoo.errors import UsageError as UsageError
-from zoo.errors import one_of as one_of
-from zoo.errors import whole as whole
-from zoo.namespace import Namespace
-from zoo.seeding import mix
+from zoo.core.errors import Failure as Failure
+from zoo.core.errors import UsageError as UsageError
+from zoo.core.errors import one_of as one_of
+from zoo.core.errors import whole as whole
+from zoo.core.namespace import Namespace
+from zoo.core.seeding import mix
 
 
 class Implementation:

@@ -1,27 +1,27 @@
-"""Dates as people write them, in eight languages and many forms, and as ISO 8601 has them.
+"""Dates as people write them, in eight languages and many forms, to be translated to ISO 8601.
 
     Saturday, 3rd of May '97 -> 1997-05-03        le 1er août 2031 -> 2031-08-01        5/3/97 -> 1997-05-03
 
-What would be ambiguous is settled by one convention. Of dates in numbers alone, one that begins with four digits has
-the year, the month and the day; one with slashes has the month first, as in the United States, 5/3/97; one with dots
-or hyphens has the day first, as in Germany and the Netherlands, 3.5.97. Years are 1950 to 2049, so that 50 to 99 are
-years of the twentieth century and 00 to 49 of the twenty-first.
+Dates in numbers alone would be ambiguous. Here, one that begins with four digits has the order year, month, day; one
+with slashes has the month first, as in the United States, 5/3/97; one with dots or hyphens has the day first, as in
+Germany and the Netherlands, 3.5.97. Years are 1950 to 2049, so that 50 to 99 are years of the twentieth century and 00
+to 49 of the twenty-first.
 """
 
 from datetime import date, timedelta
 from random import Random
 from typing import NamedTuple
 
+from zoo.core.errors import whole
+from zoo.core.seeding import mix
 from zoo.data.translation import TranslationData
-from zoo.errors import whole
-from zoo.seeding import mix
-from zoo.vocabulary import Vocabulary
+from zoo.text.vocabulary import Vocabulary
 
 FIRST, LAST = date(1950, 1, 1), date(2049, 12, 31)
 
 
 class Language(NamedTuple):
-    """Names, separated by spaces, January and Monday first, and forms; see `written` for what stands in braces."""
+    """Names of months and weekdays, separated by spaces, and forms of a date, whose braces `written` fills in."""
 
     months: str
     short: str
@@ -110,13 +110,13 @@ NUMBERS = (
 
 
 def ordinal(day: int) -> str:
-    """1st, 2nd, 3rd, 4th, …"""
+    """The day as an English ordinal: 1st, 2nd, 3rd, 4th, …"""
     ending = "th" if day in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
     return f"{day}{ending}"
 
 
 def written(day: date, random: Random) -> str:
-    """The date in a random language and form, or in numbers, as it is, in capitals or in small letters."""
+    """The date in a random language and form, or in numbers; as it is, or in capital or small letters."""
     numbers = random.random() < 0.2
     language = LANGUAGES[random.choice(list(LANGUAGES))]
     yy = f"{day.year % 100:02}"
@@ -138,16 +138,16 @@ def written(day: date, random: Random) -> str:
 
 
 def draw(days: list[date], count: int, random: Random) -> tuple[list[str], list[str]]:
-    """So many of these days, as they are written, and in ISO's form."""
+    """Draw `count` of the days: the texts, and the same dates in ISO's form."""
     chosen = random.choices(days, k=count)
     return [written(day, random) for day in chosen], [day.isoformat() for day in chosen]
 
 
 class Dates(TranslationData):
-    """Dates to put into ISO's form, drawn once, from the seed; no date is in two of the splits, and so no text either.
+    """Dates and their ISO forms, drawn once, from the seed. No date, and so no text, is in two of the splits.
 
     Args:
-        train, test: how many to train on, and how many to validate and to test on each.
+        train, test: the number of dates to train on, and that to validate on and to test on.
         tokens, seed: see `TranslationData`. Tokens are characters.
     """
 

@@ -1,4 +1,4 @@
-"""The 1 797 handwritten digits that scikit-learn carries: real data without a download.
+"""The 1 797 handwritten digits that come with scikit-learn: real data without a download.
 
 Source: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI (1998): 8 × 8 pictures, 17 grey levels.
 """
@@ -16,7 +16,7 @@ from zoo.data.images import ImageData, Images
 class Digits(ImageData):
     """Digits resized (bilinearly) to `image_size`: 1 257 to train, 180 to validate, 360 to test.
 
-    The split is stratified by class and fixed, whatever the seed of the run.
+    The split is stratified by class, and the same for every seed.
     """
 
     classes = tuple("0123456789")

@@ -1,4 +1,4 @@
-"""Generated graphs: small ones of four families, to be told apart; and one whose edges are of several kinds."""
+"""Generated graphs: small ones of four families, to be classified; and one whose edges are of several kinds."""
 
 from typing import Any, NamedTuple
 
@@ -8,14 +8,14 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from zoo.core.errors import UsageError, between, whole
 from zoo.data.karate import undirected
 from zoo.data.loader import Loader, Tensors
 from zoo.data.nodes import Graph, NodeData, check_edges
-from zoo.errors import UsageError, between, whole
 
 
 class Graphs(NamedTuple):
-    """Several graphs as one, unconnected."""
+    """Several graphs as one graph, without edges between them."""
 
     features: Tensor  # (N, F) of all nodes
     edges: Tensor  # (2, E) in the numbering of all nodes
@@ -24,19 +24,19 @@ class Graphs(NamedTuple):
 
 
 class GeneratedGraphs(LightningDataModule):
-    """Which family is a graph of? Batches (`Graphs`, class numbers (B,)) of graphs of different sizes.
+    """Graphs of four families, to be told apart: batches (`Graphs`, class numbers (B,)).
 
     Uniform random graphs (Erdős and Rényi), hubs (Barabási and Albert), small worlds (Watts and Strogatz) and trees,
-    each with 20 to 60 nodes; all but the trees with about four edges a node. A node's features say its degree.
+    each with 20 to 60 nodes; all but the trees with about four edges a node. A node's features are its degree, one-hot.
 
     Args:
-        graphs: how many, the classes equally; 60 % to train, 20 % to validate, 20 % to test.
+        graphs: the number of graphs, as many of each family; 60 % to train, 20 % to validate, 20 % to test.
         batch_size: graphs a step.
-        seed: of the order in which the training graphs come; the graphs themselves are always the same.
+        seed: of the order of the training graphs. The graphs themselves are the same for every seed.
     """
 
     classes = ("uniform", "hubs", "small world", "tree")
-    degrees = 12  # higher ones count as this
+    degrees = 12  # the largest degree; higher ones count as this
 
     def __init__(self, graphs: int = 400, batch_size: int = 32, seed: int = 0) -> None:
         super().__init__()
@@ -86,7 +86,8 @@ class GeneratedGraphs(LightningDataModule):
 
     def _loader(self, split: str) -> Loader:
         numbers = torch.arange(len(self.graphs))
-        turn = (numbers // len(self.classes)) % 5  # of five graphs of a class three train, one validates, one tests
+        # of five graphs of a class: three to train, one to validate, one to test
+        turn = (numbers // len(self.classes)) % 5
         chosen = numbers[{"train": turn < 3, "val": turn == 3, "test": turn == 4}[split]]
         if not len(chosen):
             raise UsageError(f"data.graphs={self.count}: too few for a {split} split")
@@ -104,10 +105,10 @@ class GeneratedGraphs(LightningDataModule):
 
 
 class GeneratedRelations(NodeData):
-    """One graph in which only the kind of an edge tells anything: an edge of kind r goes from class c to c + r.
+    """One graph in which only the kinds of edges are informative: an edge of kind r goes from class c to class c + r.
 
-    The features say the class faintly (noise of deviation `noise` over a one-hot class). Averaging over all
-    neighbours alike washes the classes out; a weight for each kind of edge turns them back into one.
+    The features are the one-hot class with noise of deviation `noise`. The average over all neighbours does not depend
+    on the class; with a weight for each kind of edge, the neighbours' features are mapped to the node's own class.
     """
 
     classes = ("0", "1", "2")

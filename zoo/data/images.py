@@ -1,4 +1,4 @@
-"""What every set of images shares: splits, checks, normalisation, augmentation, loaders."""
+"""The base class of image data: splits, checks, normalisation, augmentation, loaders."""
 
 from typing import Any, NamedTuple
 
@@ -7,8 +7,8 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from zoo.core.errors import UsageError, at_least, between, whole
 from zoo.data.loader import Loader, Tensors
-from zoo.errors import UsageError, at_least, between, whole
 
 
 class Images(NamedTuple):
@@ -22,10 +22,10 @@ class ImageData(LightningDataModule):
     """Training, validation and test images as batches (pictures (N, C, S, S) float, class numbers (N,)).
 
     Args:
-        batch_size: images a step, over all processes together divided by their number.
-        seed: of the order in which the training images come.
-        rotate, scale, shift: the training pictures are turned by up to ± this many degrees, resized by up to
-            ± this fraction, moved by up to ± this many pixels, newly drawn for each picture at every step. 0: never.
+        batch_size: images a step, in each process.
+        seed: of the order of the training images.
+        rotate, scale, shift: each training image is rotated by up to ± this many degrees, resized by up to ± this
+            fraction, and moved by up to ± this many pixels, drawn anew at every step. 0 for none.
 
     A subclass gives ``classes``, ``channels``, ``mean``, ``deviation`` and ``load() -> {"train": Images, ...}``.
     """
@@ -56,7 +56,7 @@ class ImageData(LightningDataModule):
 
     @property
     def facts(self) -> dict[str, int]:
-        """What a model must know of the data to be built: the arguments of its constructor by these names."""
+        """What a model needs to know of the data: arguments of its constructor."""
         return {"image_size": self.image_size, "channels": self.channels, "num_classes": len(self.classes)}
 
     def load(self) -> dict[str, Images]:
@@ -89,10 +89,11 @@ class ImageData(LightningDataModule):
             raise UsageError(f"{name}: a picture holds NaN or infinity")
 
     def normalise(self, pictures: Tensor) -> Tensor:
+        """The images with the mean 0 and deviation 1 of the training data."""
         return (pictures - self.mean) / self.deviation
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Augment (in training) and normalise, on the device, outside of the loader: see `Loader`."""
+        """Augment (in training) and normalise, on the device; the loader draws no random numbers, see `Loader`."""
         pictures, labels = batch
         if self.trainer is not None and self.trainer.training:
             pictures = distort(pictures, self.rotate, self.scale, self.shift)
@@ -113,7 +114,7 @@ class ImageData(LightningDataModule):
 
 
 def distort(pictures: Tensor, rotate: float, scale: float, shift: float) -> Tensor:
-    """Turn, resize and move each picture (N, C, S, S) by its own random amount; black comes in from outside.
+    """Rotate, resize and move each image (N, C, S, S) by a random amount of its own; pixels from outside are black.
 
     The grid maps each new pixel to the point of the old picture it is read from (bilinear):
     x_old = (R(angle) / zoom) x_new + move, in coordinates that run from −1 to 1.

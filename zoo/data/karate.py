@@ -1,8 +1,8 @@
-"""Zachary's karate club: 34 members, who met whom outside the club, and the four groups that these ties fall into.
+"""Zachary's karate club: 34 members, edges between those who met outside the club, and four groups as classes.
 
 Source: Zachary, An information flow model for conflict and fission in small groups (1977), from networkx. The groups
-are the partition of the largest modularity, 0.4198 (Brandes et al., On modularity clustering, 2008), which Kipf and
-Welling take in the demonstration of their paper (2017, appendix A).
+are the partition with the largest modularity, 0.4198 (Brandes et al., On modularity clustering, 2008), as in the
+demonstration of Kipf and Welling (2017, appendix A).
 """
 
 import networkx
@@ -15,15 +15,15 @@ GROUPS = [0, 0, 0, 0, 1, 1, 1, 0, 3, 3, 1, 0, 0, 0, 3, 3, 1, 0, 3, 0, 3, 0, 3, 2
 
 
 def undirected(graph: networkx.Graph) -> Tensor:
-    """The edges (2, E) of a graph on the nodes 0 … n − 1, each in both directions."""
+    """The edges (2, E) of a graph with the nodes 0 … n − 1, each in both directions."""
     edges = torch.tensor(list(graph.edges()), dtype=torch.long).reshape(-1, 2).t()
     return torch.cat([edges, edges.flip(0)], 1)
 
 
 class Karate(NodeData):
-    """One labelled node of each group to train, eight to validate, 22 to test; a node's only feature is its name.
+    """One labelled node of each group to train, eight to validate, 22 to test. The features are the one-hot node.
 
-    The splits are fixed: the label of the first member of each group, and every fourth of the others to validate.
+    The splits are fixed: the first member of each group to train, and every fourth of the others to validate.
     """
 
     classes = ("green", "red", "blue", "orange")

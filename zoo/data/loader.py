@@ -1,4 +1,4 @@
-"""Batches from tensors in memory, in an order that can be taken up again anywhere."""
+"""Batches from tensors in memory, in an order that can be resumed at any batch."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torch.utils.data.distributed import DistributedSampler
 
-from zoo.errors import UsageError
-from zoo.parallel import dealt
-from zoo.seeding import mix
+from zoo.core.distributed import dealt
+from zoo.core.errors import UsageError
+from zoo.core.seeding import mix
 
 
 class Tensors(Dataset):
-    """Tensors of equal length, read a whole batch at a time: one index operation instead of one an example."""
+    """Tensors of equal length, read a whole batch at a time: one index operation for a batch, not one an example."""
 
     def __init__(self, *tensors: Tensor) -> None:
         self.tensors = tensors
@@ -33,21 +33,22 @@ class Tensors(Dataset):
 
 
 def as_it_is(batch: Any) -> Any:
+    """The collate function for datasets that give whole batches."""
     return batch
 
 
 class Loader(DataLoader):
-    """A DataLoader that knows its place: interrupted after batch k of an epoch, it goes on with batch k + 1.
+    """A DataLoader that can be resumed: interrupted after batch k of an epoch, it continues with batch k + 1.
 
-    The order of epoch e depends on the seed and e alone (``DistributedSampler``, for one process too), and nothing
-    here draws from the global random numbers. ``state_dict`` is found and kept by Lightning in every checkpoint.
+    The order of epoch e depends on the seed and e alone (``DistributedSampler``, also for one process), and no global
+    random numbers are drawn. Lightning stores the ``state_dict`` in every checkpoint.
 
     Args:
-        batch_size: examples in a batch; None: the sampler gives what the dataset is to be indexed with for a whole one.
-        sampler: in place of ``DistributedSampler``, called as it is.
+        batch_size: examples in a batch of each process; None where the sampler gives the indices of whole batches.
+        sampler: a class in place of ``DistributedSampler``, with the same arguments.
 
-    Of several processes each gets its part of every batch, with `batch_size` examples. In training the last examples
-    are made up to a number that all have an equal part of; else each example comes once.
+    In several processes each example goes to one of them. In training some examples come twice, where their number is
+    not a multiple of the number of processes; in validation and test each comes once.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Loader(DataLoader):
         super().__init__(dataset, **order, collate_fn=as_it_is, generator=torch.Generator())
         self.replicas = replicas
         self._given = 0  # batches of this epoch so far
-        self._skip = 0  # batches to pass over when the next epoch begins
+        self._skip = 0  # batches to skip when the next epoch begins
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         self._given, self._skip = self._skip, 0

@@ -16,19 +16,20 @@ from torch.nn.functional import pad
 from torchvision import datasets
 from torchvision.datasets.mnist import read_image_file, read_label_file
 
+from zoo.core.errors import UsageError, between, one_of
 from zoo.data.images import ImageData, Images
-from zoo.errors import UsageError, between, one_of
 
 FILES = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 
 
 class MNISTData(ImageData):
-    """The 60 000 training images, of which `val_fraction` are for validation (a fixed stratified split), and the
-    10 000 test images, 28 × 28, or 32 × 32 with a black border as LeNet-5 had them.
+    """60 000 training images, of which a `val_fraction` is for validation (a fixed stratified split), and 10 000 to
+    test.
 
-    The files lie in ``data_dir/MNIST/raw``. They are downloaded into a folder of their own and moved there when whole,
-    so that a broken download leaves nothing behind. Raises UsageError, one line with the remedy, where the download
-    fails or a file is truncated or corrupt.
+    Images have 28 × 28 pixels, or 32 × 32 with a black border, as in the paper of LeNet-5. The files are in
+    ``data_dir/MNIST/raw``. They are downloaded into a temporary folder and moved there when complete, so that a broken
+    download leaves nothing behind. Raises UsageError, one line with the remedy, where the download fails or a file is
+    truncated or corrupt.
     """
 
     dataset: type[datasets.MNIST] = datasets.MNIST
@@ -43,7 +44,7 @@ class MNISTData(ImageData):
         self.val_fraction = val_fraction
 
     def prepare_data(self) -> None:
-        """Download what is not there."""
+        """Download the files that are missing."""
         missing = [name for name in FILES if not (self.folder / name).is_file()]
         if not missing:
             return
@@ -78,7 +79,7 @@ class MNISTData(ImageData):
 
 
 class FashionMNISTData(MNISTData):
-    """Clothes instead of digits, in the same format; everything else as `MNISTData`."""
+    """Clothes instead of digits, in the same format; the arguments are those of `MNISTData`."""
 
     dataset = datasets.FashionMNIST
     classes = tuple(datasets.FashionMNIST.classes)
@@ -86,7 +87,7 @@ class FashionMNISTData(MNISTData):
 
 
 def read_whole(path: Path, read: Any) -> Any:
-    """Read an IDX file; a truncated or corrupt one is a UsageError that names it and the remedy."""
+    """Read an IDX file. Raises UsageError, which names the file and the remedy, for a truncated or corrupt one."""
     try:
         return read(path)
     except (OSError, AssertionError, RuntimeError, ValueError, TypeError, KeyError) as error:
@@ -95,7 +96,7 @@ def read_whole(path: Path, read: Any) -> Any:
 
 @contextmanager
 def impatient(seconds: float) -> Any:
-    """Let no connection hang for longer than this."""
+    """Let no connection hang for longer than `seconds`."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

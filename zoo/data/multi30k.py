@@ -1,4 +1,4 @@
-"""Multi30k: 31 000 captions of pictures in English, translated to German by professionals; downloaded where absent.
+"""Multi30k: 31 000 English captions of images, with professional German translations; downloaded where absent.
 
 Source: Elliott, Frank, Sima'an and Specia, Multi30K: multilingual English-German image descriptions (2016). For
 non-commercial research and teaching only: its captions are those of Flickr30k.
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+from zoo.core.errors import UsageError, one_of, whole
 from zoo.data.text import read
 from zoo.data.translation import TranslationData
-from zoo.errors import UsageError, one_of, whole
-from zoo.vocabulary import SPECIALS, Vocabulary
+from zoo.text.vocabulary import SPECIALS, Vocabulary
 
 LANGUAGES = ("en", "de")
 PARTS = {"train": "train", "val": "val", "test": "test_2016_flickr"}
@@ -27,15 +27,15 @@ class Multi30k(TranslationData):
     """29 000 pairs of sentences to train on, 1 014 to validate, and the 1 000 of 2016 to test.
 
     Args:
-        data_dir: the files lie in ``data_dir/multi30k``, text, one sentence a line. They are downloaded to a folder
-            beside it and moved there one by one, each of them whole, so that a broken download leaves nothing behind.
-        source, target: "en" and "de", or the other way round.
-        pieces: tokens of a vocabulary, learned from the training sentences.
+        data_dir: the files are in ``data_dir/multi30k``, as text, one sentence a line. They are downloaded to a
+            temporary folder and moved there when complete, so that a broken download leaves nothing behind.
+        source, target: "en" and "de", in either order.
+        pieces: the number of tokens in a vocabulary, which is learned from the training sentences.
         shared: one vocabulary for both languages, or one for each.
         tokens, seed: see `TranslationData`.
 
-    Raises UsageError, one line with the remedy, where the download fails, or a file is empty, no text, or has not as
-    many lines as the other language's.
+    Raises UsageError, one line with the remedy, where the download fails, or a file is empty, not text, or has another
+    number of lines than that of the other language.
     """
 
     metric = "bleu"
@@ -58,7 +58,7 @@ class Multi30k(TranslationData):
         self.source, self.target, self.pieces, self.shared = source, target, pieces, shared
 
     def prepare_data(self) -> None:
-        """Download what is not there."""
+        """Download the files that are missing."""
         missing = [name for name in FILES if not (self.folder / name).is_file()]
         if not missing:
             return
@@ -98,12 +98,12 @@ class Multi30k(TranslationData):
 
 
 def lines(path: Path) -> list[str]:
-    """The lines of a text; a UsageError that names the file and the remedy where it is none, or has an empty line."""
+    """The lines of a text file. Raises UsageError, which names the file and the remedy, for no text and empty lines."""
     remedy = "delete it, and the next run downloads it again"
     try:
         found = [line.strip() for line in read(str(path), key="").removesuffix("\n").split("\n")]
     except UsageError as error:
         raise UsageError(f"{error}; {remedy}") from None
     if "" in found:
-        raise UsageError(f"{path}: line {found.index('') + 1} is empty, which translates nothing; {remedy}")
+        raise UsageError(f"{path}: line {found.index('') + 1} is empty; {remedy}")
     return found

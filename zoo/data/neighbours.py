@@ -1,4 +1,4 @@
-"""Sampled neighbourhoods: train on graphs that do not fit, by looking at a few neighbours of a few nodes at a time.
+"""Sampled neighbourhoods: a step of training reads a few neighbours of a few nodes, for graphs that do not fit.
 
 Source: Hamilton, Ying and Leskovec, Inductive representation learning on large graphs (2017).
 """
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Neighbours:
-    """The edges of a graph sorted by target, ready to be sampled: `around` costs what it looks at, not the graph."""
+    """The edges of a graph sorted by target, so that sampling costs as much as the sample, not as the graph."""
 
     def __init__(self, edges: Tensor, num_nodes: int) -> None:
         target, self.order = torch.sort(edges[1], stable=True)
@@ -17,21 +17,24 @@ class Neighbours:
         self.num_nodes = num_nodes
 
     def into(self, nodes: Tensor, most: int) -> tuple[Tensor, Tensor]:
-        """At most `most` random edges into each node, without repetition: their places here, and which node each enters
-        (a position in `nodes`)."""
+        """At most `most` random edges into each node, each edge once.
+
+        Returns their places in the sorted order, and for each the position in `nodes` of the node that it enters.
+        """
         degree = self.begin[nodes + 1] - self.begin[nodes]
         owner = torch.repeat_interleave(torch.arange(len(nodes)), degree)
         first = degree.cumsum(0) - degree  # of each node's candidates among all
         place = torch.arange(len(owner)) - first[owner] + self.begin[nodes][owner]
-        shuffled = (owner + torch.rand(len(owner), dtype=torch.float64)).argsort()  # at random, node by node
+        shuffled = (owner + torch.rand(len(owner), dtype=torch.float64)).argsort()  # in random order within each node
         kept = shuffled[torch.arange(len(owner)) - first[owner] < most]
         return place[kept], owner[kept]
 
     def around(self, nodes: Tensor, most: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """The sampled surroundings of distinct `nodes`, a ring for each number in `most`.
+        """A sample of the graph around distinct `nodes`: neighbours, their neighbours, a ring for each number in
+        `most`.
 
-        Gives the nodes of the sample, `nodes` first; its edges (2, E) in their numbering; and which of the graph's
-        edges these are. Draws from torch's global random numbers.
+        Returns the nodes of the sample, `nodes` first; its edges (2, E), numbered as these; and the numbers of these
+        edges in the graph. Draws from torch's global random numbers.
         """
         ids, ring = nodes, nodes
         places, targets = [], []

@@ -1,4 +1,4 @@
-"""What every graph whose nodes are to be classified shares: checks, splits, sampled neighbourhoods, loaders."""
+"""The base class of graphs whose nodes are classified: checks, splits, sampled neighbourhoods, loaders."""
 
 from typing import Any, NamedTuple
 
@@ -7,22 +7,22 @@ from lightning import LightningDataModule
 from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 
+from zoo.core.errors import UsageError, listed, whole
 from zoo.data.loader import Loader, Tensors
 from zoo.data.neighbours import Neighbours
-from zoo.errors import UsageError, listed, whole
 
 
 class Nodes(NamedTuple):
-    """A graph, and which of its nodes are asked about."""
+    """A graph, and the nodes in it that are to be classified."""
 
     features: Tensor  # (n, F)
     edges: Tensor  # (2, E) from source to target
-    kinds: Tensor | None  # (E,) what kind of edge each is, where there are several
-    chosen: Tensor  # (K,) the nodes asked about
+    kinds: Tensor | None  # (E,) the kind of each edge, where there are several
+    chosen: Tensor  # (K,) the nodes to classify
 
 
 class Graph(NamedTuple):
-    """A graph with labelled nodes and three sets of them."""
+    """A graph with labelled nodes, and three sets of them to train, to validate and to test."""
 
     features: Tensor  # (n, F)
     edges: Tensor  # (2, E)
@@ -35,18 +35,18 @@ class NodeData(LightningDataModule):
     """Batches (`Nodes`, class numbers (K,)) of one graph: all nodes of a split at once, or sampled neighbourhoods.
 
     Args:
-        batch_size: training nodes a step; null for all, and then a step is an epoch.
-        neighbours: [k₁, k₂, …]: a training step sees, around its nodes, at most k₁ random neighbours of each, and of
-            these at most k₂ of each, and so on, and not the whole graph. Empty: the whole graph.
+        batch_size: training nodes a step; None for all, so that an epoch is one step.
+        neighbours: [k₁, k₂, …] for training steps that read at most k₁ random neighbours of each of their nodes, at
+            most k₂ neighbours of each of these, and so on. Empty for the whole graph.
         row_normalise: scale the features of each node to sum 1.
-        seed: of the order in which the training nodes come.
+        seed: of the order of the training nodes.
 
     A subclass gives ``classes`` and ``load() -> Graph``. Raises UsageError, one line, where an edge names a missing
     node, the features do not fit, or the splits overlap.
     """
 
     classes: tuple[str, ...]
-    num_relations = 0  # how many kinds of edges; 0: the graph does not tell
+    num_relations = 0  # the number of kinds of edges; 0 where edges have no kind
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class NodeData(LightningDataModule):
 
     @property
     def facts(self) -> dict[str, int]:
-        """What a model must know of the data to be built: the arguments of its constructor by these names."""
+        """What a model needs to know of the data: arguments of its constructor."""
         assert self.graph is not None, "call setup() first"
         in_features = self.graph.features.shape[1]
         return {"in_features": in_features, "num_classes": len(self.classes), "num_relations": self.num_relations}
@@ -88,7 +88,7 @@ class NodeData(LightningDataModule):
         self._here: Graph = graph  # on the device where it was used last
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Put the graph around the nodes: the whole one, or in training a sample of it."""
+        """Add the graph to the nodes: the whole one, or in training a sample of it."""
         chosen, labels = batch
         if self._sampler is not None and self.trainer is not None and self.trainer.training:
             ids, edges, which = self._sampler.around(chosen.cpu(), self.neighbours)
@@ -118,7 +118,7 @@ class NodeData(LightningDataModule):
 
 
 def check_edges(name: str, edges: Tensor, count: int) -> None:
-    """Refuse edges that are not (2, E) or name a missing node."""
+    """Raise UsageError for edges that are not (2, E) or name a missing node."""
     if edges.dim() != 2 or edges.shape[0] != 2 or edges.dtype != torch.long:
         raise UsageError(f"{name}: edges must be int64 of shape (2, E), not {edges.dtype} {tuple(edges.shape)}")
     missing = ((edges < 0) | (edges >= count)).any(0).nonzero()
@@ -128,7 +128,7 @@ def check_edges(name: str, edges: Tensor, count: int) -> None:
 
 
 def check(name: str, graph: Graph, num_classes: int, num_relations: int = 0) -> None:
-    """Refuse a graph whose parts do not fit together."""
+    """Raise UsageError for a graph whose parts do not fit together."""
     features, edges, labels, splits, kinds = graph
     count = len(labels)
     if features.dim() != 2 or len(features) != count:

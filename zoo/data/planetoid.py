@@ -1,4 +1,4 @@
-"""Cora, CiteSeer and PubMed: papers, their words, and who cites whom; downloaded by torch_geometric where absent.
+"""Cora, CiteSeer and PubMed: papers, their words and citations; downloaded by torch_geometric where absent.
 
 Source: Sen et al., Collective classification in network data (2008); the splits of Yang, Cohen and Salakhutdinov,
 Revisiting semi-supervised learning with graph embeddings (2016), which Kipf and Welling use (2017).
@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from zoo.core.errors import UsageError, one_of
 from zoo.data.nodes import Graph, NodeData
-from zoo.errors import UsageError, one_of
 
 FIELDS = {
     "Cora": ("theory", "reinforcement", "genetic", "neural", "probabilistic", "case based", "rules"),
@@ -23,9 +23,9 @@ PARTS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
 class Citations(NodeData):
     """A citation graph `name`: 20 papers of each class to train, 500 to validate, 1 000 to test.
 
-    The files lie in ``data_dir/planetoid/<name>/raw``. They are downloaded into a folder of their own and moved there
-    when whole; nothing else is ever written there. Raises UsageError, one line with the remedy, where
-    torch_geometric is not installed, the download fails, or a file is damaged.
+    The files are in ``data_dir/planetoid/<name>/raw``. They are downloaded into a temporary folder and moved there when
+    complete; nothing else is written there. Raises UsageError, one line with the remedy, where torch_geometric is not
+    installed, the download fails, or a file is damaged.
     """
 
     def __init__(self, data_dir: str, name: str = "Cora", **options: Any) -> None:
@@ -39,7 +39,7 @@ class Citations(NodeData):
         return [f"ind.{self.graph_name.lower()}.{part}" for part in PARTS]
 
     def prepare_data(self) -> None:
-        """Download what is not there."""
+        """Download the files that are missing."""
         missing = [name for name in self.files if not (self.folder / name).is_file()]
         if not missing:
             return
@@ -53,7 +53,7 @@ class Citations(NodeData):
                     os.replace(Path(whole) / self.graph_name / "raw" / name, self.folder / name)
         except ImportError as error:
             raise UsageError(f"data={self.graph_name}: needs torch_geometric; pip install -e '.[dev]'") from error
-        except Exception as error:  # whatever the network, the file system or an unfinished file makes of it
+        except Exception as error:  # of the network, the file system or an unfinished file
             reason = " ".join(str(error).split())
             raise UsageError(
                 f"{self.folder / missing[0]}: not there, and the download failed ({reason}); "
@@ -69,7 +69,7 @@ class Citations(NodeData):
             data = read_planetoid_data(str(self.folder), self.graph_name)
         except Exception as error:  # pickles, so that a damaged file raises anything
             raise UsageError(
-                f"{self.folder}: a file is truncated or corrupt; delete them, and they come anew"
+                f"{self.folder}: a file is truncated or corrupt; delete them, and the next run downloads them again"
             ) from error
         splits = {split: data[f"{split}_mask"] for split in ("train", "val", "test")}
         return Graph(data.x, data.edge_index, data.y, splits)

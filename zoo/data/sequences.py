@@ -1,4 +1,4 @@
-"""Sequences to remember things from: generated tasks, and images that are read pixel by pixel or row by row.
+"""Sequences that test a memory: generated tasks, and images that are read pixel by pixel or row by row.
 
 Sources: the adding problem, Hochreiter and Schmidhuber, Long short-term memory (1997); copy memory, there too, in the
 form of Arjovsky, Shah and Bengio, Unitary evolution recurrent neural networks (2016); images as sequences, Le, Jaitly
@@ -13,23 +13,23 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from zoo.core.errors import at_least, one_of, whole
+from zoo.core.seeding import mix
 from zoo.data.digits import Digits
 from zoo.data.images import ImageData
 from zoo.data.loader import Loader, Tensors
 from zoo.data.mnist import MNISTData
-from zoo.errors import at_least, one_of, whole
-from zoo.seeding import mix
 
 
 class GeneratedSequences(LightningDataModule):
     """Batches of sequences that are drawn once, from the seed.
 
     Args:
-        length: steps, or in copy memory those between what is to be kept and the moment it is asked for.
-        train, test: how many sequences to train on, and how many to validate and to test on each.
-        seed: of the sequences and the order in which they come.
+        length: the number of steps; in copy memory, that between the symbols and the moment they are asked for.
+        train, test: the number of sequences to train on, and that to validate on and to test on.
+        seed: of the sequences and their order.
 
-    A subclass gives ``draw(count, generator)``, the tensors of so many examples.
+    A subclass gives ``draw(count, generator)``, the tensors of `count` examples.
     """
 
     def __init__(self, length: int, train: int, test: int, batch_size: int = 32, seed: int = 0) -> None:
@@ -64,13 +64,13 @@ class GeneratedSequences(LightningDataModule):
 
 
 class Adding(GeneratedSequences):
-    """The adding problem: numbers in [0, 1), two of them marked; what is their sum?
+    """The adding problem: numbers in [0, 1), two of them marked, whose sum is to be predicted.
 
     Each step is (number, mark). One mark lies in the first half of the sequence, the other in the second, and the
     mean squared error of always guessing 1 is 1/6.
 
     Args:
-        vary: sequences have `length` to (1 + vary) · `length` steps, drawn for each; the original has 0.1.
+        vary: each sequence has between `length` and (1 + vary) · `length` steps; the original has 0.1.
 
     Batches: (N, T, 2), or with `vary` a PackedSequence; sums (N, 1).
     """
@@ -84,7 +84,7 @@ class Adding(GeneratedSequences):
 
     @property
     def facts(self) -> dict[str, int]:
-        """What a model must know of the data to be built: the arguments of its constructor by these names."""
+        """What a model needs to know of the data: arguments of its constructor."""
         return {"in_features": 2, "num_targets": 1}
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
@@ -105,11 +105,12 @@ class Adding(GeneratedSequences):
 
 
 class CopyMemory(GeneratedSequences):
-    """Copy memory: ten symbols out of eight, a long silence, a signal; then the ten are to be said again.
+    """Copy memory: ten symbols out of eight, a long silence and a signal, after which the ten symbols are to be
+    repeated.
 
-    Steps (one of ten classes, as a one-hot vector): the symbols 1 … 8, `length` − 1 times 0, the signal 9, and ten
-    more times 0, during which the classes are asked for. Who remembers nothing gets a loss of log 8 = 2.08 there;
-    the literature has the mean over all length + 20 steps, of which all others are trivial.
+    The steps are one-hot vectors of ten classes: ten symbols from 1 … 8, `length` − 1 times 0, the signal 9, and ten
+    times 0, during which the symbols are asked for. Without any memory the loss of these ten steps is log 8 = 2.08. The
+    literature gives the mean loss of all length + 20 steps, of which the others are trivial.
     Batches: (N, length + 20, 10), symbols (N, 10).
     """
 
@@ -121,7 +122,7 @@ class CopyMemory(GeneratedSequences):
 
     @property
     def facts(self) -> dict[str, int]:
-        """What a model must know of the data to be built: the arguments of its constructor by these names."""
+        """What a model needs to know of the data: arguments of its constructor."""
         classes = len(self.classes)
         return {"in_features": classes, "num_classes": classes, "answers": self.symbols}
 
@@ -142,7 +143,7 @@ class ImageSequences(ImageData):
 
     Args:
         read: "row" or "pixel".
-        permuted: shuffle the pixels, all images in the same way, so that neighbours are no longer close in time.
+        permuted: put the pixels of all images in the same random order, so that neighbours are far apart in time.
     """
 
     def __init__(self, *args: Any, read: str = "row", permuted: bool = False, **options: Any) -> None:
@@ -150,7 +151,7 @@ class ImageSequences(ImageData):
         one_of("data.read", read, ("row", "pixel"))
         self.read = read
         pixels = self.image_size**2
-        generator = torch.Generator().manual_seed(0)  # whatever the seed of the run: it is part of the task
+        generator = torch.Generator().manual_seed(0)  # the same for every seed: it is part of the task
         self.order = torch.randperm(pixels, generator=generator) if permuted else None
 
     @property

@@ -9,8 +9,8 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from zoo.core.errors import UsageError, between, whole
 from zoo.data.loader import Loader
-from zoo.errors import UsageError, between, whole
 
 EVALUATION_STREAMS = 8
 
@@ -18,12 +18,13 @@ EVALUATION_STREAMS = 8
 class Streams(Dataset):
     """A text (L,) cut into `count` streams of equal length, read side by side in windows of `length` characters.
 
-    Example k · count + n is window k of stream n, so that a loader that keeps the order and takes `count` at a time
-    gives windows (N, T) each of which goes on where the one before it ended. The target is the input one character on.
+    Example k · count + n is window k of stream n. A loader that keeps the order and takes `count` examples at a time
+    gives batches of windows (N, T), each of which continues that of the batch before. The target is the input shifted
+    by one character.
     """
 
     def __init__(self, text: Tensor, count: int, length: int) -> None:
-        self.stream = (len(text) - 1) // count  # characters to predict in each
+        self.stream = (len(text) - 1) // count  # the number of characters to predict in each stream
         self.text, self.count, self.length = text, count, length
 
     def __len__(self) -> int:
@@ -32,7 +33,7 @@ class Streams(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         window, stream = divmod(index, self.count)
         begin = window * self.length
-        size = min(self.length, self.stream - begin)  # the last window is what is left
+        size = min(self.length, self.stream - begin)  # the last window may be shorter
         piece = self.text[stream * self.stream + begin :][: size + 1]
         return piece[:-1], piece[1:]
 
@@ -41,14 +42,15 @@ class Streams(Dataset):
 
 
 class Text(LightningDataModule):
-    """Batches (characters (N, T), the ones that follow (N, T)), as numbers, of a text: its beginning to train on, then
-    a part to validate and a part to test.
+    """Batches (characters (N, T), following characters (N, T)) of a text, as numbers.
+
+    The beginning of the text is for training, the next part for validation, and the last for the test.
 
     Args:
-        path: a file in UTF-8; null: the reference of the Python language, which its standard library carries.
-        length: T, characters a window, and so the steps that a gradient goes back at most.
-        batch_size: N, streams that are read side by side in training. The text is never shuffled.
-        val_fraction, test_fraction: the parts of the text at its end that are kept for validation and test.
+        path: a file in UTF-8; None for the reference of the Python language, which is in its standard library.
+        length: T, characters a window, and so the largest number of steps that a gradient goes back.
+        batch_size: N, the number of streams that are read side by side in training. The text is not shuffled.
+        val_fraction, test_fraction: the fractions of the text, at its end, for validation and test.
 
     Raises UsageError, one line, where the file cannot be read, is not UTF-8, or a part is too short.
     """
@@ -74,7 +76,7 @@ class Text(LightningDataModule):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a model must know of the data to be built: the arguments of its constructor by these names."""
+        """What a model needs to know of the data: arguments of its constructor."""
         return {"alphabet": self.alphabet}
 
     def setup(self, stage: str | None = None) -> None:
@@ -101,7 +103,7 @@ class Text(LightningDataModule):
         replicas = dist.get_world_size() if dist.is_initialized() else 1
         text = self.splits[split]
         size = self.batch_size
-        if split != "train":  # few streams, since each begins without anything to go on from
+        if split != "train":  # few streams, since each starts without a context
             size = max(1, min(EVALUATION_STREAMS, (len(text) - 1) // (self.length * replicas)))
         return Loader(Streams(text, size * replicas, self.length), size)
 
@@ -123,7 +125,7 @@ def python_reference() -> str:
 
 
 def read(path: str, key: str = "data.path=") -> str:
-    """The text of a file; a UsageError, one line that begins with key and path, where that is not possible."""
+    """The text of a file. Raises UsageError, one line that begins with key and path, where it cannot be read."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:

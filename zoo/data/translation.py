@@ -1,4 +1,4 @@
-"""Pairs of texts, a source and what it is in another language, in batches of about the same length."""
+"""The base class of pairs of texts, a source and its translation, in batches of about equal length."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torch.utils.data.distributed import DistributedSampler
 
+from zoo.core.errors import UsageError, whole
 from zoo.data.loader import Loader
-from zoo.errors import UsageError, whole
-from zoo.vocabulary import BOS, EOS, PAD, Vocabulary
+from zoo.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
 
 class Sequences:
-    """Sequences of different lengths, end to end in one tensor."""
+    """Sequences of different lengths, one after the other in a single tensor."""
 
     def __init__(self, sequences: Sequence[Sequence[int]]) -> None:
         self.values = torch.tensor(list(chain.from_iterable(sequences)), dtype=torch.int64)
@@ -24,7 +24,7 @@ class Sequences:
         self.starts = self.lengths.cumsum(0) - self.lengths
 
     def padded(self, chosen: Tensor) -> Tensor:
-        """Those that are chosen (N,), one a row, filled up with PAD: (N, the longest one's length)."""
+        """The chosen sequences (N,), one a row, padded with PAD to the length of the longest."""
         lengths, starts = self.lengths[chosen, None], self.starts[chosen, None]
         place = torch.arange(int(lengths.max()))
         inside = place < lengths
@@ -32,7 +32,7 @@ class Sequences:
 
 
 class Pairs(Dataset):
-    """Sources and targets; pairs[list of numbers] is the batch of these, (N, S) and (N, T)."""
+    """Pairs of sources and targets; ``pairs[numbers]`` is a batch, (N, S) and (N, T)."""
 
     def __init__(self, sources: Sequences, targets: Sequences) -> None:
         self.sources, self.targets = sources, targets
@@ -46,23 +46,23 @@ class Pairs(Dataset):
 
     @property
     def lengths(self) -> Tensor:
-        """Of each pair, the longer one's."""
+        """The length of the longer sequence of each pair."""
         return torch.maximum(self.sources.lengths, self.targets.lengths)
 
 
 class Buckets(DistributedSampler):
-    """The numbers of the pairs in batches of about equal length, each pair once.
+    """Samples batches of pairs of about equal length, each pair once.
 
-    The pairs are sorted by length and cut into batches as large as N · max(S, T) ≤ tokens allows. Shuffling draws the
-    order of pairs of equal length, so that they meet different ones in every epoch, and the order of the batches.
-    Their number, and that of the pairs in each, is always the same. Several processes share out the batches, and where
-    these do not go into equal parts, some come twice.
+    The pairs are sorted by length and cut into the largest batches with N · max(S, T) ≤ tokens. Shuffling changes the
+    order of the batches, and that of pairs of equal length, so that batches differ from epoch to epoch. The number of
+    batches and their sizes stay the same. Several processes share out the batches; where their number is not a multiple
+    of the number of processes, some come twice.
     """
 
     def __init__(self, pairs: Pairs, *args: Any, tokens: int, **options: Any) -> None:
         self.lengths = pairs.lengths
         self.sizes = list(sizes(self.lengths.sort().values.tolist(), tokens))
-        batches: Any = self.sizes  # of a data set it asks the length alone
+        batches: Any = self.sizes  # a dataset, whose length alone is read
         super().__init__(batches, *args, **options)
 
     def __iter__(self) -> Iterator[Any]:
@@ -76,7 +76,7 @@ class Buckets(DistributedSampler):
 
 
 def sizes(lengths: list[int], tokens: int) -> Iterator[int]:
-    """Cut sorted lengths into pieces of n ≥ 1 numbers with n · largest ≤ tokens, as long as they can be."""
+    """The sizes n ≥ 1 of the largest consecutive pieces of sorted lengths with n · (largest length) ≤ tokens."""
     begin = 0
     for end, length in enumerate(lengths):
         if (end + 1 - begin) * length > tokens and end > begin:
@@ -87,15 +87,16 @@ def sizes(lengths: list[int], tokens: int) -> Iterator[int]:
 
 
 class TranslationData(LightningDataModule):
-    """Batches (source (N, S), target (N, T)) of token numbers, filled up with PAD: the source ended by EOS, the target
-    between BOS and EOS.
+    """Batches (source (N, S), target (N, T)) of token numbers, padded with PAD.
+
+    The source ends with EOS, the target starts with BOS and ends with EOS.
 
     Args:
-        tokens: a batch has so many at most on either side, PAD included.
-        seed: of the order in which the training pairs come.
+        tokens: the largest number of tokens in a batch, on either side, with PAD.
+        seed: of the order of the training pairs.
 
-    A subclass gives ``metric``, ``load()``, texts for each of the splits "train", "val" and "test", and
-    ``vocabularies(sources, targets)``, made from those of the training split.
+    A subclass gives ``metric``; ``load()``, the texts of each of the splits "train", "val" and "test"; and
+    ``vocabularies(sources, targets)``, which are made from the training split.
     """
 
     metric: str
@@ -114,7 +115,7 @@ class TranslationData(LightningDataModule):
 
     @property
     def facts(self) -> dict[str, str]:
-        """What a model must know of the data to be built: the arguments of its constructor by these names."""
+        """What a model needs to know of the data: arguments of its constructor."""
         return {
             "source_vocabulary": self.source_vocabulary.text,
             "target_vocabulary": self.target_vocabulary.text,

@@ -39,7 +39,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import need_floating, widen
-from scratch.ops.core.elementwise import Elementwise, applied, in_parts, times
+from scratch.ops.core.elementwise import Elementwise, applied, in_parts, times_if
 from scratch.ops.core.exponential import LOG2_E, exp, exp_
 from scratch.ops.core.function import Function, in_place
 
@@ -71,7 +71,7 @@ class GELUFn(Function):
         grad_x = None if grad_cdf is None else pdf * grad_cdf  # (9)
         if grad_y is not None:
             out = pdf if grad_x is None and in_place(grad_y) else None
-            through_y = times(torch.addcmul(cdf, wide, pdf, out=out), widen(grad_y))  # (3)
+            through_y = times_if(torch.addcmul(cdf, wide, pdf, out=out), widen(grad_y))  # (3)
             grad_x = through_y if grad_x is None else grad_x + through_y
         return None if grad_x is None else grad_x.to(x.dtype)
 
@@ -124,8 +124,10 @@ class MishFn(Elementwise):
 
     @staticmethod
     def derivative(x):
-        t = (x.clamp_min(0) + (-x.abs()).exp().log1p()).tanh()
-        return t + x * x.sigmoid() * (1 - t * t)  # (6)
+        z = x.clamp_max(LARGE)
+        n = exp(z)
+        h = n + n * n / 2
+        return h / (h + 1) + z * (n + n * n) / (h + 1).square()  # (11)
 
     @staticmethod
     def pullback(grad, x):
@@ -133,7 +135,7 @@ class MishFn(Elementwise):
         n = exp(z)
         h = half_square(n)
         r = (h + 1).reciprocal_()
-        return z.mul_(torch.addcmul(n, n, n)).mul_(r).add_(h).mul_(r).mul_(grad)  # (11)
+        return z.mul_(torch.addcmul(n, n, n)).mul_(r).add_(h).mul_(r).mul_(grad)
 
 
 class HardswishFn(Elementwise):
@@ -184,7 +186,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x σ(x), also known as swish."""
-    need_floating(input.dtype, "silu")
+    need_floating(input.dtype, "silu", or_complex=True)
     return applied(SiLUFn, input, inplace=inplace)
 
 

@@ -9,7 +9,7 @@ softshrink  y = x − min(max(x, −λ), λ)           f′ = [|x| > λ]        
 tanhshrink  y = x − tanh x                       f′ = tanh² x                    (5)
 
 softshrink is where λ |y| + ½ (y − x)² is least: the proximal step of a sum of absolute values.
-Saved:      x, for softshrink y.   Recomputed: tanh.
+Saved:      x.   Recomputed: tanh.
 Kinks:      f′(±λ) is 0. NaN goes in, NaN comes out.
 Errors:     NotImplementedError for integers (hardshrink, softshrink) and booleans, RuntimeError for softshrink with
             λ < 0.
@@ -39,19 +39,17 @@ class HardshrinkFn(Elementwise):
 
 
 class SoftshrinkFn(Elementwise):
-    saved = "y"
-
     @staticmethod
     def value(x, lambd):
         return x - x.clamp(-lambd, lambd)
 
     @staticmethod
-    def derivative(y, lambd):
-        return y != 0  # (4)
+    def derivative(x, lambd):
+        return (x.abs() <= lambd).logical_not()  # (4)
 
     @staticmethod
-    def pullback(grad, y, lambd):
-        return where_not_0(y, grad)
+    def pullback(grad, x, lambd):
+        return where_not_0(x - x.clamp(-lambd, lambd), grad)
 
 
 class TanhshrinkFn(Elementwise):

@@ -38,7 +38,7 @@ from torch import Tensor
 from scratch.ops.core.dtype import autocast_wide, need_floating
 from scratch.ops.core.elementwise import Elementwise, applied, where_not_0
 from scratch.ops.core.exponential import LOG2_E
-from scratch.ops.core.function import values_known
+from scratch.ops.core.function import Function, numbers_known, values_known
 
 
 class SigmoidFn(Elementwise):
@@ -69,12 +69,12 @@ class LogSigmoidFn(Elementwise):
         return x.neg().sigmoid()  # (4)
 
 
-MINUS_ONE = torch.tensor(-1.0)
+MINUS_ONE = torch.tensor(-1.0, device="cpu")  # whatever torch.set_default_device says at import
 
 
 def twice_less_one_(s: Tensor) -> Tensor:
     """2s − 1: tanh x, given s = σ(2x). The kernel of σ is five times as fast as that of tanh."""
-    if not values_known():  # torch.compile and vmap know no out= here
+    if not numbers_known(s):  # nor does a number of the CPU go with others, nor out= with compilation and vmap
         return s.mul_(2).sub_(1)
     return torch.add(MINUS_ONE, s, alpha=2, out=s)
 
@@ -128,6 +128,24 @@ class SoftsignFn(Elementwise):
         return (1 + x.abs()).square().reciprocal()  # (7)
 
 
+class ComplexSoftsignFn(Function):
+    """ẏ = ẋ / n − x Re(s ẋ) / n²,  n = 1 + |x|,  s the conjugate of x / |x|: a map that has no complex derivative."""
+
+    @staticmethod
+    def forward(x):
+        return x / (1 + x.abs())
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        n = 1 + x.abs()
+        return grad / n - x.sgn().conj() * (grad * x / (n * n)).real
+
+
 class HardsigmoidFn(Elementwise):
     @staticmethod
     def value(x):
@@ -149,7 +167,9 @@ class HardtanhFn(Elementwise):
 
     @staticmethod
     def pullback(grad, x, low, high):
-        return where_not_0(((x - low) * (high - x)).clamp_min(0), grad)
+        outside = torch.le(x, low, out=torch.empty_like(x))
+        torch.maximum(outside, torch.ge(x, high, out=torch.empty_like(x)), out=outside)
+        return where_not_0(outside.sub_(1), grad)
 
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -176,7 +196,7 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
 
 def softsign(input: Tensor) -> Tensor:
     """x / (1 + |x|)."""
-    return SoftsignFn.apply(input)
+    return (ComplexSoftsignFn if input.is_complex() else SoftsignFn).apply(input)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
@@ -191,8 +211,8 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
         raise ValueError(f"min_val {min_val} is greater than max_val {max_val}")
     if input.dtype is torch.bool:
         raise NotImplementedError("hardtanh is not defined for booleans")
-    if input.dtype is torch.uint8 and min(min_val, max_val) < 0:
-        raise RuntimeError(f"unsigned numbers cannot be held between {min_val} and {max_val}")
     if not input.is_floating_point():
         min_val, max_val = int(min_val), int(max_val)
+    if input.dtype is torch.uint8 and min(min_val, max_val) < 0:
+        raise RuntimeError(f"unsigned numbers cannot be held between {min_val} and {max_val}")
     return applied(HardtanhFn, input, min_val, max_val, inplace=inplace)

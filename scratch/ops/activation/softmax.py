@@ -2,16 +2,16 @@
 
 Shapes:     x (…, C, …)   y (…, C, …), with Σ over C; m = max x, constant as far as y is concerned
 
-softmax     yᵢ = exp(xᵢ − m) / Σⱼ exp(xⱼ − m)
-Tangent:    ẏ = y (ẋ − Σ y ẋ)                                             (1)
-Adjoint:    x̄ = y (ȳ − Σ y ȳ)          the Jacobian diag(y) − y yᵀ is symmetric   (2)
+softmax     yᵢ = exp(xᵢ − m) / Σⱼ exp(xⱼ − m)                             (1)
+Tangent:    ẏ = y (ẋ − Σ y ẋ)                                             (2)
+Adjoint:    x̄ = y (ȳ − Σ y ȳ)          the Jacobian diag(y) − y yᵀ is symmetric   (3)
 
-log_softmax yᵢ = xᵢ − m − log Σⱼ exp(xⱼ − m)
-Tangent:    ẏ = ẋ − Σ eʸ ẋ                                                (3)
-Adjoint:    x̄ = ȳ − eʸ Σ ȳ                                                (4)
+log_softmax yᵢ = xᵢ − m − log Σⱼ exp(xⱼ − m)                              (4)
+Tangent:    ẏ = ẋ − Σ eʸ ẋ                                                (5)
+Adjoint:    x̄ = ȳ − eʸ Σ ȳ                                                (6)
 
 Subtracting m changes nothing in exact arithmetic and keeps exp from overflowing.
-Saved:      y.   Recomputed: eʸ in (4).
+Saved:      y.   Recomputed: eʸ in (6).
 Kinks:      none. An entry of −inf has probability 0 and gradient 0; a row of nothing but −inf is NaN.
 Errors:     IndexError for a dimension out of range, NotImplementedError for integers.
 Reference:  torch.nn.functional.softmax, log_softmax, softmin, gumbel_softmax. Differs: nothing.
@@ -23,50 +23,73 @@ from torch import Tensor
 
 from scratch.ops.core.dtype import autocast_wide, need_floating, widen
 from scratch.ops.core.exponential import exp, exp_
-from scratch.ops.core.function import Function, in_place
+from scratch.ops.core.function import Function
 from scratch.ops.core.warning import warn
 
 
 class SoftmaxFn(Function):
+    layouts = "x (N, D)  y (N, D)"
+
     @staticmethod
-    def forward(x, dim):
+    def value(x, dim):
+        e = (x - x.amax(dim, keepdim=True)).exp()
+        return e / e.sum(dim, keepdim=True)  # (1)
+
+    @staticmethod
+    def tangent(x_dot, y, dim):
+        return y * (x_dot - (y * x_dot).sum(dim, keepdim=True))  # (2)
+
+    @staticmethod
+    def adjoint(y_bar, y, dim):
+        return y * (y_bar - (y * y_bar).sum(dim, keepdim=True))  # (3)
+
+    @staticmethod
+    def compiled_if(x, dim):
+        return dim == -1
+
+    @staticmethod
+    def fast_value(x, dim):
         wide = widen(x)
         y = exp_(wide - wide.amax(dim, keepdim=True))
         return y.mul_(y.sum(dim, keepdim=True).reciprocal_()).to(x.dtype)  # a third of the time of a division
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.dim = inputs[1]
-        ctx.save_for_backward(output)
-
-    @staticmethod
-    def backward(ctx, grad):
-        (y,) = map(widen, ctx.saved_tensors)
-        scaled = y * widen(grad)
-        out = scaled if in_place(grad) else None
-        grad_x = torch.addcmul(scaled, y, scaled.sum(ctx.dim, keepdim=True), value=-1, out=out)  # (2)
-        return grad_x.to(grad.dtype), None
+    def fast_adjoint(needs, y_bar, y, dim):
+        y = widen(y)
+        scaled = y * widen(y_bar)
+        return torch.addcmul(scaled, y, scaled.sum(dim, keepdim=True), value=-1, out=scaled)
 
 
 class LogSoftmaxFn(Function):
+    layouts = "x (N, D)  y (N, D)"
+
     @staticmethod
-    def forward(x, dim):
+    def value(x, dim):
+        n = x - x.amax(dim, keepdim=True)
+        return n - n.exp().sum(dim, keepdim=True).log()  # (4)
+
+    @staticmethod
+    def tangent(x_dot, y, dim):
+        return x_dot - (y.exp() * x_dot).sum(dim, keepdim=True)  # (5)
+
+    @staticmethod
+    def adjoint(y_bar, y, dim):
+        return y_bar - y.exp() * y_bar.sum(dim, keepdim=True)  # (6)
+
+    @staticmethod
+    def compiled_if(x, dim):
+        return dim == -1
+
+    @staticmethod
+    def fast_value(x, dim):
         wide = widen(x)
         shifted = wide - wide.amax(dim, keepdim=True)
         return shifted.sub_(exp(shifted).sum(dim, keepdim=True).log_()).to(x.dtype)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.dim = inputs[1]
-        ctx.save_for_backward(output)
-
-    @staticmethod
-    def backward(ctx, grad):
-        (y,) = map(widen, ctx.saved_tensors)
-        wide, p = widen(grad), exp(y)
-        out = p if in_place(grad) else None
-        grad_x = torch.addcmul(wide, p, wide.sum(ctx.dim, keepdim=True), value=-1, out=out)  # (4)
-        return grad_x.to(grad.dtype), None
+    def fast_adjoint(needs, y_bar, y, dim):
+        p, y_bar = exp(widen(y)), widen(y_bar)
+        return torch.addcmul(y_bar, p, y_bar.sum(dim, keepdim=True), value=-1, out=p)
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
@@ -106,5 +129,7 @@ def along(fn, name: str, x: Tensor, dim: int | None, stacklevel: int, dtype: tor
         warn(message, stacklevel=stacklevel + 1)
         dim = 0 if x.dim() in (0, 1, 3) else 1  # as PyTorch guesses
     (x,) = autocast_wide(x, cpu=False) if dtype is None else (x.to(dtype),)
+    if x.numel() == 0:
+        return x.clone()
     need_floating(x.dtype, name)
-    return fn.apply(x, dim) if x.numel() else x.clone()
+    return fn.apply(x, -1 if dim == x.dim() - 1 else dim)

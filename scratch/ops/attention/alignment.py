@@ -26,7 +26,6 @@ Source:     Bahdanau, Cho and Bengio, Neural machine translation by jointly lear
 
 import math
 
-import torch
 from torch import Tensor
 
 from scratch.ops.activation.sigmoid import tanh
@@ -52,10 +51,10 @@ class AdditiveScoresFn(Function):
         x_bar, wide_w, fast = widen(grad), widen(w), in_place(grad)
         total = widen(a)[:, :, None] + widen(b)[:, None]
         h = total.tanh_() if fast else tanh(total)
-        grad_w = torch.einsum("nts,ntsa->a", x_bar, h) if ctx.needs_input_grad[2] else None
+        grad_w = (x_bar.reshape(1, -1) @ h.reshape(-1, len(w)))[0] if ctx.needs_input_grad[2] else None
         slope = h.square_().neg_().add_(1) if fast else 1 - h * h
-        grad_a = torch.einsum("nts,ntsa->nta", x_bar, slope) * wide_w  # (4)
-        grad_b = torch.einsum("nts,ntsa->nsa", x_bar, slope) * wide_w
+        grad_a = (x_bar[:, :, None] @ slope).squeeze(2) * wide_w  # (4)
+        grad_b = (x_bar.mT[:, :, None] @ slope.transpose(1, 2)).squeeze(2) * wide_w
         return grad_a.to(a.dtype), grad_b.to(b.dtype), None if grad_w is None else grad_w.to(w.dtype)
 
 

@@ -3,9 +3,9 @@ match it.
 
 Shapes:     q (…, L, E)   k (…, S, E)   v (…, S, D)   M (…, L, S) additive mask   r (…, L, S) dropout   o (…, L, D)
             X = c q kᵀ + M          scores, c = 1/√E unless given                                (1)
-            P = exp(X − ℓ)          probabilities, ℓ = log Σⱼ exp Xⱼ for each row                (2)
+            P = exp(X − m) / s      probabilities, m = max X, s = Σ exp(X − m) for each row      (2)
             o = (P r) v             r = 1, or 0 with probability p and 1/(1 − p) else            (3)
-Tangent:    Ẋ = c q̇ kᵀ + c q k̇ᵀ + Ṁ,   Ṗ = P (Ẋ − Σ P Ẋ),   ȯ = (Ṗ r) v + (P r) v̇,   ℓ̇ = Σ P Ẋ
+Tangent:    Ẋ = c q̇ kᵀ + c q k̇ᵀ + Ṁ,   Ṗ = P (Ẋ − Σ P Ẋ),   ȯ = (Ṗ r) v + (P r) v̇
 Adjoint:    v̄ = (P r)ᵀ ō                                                                        (4)
             P̄ = (ō vᵀ) r                                                                        (5)
             X̄ = P (P̄ − δ),  δ = Σⱼ P P̄          the Jacobian of the softmax is symmetric         (6)
@@ -16,22 +16,23 @@ and δ needs no sum over keys: Σⱼ Pⱼ P̄ⱼ = Σⱼ Pⱼ rⱼ (ō · vⱼ) 
 Blocks:     Neither P nor X is ever there as a whole once L or S exceeds KEPT. A block of rows meets one block of keys
             after the other, and three numbers or rows are carried along, the largest score so far m, s = Σ exp(X − m)
             and o = Σ exp(X − m) v. Where a block raises m to m′, what was summed so far shrinks by exp(m − m′). In
-            the end o is divided by s, and ℓ = m + log s. Backward needs P again: by (2) it takes one product and one
-            exp for each block to have it, as ℓ was kept. So memory is linear in L and S, while both directions do the
-            same few passes over blocks that stay in the processor's cache. Scores are computed in units of log 2,
-            with log₂ e in c, because a power of two is what the processor computes fastest.
+            the end o is divided by s. Backward needs P again: by (2) it takes one product and one exp for each block
+            to have exp(X − m), as m was kept; s divides ō and δ beforehand. So memory is linear in L and S, while both
+            directions do the same few passes over blocks that stay in the processor's cache. Scores are computed in
+            units of log 2, with log₂ e in c, because a power of two is what the processor computes fastest.
 Masks:      a boolean mask is M = 0 where it is true and −∞ where not; causal is M = −∞ for j > i, and blocks above
-            the diagonal are left out. A row that may look nowhere has o = 0 and all gradients 0, as in PyTorch.
-Second order: backward is then written on whole matrices, by (1) to (7) as they stand, from q, k, v, o and ℓ, or P
-            where that was kept; both are outputs, with adjoints  X̄ += P ℓ̄  and  P̄ += the gradient that arrives.   (8)
-Saved:      q, k, v, M, o and ℓ, or P instead up to KEPT rows and keys; with dropout one byte for each r, which
-            makes memory quadratic again.   Recomputed: X, and P where it was not kept.
+            the diagonal are left out. A row that may look nowhere has o = 0 and all gradients 0, as in PyTorch. The
+            lowest number is not −∞: a row of it alone looks everywhere, as far as it can be told from it.
+Second order: backward is then written on whole matrices, by (1) to (7) as they stand, from q, k, v and M.
+Saved:      q, k, v, M, o, m and s, or P instead of the last two up to KEPT rows and keys; with dropout one byte for
+            each r, which makes memory quadratic again.   Recomputed: X, and P where it was not kept.
 Random:     dropout draws the numbers torch's dropout of P would draw, so equal values under an equal seed on the CPU.
 Kinks:      none.
 Errors:     RuntimeError for shapes and types that do not fit, for a mask together with is_causal, and where heads
             cannot be shared out in groups; IndexError for groups without a dimension of heads.
 Reference:  torch.nn.functional.scaled_dot_product_attention. Differs: it refuses v with another number of rows than
-            k, and negative dropout_p in the same words as one above 1.
+            k, and negative dropout_p in the same words as one above 1. PyTorch's gradients through a row of M that has
+            the lowest number throughout are S times too large on a CPU, which keeps m + log s.
 Source:     Vaswani et al., Attention is all you need (2017); Milakov and Gimelshein, Online normalizer calculation
             for softmax (2018); Rabe and Staats, Self-attention does not need O(n²) memory (2021); Dao, Fu, Ermon,
             Rudra and Ré, FlashAttention (2022), for (6); Ainslie et al., GQA (2023).
@@ -46,7 +47,7 @@ from torch import Tensor
 
 from scratch.ops.activation.softmax import softmax
 from scratch.ops.core.broadcast import unbroadcast
-from scratch.ops.core.dtype import autocast, widen
+from scratch.ops.core.dtype import autocast, widen, without_autocast
 from scratch.ops.core.exponential import LOG2_E
 from scratch.ops.core.function import Function, in_place
 from scratch.ops.dropout import dropout
@@ -59,17 +60,18 @@ BLOCK = 2**18  # numbers in the blocks of all heads taken together: 1 MiB, for e
 class Options(NamedTuple):
     scale: float  # c
     causal: bool
-    keep: bool  # P, not ℓ
+    keep: bool  # P, not m and s
     dropout: float  # p
+    low: bool  # whether M may have finite numbers near the lowest
 
 
 class AttentionFn(Function):
-    """q, k, v, M, r ≠ 0 -> o, and P or ℓ. All have four dimensions, heads and what they belong to first; those of M
-    may be 1."""
+    """q, k, v, M, r ≠ 0 -> o, and what the fast backward reads: P, or m and s, or nothing. All have four dimensions,
+    heads and what they belong to first; those of M may be 1."""
 
     @staticmethod
     def forward(q, k, v, mask, drawn, opt):
-        if not in_place(q) or empty(q, k):
+        if not in_place(q) or 0 in (*q.shape, k.shape[2], v.shape[3]):  # or there are no blocks
             return attend(q, k, v, mask, drawn, opt)
         return (attend_short if opt.keep else attend_long)(q, k, v, mask, drawn, opt)
 
@@ -77,26 +79,24 @@ class AttentionFn(Function):
     def setup_context(ctx, inputs, output):
         q, k, v, mask, drawn, ctx.opt = inputs
         ctx.save_for_backward(q, k, v, mask, drawn, *output)
+        ctx.mark_non_differentiable(*output[1:])
         ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx, grad, grad_kept):
-        q, k, v, mask, drawn, o, kept = ctx.saved_tensors
+    def backward(ctx, grad, *_):
+        q, k, v, mask, drawn, o, *kept = ctx.saved_tensors
         opt, needs = ctx.opt, ctx.needs_input_grad[:4]
-        grad = torch.zeros_like(o) if grad is None else grad
-        delta = (widen(grad) * widen(o)).sum(-1, keepdim=True)
-        if not in_place(grad) or empty(q, k) or grad_kept is not None or needs[3]:
-            grads = adjoint(grad, grad_kept, delta, q, k, v, mask, drawn, kept, opt)
-        elif opt.keep:
-            grads = adjoint_short(grad, delta, q, k, v, drawn, kept, opt, needs[:3])
+        if grad is None:
+            return (*[None] * 6,)
+        if kept and in_place(grad) and not needs[3]:
+            delta = (widen(grad) * widen(o)).sum(-1, keepdim=True)
+            if opt.keep:
+                grads = adjoint_short(grad, delta, q, k, v, drawn, kept, opt, needs[:3])
+            else:
+                grads = adjoint_long(grad, delta, q, k, v, mask, drawn, kept, opt, needs[:3])
         else:
-            grads = adjoint_long(grad, delta, q, k, v, mask, drawn, kept, opt, needs[:3])
+            grads = adjoint(grad, q, k, v, mask, drawn, opt)
         return *grads, None, None
-
-
-def empty(q: Tensor, k: Tensor) -> bool:
-    """There are no scores, hence no blocks."""
-    return 0 in (*q.shape[:3], k.shape[2])
 
 
 class ProductFn(Function):
@@ -129,7 +129,16 @@ def scores(q: Tensor, k: Tensor, mask: Tensor | None, opt: Options) -> Tensor:
 
 def lowest(x: Tensor) -> float:
     """A stand-in for the largest score of a row that may look nowhere: −∞ − lowest is −∞, not NaN."""
-    return torch.finfo(x.dtype).min / 2
+    return torch.finfo(x.dtype).min
+
+
+def probabilities(x: Tensor) -> Tensor:
+    """(2); zeros for a row that may look nowhere."""
+    if x.shape[-1] == 0:
+        return x
+    p = (x - x.detach().amax(-1, keepdim=True).clamp_min(lowest(x))).exp()
+    s = p.sum(-1, keepdim=True)
+    return p / s.masked_fill(s == 0, 1)
 
 
 def above_diagonal(x: Tensor, shift: int) -> Tensor:
@@ -143,32 +152,20 @@ def factors(drawn: Tensor, opt: Options, like: Tensor) -> Tensor:
 
 
 def attend(q, k, v, mask, drawn, opt):
-    x = scores(q, k, mask, opt)
-    if k.shape[-2] == 0:
-        m = x.new_full((*x.shape[:-1], 1), lowest(x))
-    else:
-        m = x.amax(-1, keepdim=True).clamp_min(lowest(x))
-    p = (x - m).exp()
-    s = p.sum(-1, keepdim=True).clamp_min(1)  # which it is anyway, but in a row that may look nowhere
-    p = p / s
+    p = probabilities(scores(q, k, mask, opt))
     o = (p if drawn is None else p * factors(drawn, opt, p)) @ widen(v)  # (3)
-    return o.to(q.dtype), p if opt.keep else m + s.log()
+    return (o.to(q.dtype),)
 
 
-def adjoint(grad, grad_kept, delta, q, k, v, mask, drawn, kept, opt):
-    grad = widen(grad)
-    p = kept if opt.keep else (scores(q, k, mask, opt) - kept).exp()  # (2)
+def adjoint(grad, q, k, v, mask, drawn, opt):
+    grad, p = widen(grad), probabilities(scores(q, k, mask, opt))
     p_bar = grad @ widen(v).mT
     a = p
     if drawn is not None:
         r = factors(drawn, opt, p)
         a, p_bar = p * r, p_bar * r
     grad_v = a.mT @ grad  # (4)
-    if grad_kept is not None and opt.keep:  # (8)
-        p_bar, delta = p_bar + grad_kept, delta + (p * grad_kept).sum(-1, keepdim=True)
-    elif grad_kept is not None:
-        delta = delta - grad_kept
-    x_bar = p * (p_bar - delta)  # (6)
+    x_bar = p * (p_bar - (p * p_bar).sum(-1, keepdim=True))  # (5), (6)
     grad_q, grad_k = opt.scale * x_bar @ widen(k), opt.scale * x_bar.mT @ widen(q)  # (7)
     grad_mask = None if mask is None else unbroadcast(x_bar, mask.shape).to(mask.dtype)
     return grad_q.to(q.dtype), grad_k.to(k.dtype), grad_v.to(v.dtype), grad_mask
@@ -201,6 +198,14 @@ def part(mask: Tensor, *place: slice) -> Tensor:
     return mask[tuple(slice(None) if size == 1 else i for i, size in zip(place, mask.shape, strict=True))]
 
 
+def raised(mask: Tensor | None, opt: Options) -> Tensor | None:
+    """M, its finite numbers so near the lowest that log₂ e of them are −∞ moved away from there, in the same order."""
+    if mask is None or not opt.low:
+        return mask
+    low = torch.finfo(mask.dtype).min / 2
+    return torch.where(mask < low, mask / 4 + 0.75 * low, mask)
+
+
 def block_scores(q, k, mask, opt, group, rows, keys, out):
     """(1) in units of log 2, c log₂ e being in q already."""
     x = torch.bmm(q[:, rows], k[:, keys].mT, out=out)
@@ -230,7 +235,7 @@ def put_product(out: Tensor, a: Tensor, b: Tensor, factor: float = 1.0) -> None:
 def attend_short(q, k, v, mask, drawn, opt):
     (N, H, L, _), S, D = q.shape, k.shape[2], v.shape[3]
     o = torch.empty_like(q) if q.shape[3] == D else q.new_empty(N, H, L, D)
-    p = widen(q[:0]).new_empty(N, H, L, S)
+    p, mask = widen(q[:0]).new_empty(N, H, L, S), raised(mask, opt)
     everything = slice(0, L), slice(0, S)
     for group in groups(N, H, L, S):
         scaled = flat(q, group) * (opt.scale * LOG2_E)
@@ -242,11 +247,12 @@ def attend_short(q, k, v, mask, drawn, opt):
     return o, p
 
 
-def adjoint_short(grad, delta, q, k, v, drawn, p, opt, needs):
+def adjoint_short(grad, delta, q, k, v, drawn, kept, opt, needs):
     (N, H, L, _), S = q.shape, k.shape[2]
     grads = grad_q, grad_k, grad_v = [
         torch.empty_like(t) if need else None for t, need in zip((q, k, v), needs, strict=True)
     ]
+    (p,) = kept
     for group in groups(N, H, L, S):
         p_, grad_, r = p[group].flatten(0, 1), flat(grad, group), None
         if drawn is not None:
@@ -294,8 +300,8 @@ def block_memory(x: Tensor, rows: slice, keys: slice, memory: Tensor) -> Tensor:
 def attend_long(q, k, v, mask, drawn, opt):
     L, S, D = q.shape[2], k.shape[2], v.shape[3]
     o = torch.empty_like(q) if q.shape[3] == D else q.new_empty(*q.shape[:3], D)
-    ell = widen(q[:0]).new_empty(*q.shape[:3], 1)
-    memory = room_for_block(q, k)
+    largest, sums = widen(q[:0]).new_empty(2, *q.shape[:3], 1)
+    memory, mask = room_for_block(q, k), raised(mask, opt)
     for group in long_groups(q, k):
         q_, k_, v_ = flat(q, group) * (opt.scale * LOG2_E), flat(k, group), flat(v, group)
         for rows in spans(L, ROWS):
@@ -311,28 +317,30 @@ def attend_long(q, k, v, mask, drawn, opt):
                     x.mul_(block_factors(drawn, opt, group, rows, keys, x))
                 total.mul_(shrink).baddbmm_(x, v_[:, keys])
             s.clamp_min_(1)
-            o[(*group, rows)] = total.div_(s).unflatten(0, o[group].shape[:2])
-            ell[(*group, rows)] = m.add_(s.log2_()).div_(LOG2_E).unflatten(0, o[group].shape[:2])
-    return o, ell
+            for whole, found in ((o, total.div_(s)), (largest, m), (sums, s)):
+                whole[(*group, rows)] = found.unflatten(0, o[group].shape[:2])
+    return o, largest, sums
 
 
-def adjoint_long(grad, delta, q, k, v, mask, drawn, ell, opt, needs):
+def adjoint_long(grad, delta, q, k, v, mask, drawn, kept, opt, needs):
     """(4) and (7) for keys are computed transposed, as v̄ᵀ = ōᵀ (P r) and k̄ᵀ = c qᵀ X̄: it takes half as long again to
     transpose the larger factor."""
     L, S = q.shape[2], k.shape[2]
     grads = grad_q, grad_k, grad_v = [
         torch.empty_like(t) if need else None for t, need in zip((q, k, v), needs, strict=True)
     ]
-    memory, memory_bar = room_for_block(q, k), room_for_block(q, k)
+    largest, sums = kept
+    memory, memory_bar, mask = room_for_block(q, k), room_for_block(q, k), raised(mask, opt)
     for group in long_groups(q, k):
         q_, k_, v_ = flat(q, group) * (opt.scale * LOG2_E), flat(k, group), flat(v, group)
-        grad_, delta_, ell_ = flat(grad, group), flat(delta, group), flat(ell, group) * LOG2_E
+        m, s = flat(largest, group), flat(sums, group)
+        grad_, delta_ = flat(grad, group) / s, flat(delta, group) / s
         q_t, grad_t = q_.mT.contiguous(), grad_.mT.contiguous()
         sum_q, sum_k, sum_v = torch.zeros_like(q_), torch.zeros_like(k_.mT), torch.zeros_like(v_.mT)
         for rows in spans(L, ROWS):
             for keys in seen(rows, S, opt):
                 p = block_scores(q_, k_, mask, opt, group, rows, keys, out=block_memory(q_, rows, keys, memory))
-                p.sub_(ell_[:, rows]).exp2_()  # (2)
+                p.sub_(m[:, rows]).exp2_()  # (2), but for s, by which ō and δ are divided
                 x_bar = torch.bmm(grad_[:, rows], v_[:, keys].mT, out=block_memory(q_, rows, keys, memory_bar))
                 a = p
                 if drawn is not None:
@@ -383,9 +391,10 @@ def scaled_dot_product_attention(
         drawn = four_dimensions(drawn if dropout_p == 1 else drawn.bernoulli_(1 - dropout_p), shape)
     if scale is None:
         scale = 1 / math.sqrt(max(q.shape[-1], 1))
-    opt = Options(float(scale), is_causal, max(shape[-2:]) <= KEPT, float(dropout_p))
+    low = mask is not None and attn_mask is not None and attn_mask.is_floating_point()
+    opt = Options(float(scale), is_causal, max(shape[-2:]) <= KEPT, float(dropout_p), low)
     q, k, v = (four_dimensions(t.expand(*batch, *t.shape[-2:]), shape) for t in (q, k, v))
-    with torch.autocast(q.device.type, enabled=False):
+    with without_autocast(q):
         o = AttentionFn.apply(q, k, v, mask, drawn, opt)[0]
     return o.reshape(*batch, *o.shape[-2:])
 

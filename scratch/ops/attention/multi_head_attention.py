@@ -101,7 +101,7 @@ def multi_head_attention_forward(
     if add_zero_attn:
         k, v = (append(x, x.new_zeros(1)) for x in (k, v))
     if k.shape[2] > S:
-        masks = [pad(mask, (0, k.shape[2] - S)) for mask in masks]
+        masks = [pad(mask, (0, k.shape[2] - S), "constant", 0) for mask in masks]
 
     mask = sum(masks[1:], masks[0]) if masks else None
     p = dropout_p if training else 0.0

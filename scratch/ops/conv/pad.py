@@ -5,23 +5,92 @@ Formula:    y[…, i, …] = x[…, source(i − left), …]   along each padded
                 reflect     |j|, and 2(n−1) − j beyond the end: a mirror on the border element
                 replicate   j clamped to 0 … n−1
                 circular    j mod n
-            Negative amounts crop; what replicate and circular repeat is what the cropping left.
-Tangent:    (1) with the constant 0: padding copies numbers, hence is linear.
-Adjoint:    each y̅ goes back to where its y came from, and meets there in a sum:
-                constant    the pad by the negative amounts                                       (2)
-                others      x̄[j] = Σ y̅[i] over all i with source(i − left) = j: index_add           (3)
-Saved:      nothing but sizes.   Kinks: none.
-Errors:     as torch.nn.functional.pad: RuntimeError for amounts that do not fit, NotImplementedError for an
-            unknown mode or a number of dimensions that the mode does not take.
-Reference:  torch.nn.functional.pad. Differs: nothing.
+            Negative amounts crop; what circular repeats is what the cropping left.
+Tangent:    (1) with the constant 0: padding copies numbers, hence is linear.                    (2)
+Adjoint:    each ȳ goes back to where its y came from, and meets there in a sum:
+                constant    the pad by the negative amounts                                       (3)
+                others      x̄[j] = Σ ȳ[i] over all i with source(i − left) = j: index_add           (4)
+Saved:      nothing but sizes.
+Kinks:      none.
+Errors:     see scratch/nn/functional/pad.py.
+Reference:  torch.nn.functional.pad. Differs: circular after a cropping that leaves nothing is refused, where PyTorch
+            returns memory as it finds it, and so is a reflection that leaves nothing.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from scratch.ops.conv.window import Sizes, empty
-from scratch.ops.core.dtype import autocast_wide
 from scratch.ops.core.function import Function
+
+
+class ConstantPadFn(Function):
+    @staticmethod
+    def value(x, padding, constant):
+        return torch.constant_pad_nd(x, padding, constant)  # (1)
+
+    @staticmethod
+    def tangent(x_dot, padding):
+        return torch.constant_pad_nd(x_dot, padding)  # (2)
+
+    @staticmethod
+    def adjoint(y_bar, padding):
+        return torch.constant_pad_nd(y_bar, [-amount for amount in padding])  # (3)
+
+    @staticmethod
+    def fast_value(x, padding, constant):
+        y = constant_pad(x, padding, constant)
+        return y.clone() if y is x else y
+
+    @staticmethod
+    def fast_adjoint(needs, y_bar, padding):
+        return constant_pad(y_bar, [-amount for amount in padding])
+
+
+def source(mode: str, size: int, left: int, right: int, device: torch.device) -> Tensor:
+    """Where each of the size + left + right numbers of a row comes from: the index in (1)."""
+    j = torch.arange(-left, size + right, device=device)
+    if mode == "reflect":
+        return size - 1 - (size - 1 - j.abs()).abs()
+    if mode == "replicate":
+        return j.clamp(0, size - 1)
+    first, last = max(-left, 0), size - 1 - max(-right, 0)  # what cropping leaves
+    return first + (j - first) % (last - first + 1)
+
+
+def sources(mode: str, size: Sizes, padding: Sizes, device: torch.device) -> list[tuple[int, Tensor]]:
+    """For each dimension that is padded, from the last on: the dimension, and the index in (1)."""
+    places = enumerate(amounts(padding), start=1)
+    return [(-axis, source(mode, size[-axis], left, right, device)) for axis, (left, right) in places]
+
+
+class IndexPadFn(Function):
+    """x, of which ``size`` is the shape, padded from itself."""
+
+    @staticmethod
+    def value(x, size, padding, mode):
+        for axis, index in sources(mode, size, padding, x.device):
+            x = x.index_select(axis, index)  # (1)
+        return x
+
+    @staticmethod
+    def tangent(x_dot, size, padding, mode):
+        return IndexPadFn.value(x_dot, size, padding, mode)  # (2)
+
+    @staticmethod
+    def adjoint(y_bar, size, padding, mode):
+        for axis, index in sources(mode, size, padding, y_bar.device):
+            shape = list(y_bar.shape)
+            shape[axis] = size[axis]
+            y_bar = y_bar.new_zeros(shape).index_add(axis, index, y_bar)  # (4)
+        return y_bar
+
+
+def amounts(padding: Sizes) -> list[tuple[int, int]]:
+    """The flat list as pairs (left, right), last dimension first."""
+    return list(zip(padding[::2], padding[1::2], strict=True))
 
 
 def constant_pad(x: Tensor, padding: Sizes, value: float = 0) -> Tensor:
@@ -45,86 +114,8 @@ def constant_pad(x: Tensor, padding: Sizes, value: float = 0) -> Tensor:
     return y
 
 
-def amounts(padding: Sizes) -> list[tuple[int, int]]:
-    """The flat list as pairs (left, right), last dimension first."""
-    return list(zip(padding[::2], padding[1::2], strict=True))
-
-
-class ConstantPadFn(Function):
-    @staticmethod
-    def forward(x, padding, value):
-        y = constant_pad(x, padding, value)
-        return y.clone() if y is x else y
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        _, ctx.padding, _ = inputs
-
-    @staticmethod
-    def backward(ctx, grad):
-        return ConstantPadFn.apply(grad, tuple(-amount for amount in ctx.padding), 0), None, None  # (2)
-
-
-def source(mode: str, size: int, left: int, right: int, device: torch.device) -> Tensor:
-    """Where each of the size + left + right numbers of a row comes from: the index in (1)."""
-    j = torch.arange(-left, size + right, device=device)
-    if mode == "reflect":
-        return size - 1 - (size - 1 - j.abs()).abs()
-    first, last = max(-left, 0), size - 1 - max(-right, 0)  # what cropping leaves
-    if mode == "replicate":
-        return j.clamp(first, last)
-    return first + (j - first) % (last - first + 1)
-
-
-class IndexPadFn(Function):
-    @staticmethod
-    def forward(x, padding, mode):
-        for axis, (left, right) in enumerate(amounts(padding), start=1):
-            x = x.index_select(-axis, source(mode, x.shape[-axis], left, right, x.device))
-        return x
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, ctx.padding, ctx.mode = inputs
-        ctx.size = x.shape
-
-    @staticmethod
-    def backward(ctx, grad):
-        for axis, (left, right) in enumerate(amounts(ctx.padding), start=1):
-            size = list(grad.shape)
-            size[-axis] = ctx.size[-axis]
-            index = source(ctx.mode, size[-axis], left, right, grad.device)
-            grad = grad.new_zeros(size).index_add(-axis, index, grad)  # (3)
-        return grad, None, None
-
-
-def check(x: Tensor, padding: Sizes, mode: str, value: float | None) -> None:
-    if len(padding) % 2 or len(padding) > 2 * x.dim():
-        raise RuntimeError(f"pad must be pairs, one for each of at most {x.dim()} dimensions, but got {padding}")
+def pad(x: Tensor, padding: Sequence[int], mode: str, constant: float) -> Tensor:
+    """x with more of its last dimensions, by ``padding`` = (left, right, top, bottom, ...). See the module's page."""
     if mode == "constant":
-        return
-    if value:
-        raise RuntimeError(f"padding mode {mode!r} takes no value, but got {value}")
-    if mode not in ("reflect", "replicate", "circular"):
-        raise NotImplementedError(f"padding mode {mode!r}: legal are constant, reflect, replicate, circular")
-    dims = len(padding) // 2
-    if not 1 <= dims <= 3 or x.dim() - dims not in (1, 2):
-        raise NotImplementedError(f"mode {mode!r} pads the last 1, 2 or 3 dimensions of (C, ...) or (N, C, ...)")
-    if mode != "circular" and 0 in x.shape[x.dim() - dims - 1 :]:
-        raise RuntimeError(f"mode {mode!r} takes no empty dimension but the batch, and got {tuple(x.shape)}")
-    for axis, (left, right) in enumerate(amounts(padding), start=1):
-        size = x.shape[-axis]
-        limit = {"reflect": size - 1, "circular": size, "replicate": max(left, right)}[mode]
-        least = 0 if mode == "circular" else 1
-        if max(left, right) > limit or size + left + right < least:
-            raise RuntimeError(f"padding {left}, {right} in mode {mode!r} does not fit size {size}")
-
-
-def pad(input: Tensor, pad: Sizes, mode: str = "constant", value: float | None = None) -> Tensor:
-    """More of the last dimensions, by ``pad`` = (left, right, top, bottom, ...). See the module's page."""
-    check(input, pad, mode, value)
-    if mode == "constant":
-        return ConstantPadFn.apply(input, tuple(pad), 0 if value is None else value)
-    if mode == "replicate" or (mode == "reflect" and len(pad) < 6):
-        (input,) = autocast_wide(input, gpu=False)
-    return IndexPadFn.apply(input, tuple(pad), mode)
+        return ConstantPadFn.apply(x, tuple(padding), constant)
+    return IndexPadFn.apply(x, tuple(x.shape), tuple(padding), mode)

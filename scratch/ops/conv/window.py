@@ -10,11 +10,38 @@ Adjoint:    x̄[…, i, …] = Σ windows̄[…, o, …, k]  over all o, k with 
             More dimensions go one after another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from torch import Tensor
 
 Sizes = Sequence[int]
+
+
+class Windows(NamedTuple):
+    """Where windows lie on an array (N, C, *S)."""
+
+    size: tuple[int, ...]  # S
+    kernel: tuple[int, ...]  # K
+    stride: tuple[int, ...]  # s
+    padding: tuple[int, ...]  # (left, right) of the last dimension, then of the one before; p where both are alike
+    dilation: tuple[int, ...]  # d
+
+    @property
+    def padded(self) -> tuple[int, ...]:
+        """S + 2p"""
+        sides = zip(self.size, self.padding[-2::-2], self.padding[::-2], strict=True)
+        return tuple(n + left + right for n, left, right in sides)
+
+    @property
+    def output(self) -> tuple[int, ...]:
+        """L"""
+        return output_sizes(self.padded, self.kernel, self.stride, self.dilation)
+
+    @property
+    def axes(self) -> Iterator[tuple[int, int, int]]:
+        """(K, s, d) for each dimension."""
+        return zip(self.kernel, self.stride, self.dilation, strict=True)
 
 
 def pair(value: int | Sizes, dims: int = 2) -> tuple[int, ...]:
@@ -68,9 +95,7 @@ def add_shifted(parts: Sequence[Tensor], axis: int, k: int, s: int, d: int) -> T
     x = empty(parts[0], size)
     if d > 1 or k != s:
         x.zero_()
-    reach = size[axis] - d * (k - 1)
-    for j, part in enumerate(parts):
-        target = x[(*(slice(None),) * axis, slice(d * j, d * j + reach, s))]
+    for j, (target, part) in enumerate(zip(shifted(x, axis, k, s, d), parts, strict=True)):
         if d * j < s:  # nothing stands there yet
             target.copy_(part)
         else:

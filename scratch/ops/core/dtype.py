@@ -1,5 +1,6 @@
 """What an op does about the type of its numbers."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -14,9 +15,31 @@ def widen(x: Tensor) -> Tensor:
     return x.float() if x.dtype in NARROW else x
 
 
-def need_floating(dtype: torch.dtype, name: str) -> None:
+def continuous(x: Tensor) -> bool:
+    """Of real or complex numbers, not of whole ones."""
+    return x.is_floating_point() or x.is_complex()
+
+
+def in_one_type(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in the type of their sum, and if that is of whole numbers in torch's default type."""
+    dtype = torch.promote_types(a.dtype, b.dtype)
+    if not (dtype.is_floating_point or dtype.is_complex):
+        dtype = torch.get_default_dtype()
+    return a.to(dtype), b.to(dtype)
+
+
+def narrowed(result: Tensor, *inputs: Tensor) -> Tensor:
+    """What was computed from widened inputs, rounded to their type if that is one of sixteen bits. Otherwise the
+    result has the type it came in: that of a ratio of whole numbers, or the real one of a complex number's size."""
+    dtype = inputs[0].dtype
+    for x in inputs[1:]:
+        dtype = torch.promote_types(dtype, x.dtype)
+    return result.to(dtype) if dtype in NARROW else result
+
+
+def need_floating(dtype: torch.dtype, name: str, or_complex: bool = False) -> None:
     """Refuse integers, with the exception PyTorch raises."""
-    if not dtype.is_floating_point:
+    if not (dtype.is_floating_point or (or_complex and dtype.is_complex)):
         raise NotImplementedError(f"{name} is not defined for {dtype}")
 
 
@@ -25,8 +48,16 @@ def need_floating(dtype: torch.dtype, name: str) -> None:
 
 
 def autocast_on(x: Tensor) -> bool:
-    """Whether autocast is on for the device of x."""
-    return torch._C._is_any_autocast_enabled() and torch.is_autocast_enabled(x.device.type)  # the first is quick
+    """Whether autocast is on for the device of x; there are devices, such as meta, that know none."""
+    if not torch._C._is_any_autocast_enabled():  # quick
+        return False
+    device = x.device.type
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager:
+    """A context in which it is off for the device of x."""
+    return torch.autocast(x.device.type, enabled=False) if autocast_on(x) else nullcontext()
 
 
 def autocast(x: Tensor, *others: Tensor | None) -> tuple[Any, ...]:

@@ -1,22 +1,23 @@
 """The base of functions that act on each number alone: y = f(x).
 
-Tangent:    ẏ = f′(x) ẋ       (1)
-Adjoint:    x̄ = ȳ f′(x)       (2)     the Jacobian is diagonal, hence its own transpose
+Tangent:    ẏ = f′ ẋ       (1)
+Adjoint:    x̄ = f′ ȳ       (2)     the Jacobian is diagonal, hence its own transpose
 
-A subclass is its two lines of mathematics, ``value(x, *options)`` and ``derivative(saved, *options)``, each of
-which makes a new tensor.
-Saved:      the attribute ``saved`` says of what f′ is a function: "y" where it can be had from the output
-            (tanh: 1 − y²), and then the output is all that is kept; else "x".
-Pieces:     f′ may be boolean, and then x̄ is ȳ where f′ is true and 0 elsewhere, whatever ȳ is.
-Options:    numbers after x, such as a slope; they get no gradient.
-Fast form:  ``pullback(grad, saved, *options)`` is (2) in fewer or quicker passes over memory, and may work in place.
-            It runs where `in_place` allows; else ``derivative`` does, and where a subclass has no other form.
-In parts:   with ``parts = True`` a very large tensor is treated in parts, which stay in the processor's cache from the
-            first pass to the last: for functions of many passes.
+An op is its two lines of mathematics:
+
+    class SigmoidFn(Elementwise):
+        def value(x):             y; numbers after x, such as a slope, are options and get no gradient
+        def derivative(y):        f′, a function of x or, if its parameter is called y, of y: then only y is kept
+
+f′ may be boolean, and then x̄ is ȳ where f′ is true and 0 elsewhere, whatever ȳ is.
+
+Fast form:  ``fast_value(x, …)`` and ``pullback(y_bar, x, …)`` are y and (2) in fewer or quicker passes over memory, and
+            may write into what they made. With ``parts = True`` a very large tensor goes through them in parts, which
+            stay in the processor's cache from the first pass to the last: for functions of many passes.
 """
 
-import inspect
 from collections.abc import Callable
+from inspect import Parameter, Signature, signature
 from typing import Any
 
 import torch
@@ -27,44 +28,84 @@ from scratch.ops.core.function import Function, in_place
 
 
 class Elementwise(Function):
-    saved: str = "x"
     parts: bool = False
     value: Any
     derivative: Any = None
     pullback: Any = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        # Closures, because torch.compile follows them and refuses attributes of a Function's class.
-        keep_output, value, derivative = cls.saved == "y", cls.value, cls.derivative
-        whole_or_parts = in_parts if cls.parts else at_once
-
-        def product(grad, saved, *options):
-            return times(derivative(saved, *options), grad)  # (2)
-
-        fast, recorded = cls.pullback or product, product if derivative else cls.pullback
-
-        def forward(x, *options):
-            def y(x):
-                return value(x.float(), *options).to(x.dtype) if x.dtype in NARROW else value(x, *options)
-
-            return whole_or_parts(y, x)
-
-        def setup_context(ctx, inputs, output):
-            ctx.save_for_backward(output if keep_output else inputs[0])
-            ctx.options = inputs[1:]
-
-        def backward(ctx, grad):
-            pullback, options = fast if in_place(grad) else recorded, ctx.options
-
-            def grad_x(grad, saved):
-                return pullback(widen(grad), widen(saved), *options).to(grad.dtype)
-
-            return whole_or_parts(grad_x, grad, *ctx.saved_tensors), *(None for _ in options)
-
-        forward.__signature__ = inspect.signature(value)  # type: ignore[attr-defined]  # as torch.compile counts
-        for method in (forward, setup_context, backward):
-            setattr(cls, method.__name__, staticmethod(method))
+        if "value" in vars(cls):
+            state_formulas(cls)
         super().__init_subclass__(**kwargs)
+
+
+def state_formulas(op: Any) -> None:
+    """tangent and adjoint of an op, and its fast form, from its derivative."""
+    value, derivative = op.value, op.derivative
+    x, *options = signature(value).parameters
+    if derivative is None:  # TEMPORARY: pages not yet converted
+        pullback = op.pullback
+
+        def derivative(x, *options):
+            return pullback(torch.ones_like(x), x, *options)
+
+        op.derivative = staticmethod(derivative)
+        argument = x
+    else:
+        argument, *_ = signature(derivative).parameters
+
+    def tangent(x_dot, s, *options):
+        return times(derivative(s, *options), x_dot)  # (1)
+
+    def adjoint(y_bar, s, *options):
+        return times(derivative(s, *options), y_bar)  # (2)
+
+    tangent.__signature__ = named(f"{x}_dot", argument, *options)  # type: ignore[attr-defined]
+    adjoint.__signature__ = named("y_bar", argument, *options)  # type: ignore[attr-defined]
+    op.tangent, op.adjoint = staticmethod(tangent), staticmethod(adjoint)
+    if op.fast_value is not None or op.parts or op.pullback is not None:
+        op.fast_value, op.fast_adjoint = map(staticmethod, fast_form(op, op.fast_value or value, argument, options))
+
+
+def named(*names: str) -> Signature:
+    return Signature([Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names])
+
+
+def times(slope: Tensor, change: Tensor) -> Tensor:
+    """f′ ẋ or f′ ȳ."""
+    return torch.where(slope, change, 0) if slope.dtype is torch.bool else slope * change
+
+
+def fast_form(op: Any, value: Any, argument: str, options: list[str]) -> tuple[Any, Any]:
+    """fast_value and fast_adjoint of `Function`: part by part, and narrow numbers widened a part at a time."""
+    pullback, derivative = op.pullback, op.derivative
+    whole_or_parts = in_parts if op.parts else at_once
+
+    def fast_value(x, *options):
+        def y(x):
+            return value(x.float(), *options).to(x.dtype) if x.dtype in NARROW else value(x, *options)
+
+        return whole_or_parts(y, x)
+
+    def fast_adjoint(needs, y_bar, s, *options):
+        def x_bar(y_bar, s):
+            wide, s = widen(y_bar), widen(s)
+            found = times_(derivative(s, *options), wide) if pullback is None else pullback(wide, s, *options)
+            return found.to(y_bar.dtype)
+
+        return whole_or_parts(x_bar, y_bar, s)
+
+    fast_adjoint.__signature__ = named("needs", "y_bar", argument, *options)  # type: ignore[attr-defined]
+    return fast_value, fast_adjoint
+
+
+def times_if(slope: Tensor, grad: Tensor) -> Tensor:  # TEMPORARY: pages not yet converted
+    return times_(slope, grad) if in_place(grad) else times(slope, grad)
+
+
+def times_(slope: Tensor, grad: Tensor) -> Tensor:
+    """(2), in the memory of f′ where it can be."""
+    return times(slope, grad) if slope.dtype is torch.bool else slope.mul_(grad)
 
 
 LARGE = 2**22  # numbers from which on parts pay
@@ -86,13 +127,6 @@ def in_parts(f: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     for part, *parts in zip(out.view(-1).split(size), *(t.view(-1).split(size) for t in tensors), strict=True):
         part.copy_(f(*parts))
     return out
-
-
-def times(slope: Tensor, grad: Tensor) -> Tensor:
-    """f′ ȳ, where it may be in the memory of f′."""
-    if slope.dtype is torch.bool:
-        return torch.where(slope, grad, 0)
-    return slope.mul_(grad) if in_place(grad) else slope * grad
 
 
 def where_not_0(y: Tensor, grad: Tensor) -> Tensor:

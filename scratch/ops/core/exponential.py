@@ -12,6 +12,11 @@ from torch import Tensor
 LOG2_E = math.log2(math.e)
 
 
+def largest(x: Tensor, dim: int) -> Tensor:
+    """max x along a dimension, which it keeps, to be taken away before exp; 0 where there is nothing."""
+    return x.amax(dim, keepdim=True) if x.shape[dim] else x.sum(dim, keepdim=True)
+
+
 def exp(x: Tensor) -> Tensor:
     return (x * LOG2_E).exp2_()
 

@@ -1,14 +1,64 @@
-"""The base class of every hand-written op."""
+"""The base class of every hand-written op: three formulas, and the ways they are run.
 
-from typing import Any
+A page states an op by pure functions in the symbols of its docstring:
+
+    class SoftmaxFn(Function):
+        def value(x, dim):                    y from the inputs
+        def tangent(x_dot, y, dim):           ẏ from a small change ẋ of the inputs
+        def adjoint(y_bar, y, dim):           x̄ from the gradient ȳ of the output
+
+A signature says what a formula depends on, and so what is saved: ``x_dot`` is the tangent of the input x, ``y_bar`` the
+gradient of the output y; any other name is an input or an output. The parameters of ``value`` are the inputs. Those
+with a ``_dot`` in ``tangent`` are differentiable, and ``adjoint`` returns a gradient for each of them, in their order.
+``outputs`` names the outputs; one without a ``_bar`` in ``adjoint``, such as an index, is not differentiable.
+
+Around the formulas, which know nothing of it, this class
+
+    computes in float32 what comes in sixteen bits, and rounds once, at the end (unless ``wide`` is False);
+    takes 0 for the tangent of an input that has none;
+    gives each gradient the dtype of its input and, where that was broadcast, its shape, by (2) of broadcast.py;
+    drops the gradients that nobody asked for;
+    conjugates complex gradients on their way in and out. Where ẏ = J ẋ, torch's x̄ is Jᴴ ȳ, the conjugate of Jᵀ times
+    the conjugate of ȳ; pages are written with Jᵀ, as for real numbers.
+
+The formulas can be recorded, batched and compiled, so they are what runs in second derivatives, under torch.func,
+torch.compile and torch.export, and on tensors without memory of their own. Elsewhere `forms.py` chooses between them
+and a fast form, which an op may have beside them for CPUs, where it was measured:
+
+        def fast_value(x, dim):               the outputs, then the tensors that ``keeps`` names, for the backward pass
+        def fast_adjoint(needs, y_bar, y, …): the gradients; ``needs`` says for each whether it is asked for
+
+which may look at numbers, and write into tensors that they made; and the formulas compiled, where ``layouts`` says how
+their tensors are read (`compiler.py`).
+"""
+
+import warnings
+from collections.abc import Callable
+from inspect import signature
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.autograd import forward_ad
+from torch.nn import Parameter
+from torch.overrides import TorchFunctionMode
+
+from scratch.ops.core.broadcast import unbroadcast
+from scratch.ops.core.compiler import Kernel, read_layouts
+from scratch.ops.core.dtype import NARROW, widen
+from scratch.ops.core.forms import FORM
 
 
 def values_known() -> bool:
     """Whether a program may look at numbers: not while it is compiled, nor under a transform such as vmap."""
-    return not (torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active())
+    transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    return not transformed and torch._C._get_tracing_state() is None
+
+
+def numbers_known(x: Tensor) -> bool:
+    """Whether it may look at those of x: a tensor on the meta device, or a fake one, has a shape and a type only."""
+    return values_known() and not (x.is_meta or isinstance(x, FakeTensor))
 
 
 def in_place(grad: Tensor) -> bool:
@@ -25,28 +75,254 @@ def known(shape: torch.Size) -> tuple[int, ...]:
 
 
 class Function(torch.autograd.Function):
-    """`torch.autograd.Function` in the form forward -> setup_context -> backward, vmap derived by PyTorch.
-
-    Rules that every subclass keeps:
-
-    * ``forward`` computes on plain tensors; nothing in it is recorded.
-    * ``setup_context`` saves inputs and outputs only. Any other tensor of the forward pass saved here would be a
-      constant to a second differentiation, and give a wrong second derivative in silence.
-    * ``backward`` is differentiable: built from recorded operations on what was saved. Where a faster in-place
-      form exists it runs when `in_place` says so, as in every ordinary backward pass.
-    """
-
     generate_vmap_rule = True
+    outputs: tuple[str, ...] = ("y",)
+    keeps: tuple[str, ...] = ()
+    wide = True
+    fast_value: Callable[..., Any] | None = None
+    fast_adjoint: Callable[..., Any] | None = None
+    layouts: str = ""
     direct: type[torch.autograd.Function]
+    dual: type[torch.autograd.Function]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "forward" in vars(cls):
-            cls.direct = directly(cls)
+        own = vars(cls)
+        if "adjoint" in own:
+            places = places_of(cls)
+            forward, setup_context, backward, jvp = map(staticmethod, textbook_form(cls, places))
+            cls.forward, cls.setup_context, cls.backward = forward, setup_context, backward  # type: ignore[method-assign]
+            cls.dual = type(cls.__name__, (cls,), {"jvp": jvp})  # apart: torch.compile refuses a Function with a jvp
+            cls.direct = direct_form(cls, places)
+        elif "forward" in own:
+            cls.backward = staticmethod(between_conjugates(cls.backward))  # type: ignore[method-assign]
+            cls.direct = cls.dual = directly(cls)
+
+    @staticmethod
+    def result_dtype(*inputs: Any) -> torch.dtype:
+        """The dtype of the outputs, where an input has sixteen bits."""
+        return inputs[0].dtype
+
+    @staticmethod
+    def fast_if(*inputs: Any) -> bool:
+        """Whether the fast form is for these inputs."""
+        return True
+
+    @staticmethod
+    def compiled_if(*inputs: Any) -> bool:
+        """Whether the compiled form is for these inputs."""
+        return True
 
     @classmethod
-    def apply(cls, *args: Any) -> Any:
-        return cls.direct.apply(*args) if values_known() else super().apply(*args)
+    def apply(cls, *inputs: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return super().apply(*inputs)
+        if torch._C._get_tracing_state() is not None:
+            return traced(cls, inputs)
+        if "adjoint" not in dir(cls):
+            return cls.direct.apply(*inputs) if values_known() else super().apply(*inputs)
+        if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+            return super(Function, cls.dual).apply(*inputs)  # type: ignore[misc]
+        return cls.direct.apply(*inputs)
+
+
+class Places(NamedTuple):
+    """What the signatures of an op say, as places in lists of names."""
+
+    inputs: int  # how many
+    outputs: int
+    varied: tuple[int, ...]  # the inputs that are differentiable
+    constant: tuple[int, ...]  # the outputs that are not
+    saved: tuple[int, ...]  # of inputs, outputs and keeps, what the formulas need in a backward pass
+    saved_fast: tuple[int, ...]  # and with them the fast form
+    tangent: tuple[int, ...]  # the arguments of tangent, among all tangents and what was saved
+    adjoint: tuple[int, ...]  # those of adjoint, among all gradients of outputs and what was saved
+    recorded: tuple[int, ...]  # the same after a fast forward pass
+    fast: tuple[int, ...]  # and those of fast_adjoint
+
+
+def places_of(op: Any) -> Places:
+    inputs = list(signature(op.value).parameters)
+    tangent, adjoint = list(signature(op.tangent).parameters), list(signature(op.adjoint).parameters)
+    fast = [] if op.fast_adjoint is None else list(signature(op.fast_adjoint).parameters)[1:]
+    values = [*inputs, *op.outputs, *op.keeps]
+    dots, bars = [f"{name}_dot" for name in inputs], [f"{name}_bar" for name in op.outputs]
+    saved = [name for name in values if name in (*adjoint, *tangent)]
+    saved_fast = [name for name in values if name in (*saved, *fast)]
+    return Places(
+        inputs=len(inputs),
+        outputs=len(op.outputs),
+        varied=tuple(i for i, dot in enumerate(dots) if dot in tangent),
+        constant=tuple(i for i, bar in enumerate(bars) if bar not in adjoint),
+        saved=tuple(map(values.index, saved)),
+        saved_fast=tuple(map(values.index, saved_fast)),
+        tangent=tuple(map([*dots, *saved].index, tangent)),
+        adjoint=tuple(map([*bars, *saved].index, adjoint)),
+        recorded=tuple(map([*bars, *saved_fast].index, adjoint)),
+        fast=tuple(map([*bars, *saved_fast].index, fast)),
+    )
+
+
+def textbook_form(op: Any, places: Places) -> tuple[Callable[..., Any], ...]:
+    """forward, setup_context, backward and jvp of torch.autograd.Function, which run the formulas. They are closures:
+    torch.compile follows these, and refuses attributes of the class."""
+    value, tangent, adjoint, wide, result_dtype = op.value, op.tangent, op.adjoint, op.wide, op.result_dtype
+    several = len(op.outputs) > 1
+
+    def forward(*inputs):
+        if not (wide and any(isinstance(x, Tensor) and x.dtype in NARROW for x in inputs)):
+            return value(*inputs)
+        found, dtype = value(*map(widened, inputs)), result_dtype(*inputs)
+        if not several:
+            return rounded(found, dtype)
+        return tuple(y if i in places.constant else rounded(y, dtype) for i, y in enumerate(found))
+
+    def setup_context(ctx, inputs, output):
+        save(ctx, places, places.saved, [*inputs, *output] if several else [*inputs, output])
+
+    def backward(ctx, *bars):
+        arguments = [*map(conjugate, bars), *loaded(ctx)]
+        if wide:
+            arguments = [*map(widened, arguments)]
+        return fitted(ctx, places, adjoint(*[arguments[i] for i in places.adjoint]))
+
+    def jvp(ctx, *dots):
+        some = next(dot for dot in dots if dot is not None)
+        known = dict(zip(places.varied, ctx.like, strict=True))
+        arguments = [zero(known.get(i), some) if dot is None else dot for i, dot in enumerate(dots)]
+        arguments += loaded(ctx)
+        if wide:
+            arguments = [*map(widened, arguments)]
+        found = tangent(*[arguments[i] for i in places.tangent])
+        moved = iter(found if isinstance(found, tuple) else (found,))
+        dots = [None if i in places.constant else rounded(next(moved), d) for i, d in enumerate(ctx.dtypes)]
+        return tuple(dots) if several else dots[0]
+
+    forward.__signature__ = signature(value)  # type: ignore[attr-defined]  # as torch.compile counts
+    return forward, setup_context, backward, jvp
+
+
+def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
+    """The same in torch's older form, where one method does the work of forward and setup_context. It knows no
+    torch.func, but a call takes 4 µs instead of 19: in the newer form each asks for forward's signature and binds the
+    arguments to it. Here the fast and the compiled form run, where there are such.
+    """
+    textbook_forward, textbook_backward, adjoint, wide = op.forward, op.backward, op.adjoint, op.wide
+    fast_value, fast_adjoint, fast_if, compiled_if = op.fast_value, op.fast_adjoint, op.fast_if, op.compiled_if
+    has_fast_form = fast_value is not None or fast_adjoint is not None
+    value_kernel, adjoint_kernel = kernels(op, places) if op.layouts else (None, None)
+    count = len(op.outputs)
+
+    def forward(ctx, *inputs):
+        form = FORM.get() if all(map(ordinary, inputs)) else "plain"
+        ctx.compiled = form == "compiled" and value_kernel is not None and compiled_if(*inputs)
+        found = value_kernel(*inputs) if ctx.compiled else None
+        ctx.compiled = found is not None
+        ctx.fast = not ctx.compiled and form != "plain" and has_fast_form and inputs[0].is_cpu and fast_if(*inputs)
+        if found is None:
+            found = fast_value(*inputs) if ctx.fast and fast_value is not None else textbook_forward(*inputs)
+            found = found if isinstance(found, tuple) else (found,)
+        found = [unbound(y, inputs) for y in found]
+        save(ctx, places, places.saved_fast if ctx.fast else places.saved, [*inputs, *found])
+        return tuple(found[:count]) if count > 1 else found[0]
+
+    def backward(ctx, *bars):
+        if not (ctx.fast or ctx.compiled):
+            return textbook_backward(ctx, *bars)
+        arguments = [*map(conjugate, bars), *loaded(ctx)]
+        if ctx.compiled and in_place(bars[0]):
+            wanted = tuple(like is not None for like in ctx.like)
+            found = adjoint_kernel(*[arguments[i] for i in places.adjoint], wanted=wanted)
+            if found is not None:
+                grads = iter(found)
+                return fitted(ctx, places, tuple(next(grads) if want else None for want in wanted))
+        if ctx.fast and fast_adjoint is not None and in_place(bars[0]):
+            needs = [ctx.needs_input_grad[i] for i in places.varied]
+            return fitted(ctx, places, fast_adjoint(needs, *[arguments[i] for i in places.fast]))
+        if not ctx.fast:
+            return textbook_backward(ctx, *bars)
+        if wide:
+            arguments = [*map(widened, arguments)]
+        return fitted(ctx, places, adjoint(*[arguments[i] for i in places.recorded]))
+
+    return type(op.__name__, (torch.autograd.Function,), {"forward": forward, "backward": backward})
+
+
+def kernels(op: Any, places: Places) -> tuple[Kernel, Kernel]:
+    """The compiled forms of value and adjoint."""
+    name = f"{op.__module__}.{op.__name__}".removeprefix("scratch.ops.")
+    inputs, layouts = list(signature(op.value).parameters), read_layouts(op.layouts)
+    layouts |= {f"{output}_bar": layouts[output] for output in op.outputs}
+    return (
+        Kernel(op.value, layouts, [layouts[output] for output in op.outputs], name=f"{name}.value"),
+        Kernel(op.adjoint, layouts, [layouts[inputs[i]] for i in places.varied], name=f"{name}.adjoint"),
+    )
+
+
+def ordinary(x: Any) -> bool:
+    """Not a tensor that has no memory of its own: on the meta device, fake, or of another class."""
+    return not isinstance(x, Tensor) or (type(x) in (Tensor, Parameter) and not x.is_meta)
+
+
+def save(ctx: Any, places: Places, which: tuple[int, ...], values: list[Any]) -> None:
+    """Keep these of the inputs, outputs and what was kept, and what is to be known of the others."""
+    found = [values[i] for i in which]
+    tensors = [x if isinstance(x, Tensor) else None for x in found]
+    ctx.save_for_backward(*tensors)
+    ctx.save_for_forward(*tensors)
+    ctx.options = [None if isinstance(x, Tensor) else x for x in found]
+    ctx.like = [(x.shape, x.dtype) if isinstance(x, Tensor) else None for x in (values[i] for i in places.varied)]
+    outputs = values[places.inputs : places.inputs + places.outputs]
+    ctx.dtypes = [y.dtype for y in outputs]
+    if places.constant:
+        ctx.mark_non_differentiable(*[outputs[i] for i in places.constant])
+
+
+def loaded(ctx: Any) -> list[Any]:
+    return [option if x is None else x for x, option in zip(ctx.saved_tensors, ctx.options, strict=True)]
+
+
+def fitted(ctx: Any, places: Places, found: Any) -> tuple[Tensor | None, ...]:
+    """The gradients as torch takes them: one for each input, in its dtype and shape."""
+    grads: list[Tensor | None] = [None] * places.inputs
+    for i, grad, like in zip(places.varied, found if isinstance(found, tuple) else (found,), ctx.like, strict=True):
+        if grad is not None and like is not None and ctx.needs_input_grad[i]:
+            shape, dtype = like
+            grad = conjugate(grad) if dtype.is_complex or not grad.is_complex() else grad.real
+            grads[i] = unbroadcast(grad, shape).to(dtype)
+    return tuple(grads)
+
+
+def conjugate(x: Any) -> Any:
+    return x.conj_physical() if isinstance(x, Tensor) and x.is_complex() else x
+
+
+def zero(like: tuple[torch.Size, torch.dtype] | None, some: Tensor) -> Any:
+    return 0 if like is None else some.new_zeros(like[0], dtype=like[1])
+
+
+def widened(x: Any) -> Any:
+    return widen(x) if isinstance(x, Tensor) else x
+
+
+def rounded(y: Tensor, dtype: torch.dtype) -> Tensor:
+    return y.to(dtype) if y.is_floating_point() else y
+
+
+def between_conjugates(backward: Callable[..., Any]) -> Callable[..., Any]:
+    def conjugated(ctx: Any, *grads: Any) -> Any:
+        found = backward(ctx, *conjugates(grads))
+        return conjugates(found if isinstance(found, tuple) else (found,))
+
+    return conjugated
+
+
+def conjugates(grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    """The same, if all are real."""
+    for grad in grads:
+        if grad is not None and grad.is_complex():
+            return tuple(grad if grad is None else grad.conj_physical() for grad in grads)
+    return grads
 
 
 def directly(function: type[Function]) -> type[torch.autograd.Function]:
@@ -68,9 +344,36 @@ def directly(function: type[Function]) -> type[torch.autograd.Function]:
 def unbound(output: Any, inputs: tuple[Any, ...]) -> Any:
     """The same numbers in the same memory, no longer known as a view of what ``forward`` made on its way, since
     autograd forbids to write into such an output, and so an activation with ``inplace=True`` behind it."""
-    if not isinstance(output, Tensor) or not output._is_view():
+    if not isinstance(output, Tensor) or not output._is_view() or torch._C._functorch.is_legacy_batchedtensor(output):
         return output
     base = output._base
     if any(isinstance(x, Tensor) and base is (x._base if x._is_view() else x) for x in inputs):
         return output.clone()  # a new tensor, whoever writes into it
     return output.data
+
+
+def traced(function: type[Function], args: tuple[Any, ...]) -> Any:
+    """The operations of ``forward`` alone, for torch.jit.trace, whose programs know no other backward than torch's."""
+    if torch.is_grad_enabled() and any(isinstance(arg, Tensor) and arg.requires_grad for arg in args):
+        message = "backward passes in Python are not traced, the program is for inference: train the module itself"
+        warnings.warn(message, torch.jit.TracerWarning, stacklevel=2)
+    with torch.no_grad(), Traced():
+        return function.forward(*[arg.detach() if isinstance(arg, Tensor) else arg for arg in args])
+
+
+class Traced(TorchFunctionMode):
+    """A context for torch.jit.trace, in which sizes are numbers, as plans are made for them, not tensors; but for that
+    of the batch, which stays free."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if not isinstance(result, torch.Size):
+            return result
+        state = torch._C._get_tracing_state()
+        torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
+        try:
+            numbers = func(*args, **kwargs)
+        finally:
+            torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
+        return torch.Size((*result[:1], *numbers[1:]))

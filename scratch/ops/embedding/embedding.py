@@ -20,6 +20,7 @@ Source:     Bengio, Ducharme, Vincent and Jauvin, A neural probabilistic languag
 import torch
 from torch import Tensor
 
+from scratch.ops.core.dtype import widen
 from scratch.ops.core.function import Function
 from scratch.ops.linear import rows
 
@@ -37,7 +38,7 @@ class EmbeddingFn(Function):
 
     @staticmethod
     def backward(ctx, grad):
-        index, grad = ctx.saved_tensors[0].reshape(-1), rows(grad)
+        index, grad, dtype = ctx.saved_tensors[0].reshape(-1), rows(grad), grad.dtype
         if ctx.sparse:
             if ctx.scale_grad_by_freq:
                 raise RuntimeError("scale_grad_by_freq does not go with sparse gradients")
@@ -46,17 +47,24 @@ class EmbeddingFn(Function):
                 index, grad = index[used], grad[used]
             return None, torch.sparse_coo_tensor(index[None], grad, ctx.shape, check_invariants=False), None, None, None
         if ctx.scale_grad_by_freq:
-            grad = grad / torch.bincount(index)[index, None]  # (3)
-        grad_weight = grad.new_zeros(ctx.shape).index_add_(0, index, grad)  # (2)
+            grad = grad / frequency(index, ctx.shape[0])  # (3)
+        grad = widen(grad)
+        grad_weight = grad.new_zeros(ctx.shape).index_add_(0, index, grad).to(dtype)  # (2)
         if ctx.padding_idx is not None:
             grad_weight[ctx.padding_idx] = 0
         return None, grad_weight, None, None, None
 
 
+def frequency(index: Tensor, rows: int) -> Tensor:
+    """How often each of the indices (N,) occurs among them, (N, 1)."""
+    ones = torch.ones_like(index, dtype=torch.long)
+    return ones.new_zeros(rows).index_add_(0, index, ones).index_select(0, index)[:, None]
+
+
 @torch.no_grad()
 def renormalize(weight: Tensor, index: Tensor, max_norm: float, norm_type: float) -> None:
     """(4), in place."""
-    used = index.unique()
+    used = index.reshape(-1).long()  # where one occurs twice, it is twice the same that is written
     w = weight.index_select(0, used)
     norm = torch.linalg.vector_norm(w, norm_type, dim=1, keepdim=True)
     weight.index_copy_(0, used, torch.where(norm > max_norm, w * (max_norm / (norm + 1e-7)), w))

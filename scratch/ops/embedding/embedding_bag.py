@@ -26,8 +26,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.ops.core.function import Function, values_known
-from scratch.ops.embedding.embedding import renormalize
+from scratch.ops.core.dtype import continuous, widen
+from scratch.ops.core.function import Function, numbers_known
+from scratch.ops.core.warning import warn
+from scratch.ops.embedding.embedding import frequency, renormalize
 
 
 class BagSumFn(Function):
@@ -35,10 +37,10 @@ class BagSumFn(Function):
 
     @staticmethod
     def forward(weight, scale, index, bag, count, bags, by_freq, sparse):
-        rows = weight.index_select(0, index)
+        rows = widen(weight.index_select(0, index))
         rows = rows if scale is None else rows.mul_(scale[:, None])
         total = rows.new_zeros(bags + 1, weight.shape[1]).index_add_(0, bag, rows)[:bags]
-        return total if count is None else total.div_(count)  # (1)
+        return (total if count is None else total.div_(count)).to(weight.dtype)  # (1)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -48,20 +50,23 @@ class BagSumFn(Function):
     @staticmethod
     def backward(ctx, grad):
         weight, scale, index, bag, count = ctx.saved_tensors
+        grad = widen(grad)
         grad = grad if count is None else grad / count
         grad_rows = torch.cat([grad, grad.new_zeros(1, grad.shape[1])]).index_select(0, bag)
         grad_weight: Any = None
         grad_scale = None
         if ctx.needs_input_grad[1]:
-            grad_scale = (grad_rows * weight.index_select(0, index)).sum(1)  # (4)
+            grad_scale = (grad_rows * weight.index_select(0, index)).sum(1).to(scale.dtype)  # (4)
         if ctx.needs_input_grad[0]:
             grad_rows = grad_rows if scale is None else grad_rows * scale[:, None]
             if ctx.by_freq:
-                grad_rows = grad_rows / torch.bincount(index)[index, None]
+                grad_rows = grad_rows / frequency(index, len(weight))
             if ctx.sparse:
-                grad_weight = torch.sparse_coo_tensor(index[None], grad_rows, weight.shape, check_invariants=False)
+                used = bag < grad.shape[0]  # an entry for each index that belongs to a bag, as torch has it
+                places, values = index[None, used], grad_rows[used].to(weight.dtype)
+                grad_weight = torch.sparse_coo_tensor(places, values, weight.shape, check_invariants=False)
             else:
-                grad_weight = torch.zeros_like(weight).index_add(0, index, grad_rows)  # (3)
+                grad_weight = grad_rows.new_zeros(weight.shape).index_add(0, index, grad_rows).to(weight.dtype)  # (3)
         return grad_weight, grad_scale, *[None] * 6
 
 
@@ -107,6 +112,9 @@ def embedding_bag(
     padding_idx: int | None = None,
 ) -> Tensor:
     """The sum, mean or maximum of the rows of weight (V, D) that each bag of input names: (B, D)."""
+    if input.is_floating_point() and weight.dtype is torch.int64:
+        warn("weight came first once; now it is embedding_bag(input, weight)", stacklevel=2)
+        input, weight = weight, input
     if per_sample_weights is not None and per_sample_weights.shape != input.shape:
         shapes = f"{list(per_sample_weights.shape)}, but input {list(input.shape)}"
         raise ValueError(f"per_sample_weights have the shape {shapes}")
@@ -116,16 +124,21 @@ def embedding_bag(
         raise ValueError(f"mode must be 'sum', 'mean' or 'max', but is {mode!r}")
     if mode == "max" and (scale_grad_by_freq or sparse):
         raise ValueError("mode='max' goes with neither scale_grad_by_freq nor sparse")
-    index, bag, bags = bags_of(input, offsets, include_last_offset)
+    for whole in (input, offsets):
+        if whole is not None and continuous(whole):
+            raise RuntimeError(f"indices and offsets must be whole numbers, but are {whole.dtype}")
+    index, bag, bags = bags_of(input.long(), None if offsets is None else offsets.long(), include_last_offset)
     if max_norm is not None:
         renormalize(weight, index, max_norm, norm_type)
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(f"per_sample_weights go with mode='sum' only, not with {mode!r}")
+    if per_sample_weights is not None and per_sample_weights.dtype is not weight.dtype:
+        raise RuntimeError(f"per_sample_weights are {per_sample_weights.dtype}, but weight is {weight.dtype}")
     V = weight.shape[0]
     if index.is_floating_point():
         raise RuntimeError(f"indices must be whole numbers, but are {index.dtype}")
-    if values_known() and index.numel() and not (index.min() >= 0 and index.max() < V):
-        raise RuntimeError(f"indices must be in [0, {V})")
+    if numbers_known(index) and index.numel() and not (index.min() >= 0 and index.max() < V):
+        raise RuntimeError(f"Expected idx >= 0 && idx < num_embeddings, which is {V}")
     if padding_idx is not None:
         if not -V <= padding_idx < V:
             raise RuntimeError(f"padding_idx {padding_idx} is not within {V} rows")
@@ -134,7 +147,7 @@ def embedding_bag(
         return BagMaxFn.apply(weight, index, bag, bags)[0]
     count = None
     if mode == "mean":
-        ones = torch.ones_like(bag, dtype=weight.dtype)
+        ones = torch.ones_like(bag)
         count = ones.new_zeros(bags + 1).index_add_(0, bag, ones)[:bags, None].clamp_min_(1)
     scale = None if per_sample_weights is None else per_sample_weights.reshape(-1)
     return BagSumFn.apply(weight, scale, index, bag, count, bags, scale_grad_by_freq, sparse)
@@ -151,7 +164,7 @@ def bags_of(input: Tensor, offsets: Tensor | None, include_last_offset: bool) ->
         raise ValueError(f"input must have 1 or 2 dimensions, but has {input.dim()}")
     if offsets is None or offsets.dim() != 1:
         raise ValueError("a row of indices needs offsets, of one dimension")
-    if values_known() and len(offsets) and (offsets[0] != 0 or offsets[-1] > len(input)):
+    if numbers_known(offsets) and len(offsets) and (offsets[0] != 0 or offsets[-1] > len(input)):
         raise RuntimeError(f"offsets must begin with 0 and end within {len(input)} indices")
     if include_last_offset and not len(offsets):
         raise RuntimeError("include_last_offset needs at least one offset")

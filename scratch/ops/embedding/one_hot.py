@@ -9,6 +9,8 @@ Reference:  torch.nn.functional.one_hot. Differs: nothing.
 import torch
 from torch import Tensor
 
+from scratch.ops.core.function import numbers_known
+
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """(…) to (…, num_classes), which is by default the largest class and 1 more."""
@@ -21,6 +23,6 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     if num_classes < 1:
         raise RuntimeError(f"num_classes must be at least 1, but is {num_classes}")
     classes = torch.arange(num_classes, device=input.device)
-    if input.numel() and not (input.min() >= 0 and input.max() < num_classes):
+    if numbers_known(input) and input.numel() and not (input.min() >= 0 and input.max() < num_classes):
         raise RuntimeError(f"classes must be in [0, {num_classes})")
     return (input.unsqueeze(-1) == classes).long()

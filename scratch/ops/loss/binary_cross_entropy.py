@@ -20,7 +20,7 @@ binary_cross_entropy takes a probability x in [0, 1] itself, its logarithms held
 with x (1 − x) in (6) held above 1e-12, and (7) not held at all, as in PyTorch.
 Kinks:      none.
 Errors:     ValueError where x and t differ in shape or for an unknown reduction; RuntimeError where w or v do
-            not broadcast to x or require a gradient, and for a probability outside [0, 1].
+            not broadcast to x or require a gradient, and for an x or t of (5) outside [0, 1].
 Reference:  torch.nn.functional.binary_cross_entropy_with_logits, binary_cross_entropy. Differs: nothing; the result
             has t's type.
 Source:     Bishop, Neural Networks for Pattern Recognition (1995), section 6.7.
@@ -31,8 +31,8 @@ from torch import Tensor
 
 from scratch.ops.activation.sigmoid import log_sigmoid, logsigmoid
 from scratch.ops.core.dtype import autocast_wide, need_floating, widen
-from scratch.ops.core.elementwise import times
-from scratch.ops.core.function import Function, values_known
+from scratch.ops.core.elementwise import times_if
+from scratch.ops.core.function import Function, numbers_known
 from scratch.ops.loss.point_loss import PointLoss, weighted
 from scratch.ops.loss.reduction import reduce, reduce_adjoint, reduction_name
 
@@ -68,12 +68,12 @@ class BCEWithLogitsFn(Function):
                 grad_x = sigma - t
             else:
                 grad_x = ((pos_weight - 1) * t + 1) * sigma - pos_weight * t
-            grad_x = times(grad_x, grad).to(x.dtype)  # (3)
+            grad_x = times_if(grad_x, grad).to(x.dtype)  # (3)
         if ctx.needs_input_grad[1]:
             slope = -wide
             if pos_weight is not None:
                 slope = (1 - pos_weight) * logsigmoid(wide) - wide
-            grad_t = times(slope, grad).to(t.dtype)  # (4)
+            grad_t = times_if(slope, grad).to(t.dtype)  # (4)
         return grad_x, grad_t, None, None, None
 
 
@@ -90,8 +90,8 @@ def binary_cross_entropy_with_logits(
     reduction = reduction_name(reduction, size_average, reduce)
     if target.shape != input.shape:
         raise ValueError(f"target has shape {list(target.shape)}, but input {list(input.shape)}")
-    if not target.is_floating_point():
-        raise RuntimeError(f"target must be of a floating type, but is {target.dtype}")
+    for given in (input, target):
+        need_floating(given.dtype, "binary_cross_entropy_with_logits")
     for name, factor in (("weight", weight), ("pos_weight", pos_weight)):
         if factor is None:
             continue
@@ -102,7 +102,7 @@ def binary_cross_entropy_with_logits(
     return BCEWithLogitsFn.apply(*autocast_wide(input, target, weight, pos_weight), reduction)
 
 
-SMALLEST = torch.tensor(1e-12).item()  # PyTorch's, which is in single precision
+SMALLEST = torch.tensor(1e-12, device="cpu").item()  # PyTorch's, which is in single precision
 
 
 class BCEFn(PointLoss):
@@ -131,8 +131,9 @@ def binary_cross_entropy(
         raise RuntimeError(f"target is {target.dtype}, but input {input.dtype}")
     need_floating(input.dtype, "binary_cross_entropy")
     input, target, weight = autocast_wide(input, target, weight)
-    if values_known() and input.numel() and not (input.min() >= 0 and input.max() <= 1):
-        raise RuntimeError("probabilities must be between 0 and 1")
+    for name, given in (("input", input), ("target", target)):
+        if numbers_known(given) and given.numel() and not (given.min() >= 0 and given.max() <= 1):
+            raise RuntimeError(f"the probabilities of {name} must be between 0 and 1")
     if weight is None:
         return BCEFn.apply(input, target, reduction)
     if torch.broadcast_shapes(weight.shape, input.shape) != input.shape:
@@ -150,6 +151,7 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:
     """The mean over classes, in the last dimension, of the binary cross-entropy of logits; by default its mean."""
     reduction = reduction_name(reduction, size_average, reduce)
+    need_floating(input.dtype, "multilabel_soft_margin_loss")
     dtype = torch.promote_types(input.dtype, target.dtype)
     loss = BCEWithLogitsFn.apply(input.to(dtype), target.to(dtype), None, None, "none")
     loss = (loss if weight is None else weighted(loss, weight, "none")).mean(-1)

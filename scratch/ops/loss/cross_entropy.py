@@ -38,12 +38,14 @@ Source:     Bridle, Probabilistic interpretation of feedforward classification n
             Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, Rethinking the Inception architecture (2016).
 """
 
+import math
+
 import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import autocast_wide, need_floating, widen
-from scratch.ops.core.elementwise import times
-from scratch.ops.core.exponential import exp, exp_
+from scratch.ops.core.elementwise import times_if
+from scratch.ops.core.exponential import exp, exp_, largest
 from scratch.ops.core.function import Function
 from scratch.ops.loss.reduction import reduce, reduce_adjoint, reduction_name
 
@@ -54,7 +56,7 @@ class CrossEntropyFn(Function):
     @staticmethod
     def forward(x, index, ignored, share, total, weight, reduction, smoothing):
         wide = widen(x)
-        z = wide - wide.amax(1, keepdim=True)
+        z = wide - largest(wide, 1)
         z_t = pick(z, index)
         z_w = (z if weight is None else z * column(weight, z)).sum(1, keepdim=True) if smoothing else None
         e = exp_(z)
@@ -103,7 +105,7 @@ class SoftCrossEntropyFn(Function):
 
     @staticmethod
     def forward(x, q, reduction):
-        z = widen(x) - widen(x).amax(1, keepdim=True)
+        z = widen(x) - largest(widen(x), 1)
         y = z - exp(z).sum(1, keepdim=True).log_()
         return reduce((y * q).sum(1).neg_(), reduction).to(torch.promote_types(x.dtype, q.dtype)), y
 
@@ -122,10 +124,10 @@ class SoftCrossEntropyFn(Function):
         if grad_y is not None:
             grad_x = grad_y - p * grad_y.sum(1, keepdim=True)  # (8)
         if grad is not None:
-            grad = reduce_adjoint(widen(grad), ctx.reduction, y[:, 0].numel())
+            grad = reduce_adjoint(widen(grad), ctx.reduction, len(y) * y.shape[2:].numel())
             grad = grad.unsqueeze(1) if ctx.reduction == "none" else grad
             if ctx.needs_input_grad[0]:
-                through_p = times(p, q.sum(1, keepdim=True) * grad)
+                through_p = times_if(p, q.sum(1, keepdim=True) * grad)
                 through_loss = torch.addcmul(through_p, q, grad, value=-1)  # (6)
                 grad_x = through_loss if grad_x is None else grad_x + through_loss
             if ctx.needs_input_grad[1]:
@@ -199,10 +201,10 @@ def class_numbers(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index
         raise RuntimeError(f"target must be {[x.shape[0], *x.shape[2:]]}, but is {list(target.shape)}")
     if target.dtype not in (torch.int64, torch.uint8):
         raise RuntimeError(f"class numbers must be int64 or uint8, but are {target.dtype}")
-    target = target.unsqueeze(1)
+    target = target.unsqueeze(1).long()
     counted = target != ignore_index
     ignored = counted.logical_not()
-    index = target.long() * counted  # 0 where it is ignored
+    index = target * counted  # 0 where it is ignored
     if weight is None:
         return index, ignored, None, counted.sum()
     check_weight(x, weight)
@@ -248,10 +250,25 @@ def cross_entropy(
     if input.shape == target.shape:
         return soft_cross_entropy(input, target, weight, ignore_index, reduction, smoothing)
     x, target = batched(input, target)
+    if x.shape[1] == 0:
+        return without_classes(x, target, ignore_index, reduction, smoothing)
     rows = class_numbers(x, target, weight, ignore_index)
     weight = weight if smoothing else None  # which only (1)'s second term asks for again
     loss = CrossEntropyFn.apply(x, *rows, weight, reduction, smoothing)[0]
     return loss.reshape(()) if input.dim() == 1 else loss
+
+
+def without_classes(x, target, ignore_index: int, reduction: str, smoothing: float = 0.0) -> Tensor:
+    """Of rows (N, 0, d₁, …), all of which are ignored: zeros, their mean 0/0, and NaN with smoothing, as in PyTorch."""
+    target = target.unsqueeze(1)
+    if x.dim() > 2 and target.numel():
+        raise RuntimeError(f"target {list(target.shape)} does not go with the input {list(x.shape)}")
+    ignored = target == ignore_index
+    if not ignored.all():
+        raise IndexError("target is not a class where there are none")
+    zeros = x.sum(1, keepdim=True)
+    loss = reduce_rows(zeros, zeros.new_zeros(()), reduction)
+    return loss + math.nan if smoothing else loss
 
 
 def soft_cross_entropy(x, q, weight, ignore_index, reduction, smoothing) -> Tensor:
@@ -263,11 +280,13 @@ def soft_cross_entropy(x, q, weight, ignore_index, reduction, smoothing) -> Tens
     if unbatched:
         x, q = x[None], q[None]
     if smoothing:
-        q = q * (1 - smoothing) + smoothing / x.shape[1]
+        q = q * (1 - smoothing) + smoothing / max(x.shape[1], 1)
     if weight is not None:
         check_weight(x, weight)
         q = q * column(weight, x)
     loss = SoftCrossEntropyFn.apply(x, q, reduction)[0]
+    if reduction == "mean" and x.shape[1] == 0:
+        loss = loss + math.nan  # without classes, as in PyTorch
     return loss.reshape(()) if unbatched else loss
 
 
@@ -287,5 +306,7 @@ def nll_loss(
     need_floating(input.dtype, "nll_loss")
     input, weight = autocast_wide(input, weight)
     y, target = batched(input, target)
+    if y.shape[1] == 0:
+        return without_classes(y, target, ignore_index, reduction)
     loss = NLLLossFn.apply(y, *class_numbers(y, target, weight, ignore_index), reduction)
     return loss.reshape(()) if input.dim() == 1 else loss

@@ -32,10 +32,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from scratch.ops.core.dtype import autocast_wide, widen
-from scratch.ops.core.function import Function, values_known
+from scratch.ops.core.dtype import autocast_wide, need_floating, widen
+from scratch.ops.core.function import Function, numbers_known
 from scratch.ops.loss.reduction import reduction_name
 
 
@@ -92,11 +91,17 @@ class CTCLossFn(Function):
         ctx.set_materialize_grads(False)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad, _):
-        y, places, jump, steps, labels, nll, alpha = ctx.saved_tensors
         if grad is None:
             return (*[None] * 6,)
+        return CTCGradientFn.apply(grad, *ctx.saved_tensors, ctx.zero_infinity), *[None] * 5
+
+
+class CTCGradientFn(Function):
+    """ℓ̄ and what `CTCLossFn` saved -> ȳ, which is not to be differentiated."""
+
+    @staticmethod
+    def forward(grad, y, places, jump, steps, labels, nll, alpha, zero_infinity):
         wide, nll = widen(y), widen(nll)
         (T, N, _), L = y.shape, places.shape[1]
         place = torch.arange(L, device=y.device)
@@ -113,9 +118,17 @@ class CTCLossFn(Function):
         gamma = (torch.stack(log_gamma[::-1]) + nll[:, None]).exp_() if T else alpha
         occupied = torch.zeros_like(wide).scatter_add(2, places.expand(T, N, L), gamma)
         grad_y = (wide.exp() - occupied) * widen(grad)[:, None]  # (4)
-        grad_y = grad_y.masked_fill_((nll == math.inf)[:, None], 0.0 if ctx.zero_infinity else math.nan)
+        grad_y = grad_y.masked_fill_((nll == math.inf)[:, None], 0.0 if zero_infinity else math.nan)
         beyond = torch.arange(T, device=y.device)[:, None] >= steps
-        return grad_y.masked_fill_(beyond[:, :, None], 0).to(y.dtype), *[None] * 5
+        return grad_y.masked_fill_(beyond[:, :, None], 0).to(y.dtype)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, grad):
+        raise RuntimeError("ctc_loss has no second derivative")
 
 
 def ctc_loss(
@@ -129,23 +142,27 @@ def ctc_loss(
 ) -> Tensor:
     """−log of the probability that the steps spell the targets, by default the mean of it per label."""
     reduction = reduction_name(reduction)
-    if not log_probs.is_floating_point():
-        raise RuntimeError(f"ctc_loss is not defined for {log_probs.dtype}")
+    need_floating(log_probs.dtype, "ctc_loss")
     (log_probs,) = autocast_wide(log_probs)
     unbatched = log_probs.dim() == 2
     y = log_probs[:, None] if unbatched else log_probs
     if y.dim() != 3:
         raise RuntimeError(f"log_probs must be (T, N, C) or (T, C), but are {list(log_probs.shape)}")
     T, N, C = y.shape
+    if y.numel() == 0:
+        raise RuntimeError(f"log_probs must not be empty, but are {list(log_probs.shape)}")
     if not 0 <= blank < C:
         raise RuntimeError(f"blank {blank} is not a label in [0, {C})")
+    for lengths in (input_lengths, target_lengths):
+        if isinstance(lengths, Tensor) and (lengths.is_floating_point() or lengths.dtype is torch.bool):
+            raise RuntimeError(f"lengths must be whole numbers, but are {lengths.dtype}")
     steps, labels = (
         torch.as_tensor(lengths, dtype=torch.long, device=y.device).reshape(-1)
         for lengths in (input_lengths, target_lengths)
     )
     if len(steps) != N or len(labels) != N:
         raise RuntimeError(f"a batch of {N} needs as many lengths, but got {len(steps)} and {len(labels)}")
-    known = values_known()
+    known = numbers_known(y)
     if known and N and not (int(steps.min()) >= 0 and int(steps.max()) <= T and int(labels.min()) >= 0):
         raise RuntimeError(f"lengths must be at least 0, those of inputs at most {T}")
     rows = targets.reshape(N, -1) if unbatched else targets

@@ -22,13 +22,12 @@ Source:     Nix and Weigend, Estimating the mean and variance of the target prob
 """
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import autocast_wide
-from scratch.ops.core.function import values_known
+from scratch.ops.core.dtype import autocast_wide, need_floating
+from scratch.ops.core.function import numbers_known
 from scratch.ops.core.warning import warn
 from scratch.ops.loss.point_loss import PointLoss
 from scratch.ops.loss.reduction import legacy_reduction, reduction_name
@@ -113,11 +112,9 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """−log of the normal density of the target, but for a constant; by default its mean."""
     if isinstance(var, float):
-        negative: Any = var < 0
-        var = torch.full_like(input, var)
-    else:
-        negative = values_known() and (var < 0).any()
-    if negative:
+        var = var * torch.ones_like(input)  # of whole numbers, too, in floating ones
+    need_floating(var.dtype, "gaussian_nll_loss with a var")
+    if numbers_known(var) and (var < 0).any():
         raise ValueError("var must not be negative")
     if var.shape != input.shape:
         if var.shape == input.shape[:-1]:
@@ -142,5 +139,7 @@ def kl_div(
     reduction = legacy_reduction(reduction, size_average, reduce)
     batch_mean = reduction == "batchmean"
     reduction = "sum" if batch_mean else reduction_name(reduction)
+    if input.is_complex() or target.is_complex():
+        raise RuntimeError("kl_div is not defined for complex numbers")
     loss = (KLDivLogTargetFn if log_target else KLDivFn).apply(*autocast_wide(input, target), reduction)
     return loss / input.shape[0] if batch_mean and input.dim() else loss

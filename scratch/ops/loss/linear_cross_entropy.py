@@ -31,7 +31,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import autocast, autocast_on, autocast_wide, need_floating, widen
+from scratch.ops.core.dtype import autocast, autocast_on, autocast_wide, need_floating, widen, without_autocast
 from scratch.ops.core.exponential import LOG2_E, exp
 from scratch.ops.core.function import Function, in_place
 from scratch.ops.core.product import add_product, product
@@ -167,7 +167,7 @@ def linear_cross_entropy(
         raise RuntimeError("ignore_index goes with class numbers, not with class probabilities")
     need_floating(input.dtype, "linear_cross_entropy")
     ignore_index = -100 if ignore_index is None else ignore_index
-    if extra or target.shape == shape:
+    if extra or target.shape == shape or C == 0:
         flat = None if linear_bias is None else linear_bias.flatten()
         z = linear(input, linear_weight.flatten(0, -2), flat).reshape(shape)
         return cross_entropy(z, target, weight, None, ignore_index, None, reduction, label_smoothing)
@@ -193,7 +193,7 @@ def linear_cross_entropy(
     given = autocast(x, linear_weight, linear_bias)
     wanted = tuple(not rows and t is not None and t.requires_grad and torch.is_grad_enabled() for t in given)
     size = getattr(options, "batch_chunk_size", None) or max(1, CHUNK // C)
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x):
         loss = LinearCrossEntropyFn.apply(*given, index, a, b, w, size, rows, wanted)[0]
     if reduction == "mean":
         loss = loss + 0 / total  # NaN where nothing counts

@@ -22,7 +22,9 @@ Kinks:      where a margin is just met the slope is 0. Of two equal distances in
 Errors:     ValueError for an unknown reduction, for p not 1 or 2 in (6), and m ≤ 0 in (5); RuntimeError for other
             shapes or classes than the above.
 Reference:  torch.nn.functional, under these names. Differs: (3) is finite and has a slope where PyTorch's e^(−t x)
-            overflows; in (4) a norm counts as at least 1e-6, where PyTorch adds 1e-12 to its square.
+            overflows; in (4) a norm counts as at least 1e-6, where PyTorch adds 1e-12 to its square. Of whole x (1) is
+            a floating number, where PyTorch cuts m to a whole one and wraps what is below 0 in an unsigned type; so it
+            does with −t in (2) and (3), products in (4), and 1 − t in multilabel_soft_margin_loss.
 Source:     Hadsell, Chopra and LeCun, Dimensionality reduction by learning an invariant mapping (2006), for (1);
             Weston and Watkins, Support vector machines for multi-class pattern recognition (1999), for (6);
             Balntas, Riba, Ponsa and Mikolajczyk, Learning local feature descriptors with triplets (2016), for (5).
@@ -34,8 +36,8 @@ import torch
 from torch import Tensor
 
 from scratch.ops.activation.sigmoid import log_one_plus_exp
-from scratch.ops.core.dtype import autocast_wide, need_floating, widen
-from scratch.ops.core.function import Function, values_known
+from scratch.ops.core.dtype import autocast_wide, in_one_type, need_floating, widen
+from scratch.ops.core.function import Function, numbers_known
 from scratch.ops.distance import CosineFn, pairwise_distance
 from scratch.ops.loss.cross_entropy import pick
 from scratch.ops.loss.point_loss import PointLoss
@@ -165,6 +167,14 @@ def lead(x: Tensor, labels: Tensor, counted: Tensor) -> Tensor:
     return z.masked_fill(~counted.unsqueeze(2) | is_label.unsqueeze(1), 0)
 
 
+SIGNED = {torch.uint8: torch.int8, torch.uint16: torch.int16, torch.uint32: torch.int32, torch.uint64: torch.int64}
+
+
+def signed(t: Tensor) -> Tensor:
+    """Targets ±1; of unsigned numbers the largest is −1, as in PyTorch."""
+    return t.to(SIGNED.get(t.dtype, t.dtype))
+
+
 def hinge_embedding_loss(
     input: Tensor,
     target: Tensor,
@@ -174,9 +184,8 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """A distance x of what is alike (t = 1), or what it lacks to the margin (t = −1); by default its mean."""
-    return HingeEmbeddingFn.apply(
-        *autocast_wide(input, target), margin, reduction_name(reduction, size_average, reduce)
-    )
+    reduction = reduction_name(reduction, size_average, reduce)
+    return HingeEmbeddingFn.apply(*autocast_wide(input, signed(target)), margin, reduction)
 
 
 def margin_ranking_loss(
@@ -220,8 +229,9 @@ def cosine_embedding_loss(
     if target.dim() not in (0, 1) or not target.dim() + 1 == input1.dim() == input2.dim():
         shapes = f"{list(input1.shape)}, {list(input2.shape)} and {list(target.shape)}"
         raise RuntimeError(f"inputs (N, D) go with a target (N,), and (D,) with (), but got {shapes}")
-    a, b = torch.broadcast_tensors(*autocast_wide(input1, input2))
-    return CosineHingeFn.apply(CosineFn.apply(a, b, 1e-6), target, margin, reduction)
+    a, b = in_one_type(*autocast_wide(input1, input2))
+    a, b = torch.broadcast_tensors(a, b)
+    return CosineHingeFn.apply(CosineFn.apply(a, b, 1e-6), signed(target), margin, reduction)
 
 
 def triplet_margin_loss(
@@ -290,6 +300,8 @@ def multi_margin_loss(
     if weight is not None and weight.dim() != 1:
         raise ValueError(f"weight must have one dimension, but has {weight.dim()}")
     need_floating(input.dtype, "multi_margin_loss")
+    if target.dtype is not torch.int64:
+        raise RuntimeError(f"class numbers must be int64, but are {target.dtype}")
     x = input if input.dim() > 1 else input.reshape(1, -1)
     if x.dim() != 2 or x.shape[1] == 0 or target.numel() != len(x) or target.dim() > 1:
         raise RuntimeError(f"target {list(target.shape)} does not go with input {list(input.shape)}")
@@ -312,11 +324,13 @@ def multilabel_margin_loss(
     """What each label lacks to lead each class that is none by 1; by default its mean."""
     reduction = reduction_name(reduction, size_average, reduce)
     need_floating(input.dtype, "multilabel_margin_loss")
+    if target.dtype is not torch.int64:
+        raise RuntimeError(f"labels must be int64, but are {target.dtype}")
     if input.shape != target.shape or input.dim() > 2 or (input.dim() and input.shape[-1] == 0):
         raise RuntimeError(f"target {list(target.shape)} does not go with input {list(input.shape)}")
     x, t = (tensor.reshape(1, -1) if tensor.dim() < 2 else tensor for tensor in (input, target))
     counted = (t == -1).cumsum(1) == 0
-    if values_known() and ((t < -1) | (t >= x.shape[1])).any():
+    if numbers_known(t) and ((t < -1) | (t >= x.shape[1])).any():
         raise RuntimeError(f"labels must be classes in [0, {x.shape[1]}), or −1")
     loss = MultiLabelMarginFn.apply(*autocast_wide(x), t.masked_fill(~counted, 0), counted, reduction)
     return loss if input.dim() > 1 or reduction != "none" else loss.reshape(())

@@ -5,7 +5,7 @@ Adjoint:    x̄ = f_x ℓ̄, summed over what was broadcast   (2);   ℓ̄ from 
 
 A subclass is two lines of mathematics on the wide inputs and the options: ``value`` is f and ``slopes`` the f_x in
 their order, None for an input that gets no gradient; ``inputs`` counts the tensors.
-Saved:      the inputs.   Recomputed: f_x.
+Saved:      the inputs.   Recomputed: f_x, from whole numbers in the type of ℓ̄.
 """
 
 from inspect import Parameter, Signature, signature
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.broadcast import unbroadcast
-from scratch.ops.core.dtype import widen
+from scratch.ops.core.dtype import continuous, narrowed, widen
 from scratch.ops.core.function import Function
 from scratch.ops.loss.reduction import WeightedReduceFn, reduce, reduce_adjoint
 
@@ -31,7 +31,7 @@ class PointLoss(Function):
 
         def forward(*args):
             tensors, (*options, reduction) = args[:number], args[number:]
-            return reduce(value(*map(widen, tensors), *options), reduction).to(common_dtype(tensors))
+            return narrowed(reduce(value(*map(widen, tensors), *options), reduction), *tensors)
 
         def setup_context(ctx, inputs, output):
             ctx.save_for_backward(*inputs[:number])
@@ -42,7 +42,7 @@ class PointLoss(Function):
             shape = torch.broadcast_shapes(*(t.shape for t in tensors))
             grad = reduce_adjoint(widen(grad), ctx.reduction, shape.numel())
             grads: list[Tensor | None] = []
-            found = slopes(*map(widen, tensors), *ctx.options)
+            found = slopes(*(widen(t) if continuous(t) else t.to(grad.dtype) for t in tensors), *ctx.options)
             for tensor, slope, needed in zip(tensors, found, ctx.needs_input_grad, strict=False):
                 if needed and slope is not None:
                     along = (slope * grad).expand(shape)
@@ -56,13 +56,6 @@ class PointLoss(Function):
         for method in (forward, setup_context, backward):
             setattr(cls, method.__name__, staticmethod(method))
         super().__init_subclass__(**kwargs)
-
-
-def common_dtype(tensors: tuple[Tensor, ...]) -> torch.dtype:
-    dtype = tensors[0].dtype
-    for tensor in tensors[1:]:
-        dtype = torch.promote_types(dtype, tensor.dtype)
-    return dtype
 
 
 def weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:

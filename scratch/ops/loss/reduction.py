@@ -24,8 +24,8 @@ def reduce(loss: Tensor, reduction: str) -> Tensor:
 
 
 def reduce_adjoint(grad: Tensor, reduction: str, count: int) -> Tensor:
-    """(2), to be broadcast over the ``count`` elements."""
-    return grad / count if reduction == "mean" else grad
+    """(2), to be broadcast over the ``count`` elements; of none it is of no consequence, and 0/0 no derivative."""
+    return grad / max(count, 1) if reduction == "mean" else grad
 
 
 class WeightedReduceFn(Function):
@@ -39,20 +39,20 @@ class WeightedReduceFn(Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         loss, weight, ctx.reduction = inputs
-        ctx.save_for_backward(loss, weight, output if ctx.reduction == "mean" else None)
+        ctx.save_for_backward(loss, weight)  # not L, which users divide in its place
 
     @staticmethod
     def backward(ctx, grad):
-        loss, weight, mean = ctx.saved_tensors
-        if mean is not None:
+        (loss, weight), mean = ctx.saved_tensors, ctx.reduction == "mean"
+        if mean:
             grad = grad / weight.sum()
         grad_loss = grad_weight = None
         if ctx.needs_input_grad[0]:
             grad_loss = (grad * weight).expand(loss.shape)  # (3)
         if ctx.needs_input_grad[1]:
             grad_weight = unbroadcast(grad * loss, weight.shape)  # (4)
-            if mean is not None:
-                grad_weight = grad_weight - grad * mean
+            if mean:
+                grad_weight = grad_weight - grad * ((loss * weight).sum() / weight.sum())
         return grad_loss, grad_weight, None
 
 

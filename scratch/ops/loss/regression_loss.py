@@ -11,8 +11,10 @@ Adjoint:    x̄ = ℓ_x ℓ̄   (5)     t̄ = −x̄   (6)     w̄ by scratch/op
 Weights:    a mean is Σ w ℓ / Σ w for mse_loss and l1_loss, but the plain mean of w ℓ for huber_loss, as in PyTorch.
 Saved:      x, t, w.   Recomputed: x − t.
 Kinks:      sign(0) is 0.
+Complex:    |x − t| is real, ℓ̇ = Re(ℓ_x (ẋ − ṫ)), and sign z the conjugate of z / |z|.
 Errors:     ValueError for an unknown reduction or weights of another shape than x; NotImplementedError for
-            integers (not l1_loss); RuntimeError for β < 0 or δ ≤ 0. A warning where x and t differ in shape.
+            integers alone (not l1_loss, nor mse_loss with weights); RuntimeError for β < 0 or δ ≤ 0. A warning where
+            x and t differ in shape.
 Reference:  torch.nn.functional.mse_loss, l1_loss, smooth_l1_loss, huber_loss. Differs: nothing.
 Source:     Gauss, Theoria motus corporum coelestium (1809); Laplace, Sur quelques points du système du monde
             (1789); Huber, Robust estimation of a location parameter (1964); Girshick, Fast R-CNN (2015).
@@ -22,8 +24,8 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.broadcast import unbroadcast
-from scratch.ops.core.dtype import autocast_wide, need_floating, widen
-from scratch.ops.core.elementwise import times
+from scratch.ops.core.dtype import autocast_wide, narrowed, need_floating, widen
+from scratch.ops.core.elementwise import times_if
 from scratch.ops.core.function import Function
 from scratch.ops.core.warning import warn
 from scratch.ops.loss.point_loss import PointLoss, weighted
@@ -34,7 +36,7 @@ class MSELossFn(Function):
     @staticmethod
     def forward(x, t, reduction):
         error = widen(x) - t
-        return reduce(error.mul_(error), reduction).to(torch.promote_types(x.dtype, t.dtype))
+        return narrowed(reduce(error.mul_(error), reduction), x, t)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -45,7 +47,7 @@ class MSELossFn(Function):
     def backward(ctx, grad):
         x, t = ctx.saved_tensors
         error = widen(x) - t
-        error = times(error, reduce_adjoint(2 * widen(grad), ctx.reduction, error.numel()))
+        error = times_if(error, reduce_adjoint(2 * widen(grad), ctx.reduction, error.numel()))
         grad_x = unbroadcast(error, x.shape).to(x.dtype) if ctx.needs_input_grad[0] else None  # (5)
         grad_t = unbroadcast(error.neg(), t.shape).to(t.dtype) if ctx.needs_input_grad[1] else None  # (6)
         return grad_x, grad_t, None
@@ -58,7 +60,7 @@ class L1LossFn(PointLoss):
 
     @staticmethod
     def slopes(x, t):
-        sign = (x - t).sign()
+        sign = (x - t).sgn().conj()
         return sign, -sign  # (2)
 
 
@@ -98,8 +100,8 @@ def mse_loss(
     reduction = reduction_name(reduction, size_average, reduce)
     compare_shapes(input, target)
     input, target, weight = autocast_wide(input, target, weight, cpu=weight is None)
-    need_floating(torch.promote_types(input.dtype, target.dtype), "mse_loss")
     if weight is None:
+        input, target = as_numbers(input, target, "mse_loss")
         return MSELossFn.apply(input, target, reduction)
     check_weight(input, weight)
     return WeightedReduceFn.apply(MSELossFn.apply(input, target, "none"), weight, reduction)
@@ -137,7 +139,7 @@ def smooth_l1_loss(
     input, target = autocast_wide(input, target)
     if beta == 0:
         return L1LossFn.apply(input, target, reduction)
-    need_floating(torch.promote_types(input.dtype, target.dtype), "smooth_l1_loss")
+    input, target = as_numbers(input, target, "smooth_l1_loss")
     if beta < 0:
         raise RuntimeError(f"beta must be at least 0, but is {beta}")
     return SmoothL1LossFn.apply(input, target, beta, reduction)
@@ -150,13 +152,19 @@ def huber_loss(
     reduction = reduction_name(reduction)
     compare_shapes(input, target)
     input, target = autocast_wide(input, target)
-    need_floating(torch.promote_types(input.dtype, target.dtype), "huber_loss")
+    input, target = as_numbers(input, target, "huber_loss")
     if delta <= 0:
         raise RuntimeError(f"delta must be positive, but is {delta}")
     if weight is None:
         return HuberLossFn.apply(input, target, delta, reduction)
     check_weight(input, weight)
     return weighted(HuberLossFn.apply(input, target, delta, "none"), weight, reduction)
+
+
+def as_numbers(x: Tensor, t: Tensor, name: str) -> tuple[Tensor, Tensor]:
+    """The same, of which one at least is floating; booleans become numbers of the other's type."""
+    need_floating(torch.promote_types(x.dtype, t.dtype), name)
+    return x.to(t.dtype) if x.dtype is torch.bool else x, t.to(x.dtype) if t.dtype is torch.bool else t
 
 
 def check_weight(x: Tensor, weight: Tensor) -> None:

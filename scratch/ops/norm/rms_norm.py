@@ -1,75 +1,75 @@
 """Root mean square normalisation: every row is scaled to mean square 1, then by a learned scale.
 
 Shapes:     x (…, *S) with D numbers in S   r (…, 1) for each row   y (…, *S)   w (*S,) or None
-            r = 1 / √(mean x² + ε),   y = w x r                                                 (1)
-Tangent:    ṙ = −r³ mean(x ẋ),   ẏ = ẇ x r + w ẋ r + w x ṙ                                       (2)
-Adjoint:    g = w ȳ,  x̄ = r g − r³ x mean(x g)                                                  (3)
-            w̄ = Σ ȳ x r over rows                                                               (4)
-Saved:      x, r, w.   Recomputed: nothing.
-Second order: r is an output that the caller drops; what arrives there gives  x̄ −= r̄ r³ x / D.    (5)
+Value:      r = 1 / √(mean x² + ε)                                                              (1)
+            y = w x r                                                                           (2)
+Tangent:    ṙ = −r³ mean(x ẋ)                                                                   (3)
+            ẏ = ẇ x r + w (ẋ r + x ṙ)                                                           (4)
+Adjoint:    g = w ȳ                                                                             (5)
+            x̄ = r g − r³ x mean(x g)                                                            (6)
+            w̄ = Σ ȳ x r over rows                                                               (7)
+Saved:      x, w; by the fast form r.   Recomputed: r.
 Kinks:      none. A row of zeros stays one.
 Options:    ε is by default the spacing of numbers at 1 in the type that is computed in.
-Errors:     RuntimeError where x does not end in S or w is not of shape S; ValueError where x has fewer
-            dimensions than S; NotImplementedError for integers.
+Errors:     see scratch/nn/functional/norm.py.
 Reference:  torch.nn.functional.rms_norm. Differs: it does not warn where the types of x and w differ.
 Source:     Zhang and Sennrich, Root mean square layer normalization (2019).
 """
 
-from collections.abc import Sequence
-
-import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import autocast_wide, need_floating, widen
+from scratch.ops.core.dtype import widen
 from scratch.ops.core.function import Function
-from scratch.ops.norm.layer_norm import rows_of
+from scratch.ops.norm.layer_norm import mean
 
 
 class RMSNormFn(Function):
-    """Rows x (N, D), w (D,) -> y, r."""
+    """Rows x (N, D), w (D,) -> y."""
+
+    keeps = ("r",)
+    layouts = "x (N, D)  w (D)  y (N, D)"
 
     @staticmethod
-    def forward(x, weight, eps):
+    def value(x, w, eps):
+        y = x * root_mean_square(x, eps)
+        return y if w is None else w * y  # (2)
+
+    @staticmethod
+    def tangent(x_dot, w_dot, x, w, eps):
+        r = root_mean_square(x, eps)
+        r_dot = -(r**3) * mean(x * x_dot)  # (3)
+        moved = x_dot * r + x * r_dot
+        return w_dot * x * r + (moved if w is None else w * moved)  # (4)
+
+    @staticmethod
+    def adjoint(y_bar, x, w, eps):
+        r = root_mean_square(x, eps)
+        g = y_bar if w is None else w * y_bar  # (5)
+        return r * g - r**3 * x * mean(x * g), (y_bar * x * r).sum(0)  # (6), (7)
+
+    @staticmethod
+    def fast_value(x, w, eps):
         wide = widen(x)
         r = (wide * wide).mean(-1, keepdim=True).add_(eps).rsqrt_()
         y = wide * r
-        return (y if weight is None else y.mul_(weight)).to(x.dtype), r  # (1)
+        return (y if w is None else y.mul_(w)).to(x.dtype), r
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, weight, _ = inputs
-        ctx.save_for_backward(x, weight, output[1])
-        ctx.set_materialize_grads(False)
-
-    @staticmethod
-    def backward(ctx, grad, grad_r):
-        x, weight, r = ctx.saved_tensors
-        dtype, x = x.dtype, widen(x)
-        needs_x, needs_weight, _ = ctx.needs_input_grad
-        grad_x = grad_weight = None
-        along = 0 if grad_r is None else grad_r / x.shape[-1]  # (5)
-        if grad is not None:
-            grad = widen(grad)
-            if needs_weight:
-                grad_weight = (grad * x * r).sum(0).to(weight.dtype)  # (4)
-            g = grad if weight is None else grad * weight
-            along = along + (g * x).mean(-1, keepdim=True)
-            grad_x = g * r
-        if needs_x:
-            through_r = x * (along * r * r * r)
-            grad_x = (-through_r if grad_x is None else grad_x - through_r).to(dtype)  # (3)
-        return grad_x if needs_x else None, grad_weight, None
+    def fast_adjoint(needs, y_bar, x, w, r):
+        x, y_bar = widen(x), widen(y_bar)
+        w_bar = (y_bar * x * r).sum(0) if needs[1] else None
+        if not needs[0]:
+            return None, w_bar
+        g = y_bar if w is None else y_bar * w
+        along = (g * x).mean(-1, keepdim=True)
+        return (g * r).sub_(x * (along * r * r * r)), w_bar
 
 
-def rms_norm(
-    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
-) -> Tensor:
-    """w x r over the last dimensions, which are normalized_shape. See the module's page."""
-    need_floating(input.dtype, "rms_norm")
-    input, weight = autocast_wide(input, weight, cpu=False)
-    if input.dim() < len(normalized_shape):
-        raise ValueError(f"the input needs {len(normalized_shape)} dimensions, but has {input.dim()}")
-    x, weight, _ = rows_of(input, normalized_shape, weight)
-    if eps is None:
-        eps = torch.finfo(widen(x[:0]).dtype).eps
-    return RMSNormFn.apply(x, weight, eps)[0].view(input.shape)
+def root_mean_square(x, eps):
+    """r"""
+    return (mean(x * x) + eps).rsqrt()  # (1)
+
+
+def rms_norm(x: Tensor, w: Tensor | None, eps: float) -> Tensor:
+    """w x r of the rows x (N, D). See the module's page."""
+    return RMSNormFn.apply(x, w, eps)

@@ -22,6 +22,7 @@ from torch import Tensor
 from scratch.ops.conv.window import Sizes, pair
 from scratch.ops.core.dtype import autocast_wide, need_floating
 from scratch.ops.pool.irregular_windows import Axis, max_of_windows
+from scratch.ops.pool.pool import unbatched
 
 
 def windows(u: Tensor, n: int, o: int, k: int) -> Axis:
@@ -43,8 +44,8 @@ def fractional_max_pool(
     samples: Tensor | None,
 ) -> Tensor | tuple[Tensor, Tensor]:
     if x.dim() == dims + 1:
-        result = fractional_max_pool(dims, x[None], kernel, output, ratio, return_indices, samples)
-        return (result[0][0], result[1][0]) if isinstance(result, tuple) else result[0]
+        samples = None if samples is None else samples[:1].transpose(0, 1)
+        return unbatched(fractional_max_pool(dims, x[:, None], kernel, output, ratio, return_indices, samples))
     if x.dim() != dims + 2 or 0 in x.shape[1:]:
         raise RuntimeError(
             f"expected (N, C, *S) or (C, *S) with {dims} dimensions S not empty, but got {tuple(x.shape)}"

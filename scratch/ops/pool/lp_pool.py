@@ -1,13 +1,13 @@
 """Power-average pooling: the p-norm of each window.
 
 Shapes:     x (N, C, *S)   y (N, C, *L), with kernel, stride and ceil_mode as in scratch/ops/pool/pool.py
-Formula:    y = (K M(xᵖ))^(1/p),   M the mean of each window, K the numbers in a whole one                (1)
+Formula:    y = t^(1/p),   t = K M(xᵖ),   M the mean of each window, K the numbers in a whole one        (1)
             p = 1 is the sum, p = ∞ the maximum of |x|, p = −∞ its minimum. A window that ceil_mode cuts off at the
             border counts as if what is missing were like the rest.
-Tangent:    ẏ = (K/p) (K M(xᵖ))^(1/p − 1) M(p xᵖ⁻¹ ẋ) = K y¹⁻ᵖ M(xᵖ⁻¹ ẋ)
-Adjoint:    x̄ = xᵖ⁻¹ Mᵀ(K y¹⁻ᵖ ȳ)                                                                       (2)
-Saved:      x, y.
-Kinks:      where y = 0 its factor in (2) is taken as 0. NaN where the sum in (1) is negative and 1/p no whole number.
+Tangent:    ẏ = t^(1/p − 1) ṫ / p,   ṫ = K M(p xᵖ⁻¹ ẋ)
+Adjoint:    t̄ = t^(1/p − 1) ȳ / p   (2)     x̄ = p xᵖ⁻¹ Mᵀ(K t̄)   (3)
+Saved:      x, t. The latter is an output that the caller drops; a second derivative adds to its t̄.
+Kinks:      where t = 0 its power in (2) is taken as 0. NaN where t is negative and 1/p no whole number.
 Errors:     ValueError for p = 0; otherwise those of average pooling.
 Reference:  torch.nn.functional.lp_pool1d, lp_pool2d, lp_pool3d. Differs: nothing.
 Source:     Sermanet, Chintala and LeCun, Convolutional neural networks applied to house numbers digit
@@ -19,29 +19,37 @@ import math
 from torch import Tensor
 
 from scratch.ops.conv.window import Sizes
-from scratch.ops.core.dtype import autocast_wide, widen
+from scratch.ops.core.dtype import autocast_wide, narrowed, widen
 from scratch.ops.core.function import Function
-from scratch.ops.pool.pool import AvgPoolFn, AvgSpreadFn, Geometry, MaxPoolFn, windows_of
+from scratch.ops.pool.pool import AvgPoolFn, AvgSpreadFn, Geometry, MaxPoolFn, unbatched, windows_of
 
 
 class LPPoolFn(Function):
+    """x -> y, t"""
+
     @staticmethod
     def forward(x, p, g: Geometry):
-        mean = AvgPoolFn.forward(widen(x).pow(p), g, True, None)
-        return (mean * math.prod(g.kernel)).pow(1 / p).to(x.dtype)  # (1)
+        t = AvgPoolFn.forward(widen(x).pow(p), g, True, None) * math.prod(g.kernel)
+        return narrowed(t.pow(1 / p), x), t  # (1)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         x, ctx.p, ctx.geometry = inputs
-        ctx.save_for_backward(x, output)
+        ctx.save_for_backward(x, output[1])
+        ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx, grad):
-        (x, y), p, g = ctx.saved_tensors, ctx.p, ctx.geometry
-        zero = y == 0
-        factor = widen(y).masked_fill(zero, 1).pow(1 - p).masked_fill(zero, 0)
-        spread = AvgSpreadFn.apply(math.prod(g.kernel) * factor * grad, g, True, None)
-        return (widen(x).pow(p - 1) * spread).to(x.dtype), None, None  # (2)
+    def backward(ctx, grad_y, grad_t):
+        (x, t), p, g = ctx.saved_tensors, ctx.p, ctx.geometry
+        if grad_y is not None:
+            nothing = t == 0
+            power = t.masked_fill(nothing, 1).pow(1 / p - 1).masked_fill(nothing, 0)
+            through_y = power * widen(grad_y) / p  # (2)
+            grad_t = through_y if grad_t is None else grad_t + through_y
+        if grad_t is None:
+            return None, None, None
+        spread = AvgSpreadFn.apply(math.prod(g.kernel) * grad_t, g, True, None)
+        return (p * widen(x).pow(p - 1) * spread).to(x.dtype), None, None  # (3)
 
 
 def lp_pool1d(
@@ -81,11 +89,11 @@ def lp_pool(dims: int, x: Tensor, p: float, kernel, stride, ceil_mode: bool) -> 
     if p == 0:
         raise ValueError("norm_type must not be 0")
     if x.dim() == dims + 1:
-        return lp_pool(dims, x[None], p, kernel, stride, ceil_mode)[0]
+        return unbatched(lp_pool(dims, x[:, None], p, kernel, stride, ceil_mode))
     if dims == 3:
         (x,) = autocast_wide(x, gpu=False)
     g = windows_of(x, dims, kernel, stride, 0, 1, ceil_mode)
     if math.isinf(p):
-        sign = math.copysign(1, p)
+        sign = 1 if p > 0 else -1
         return sign * MaxPoolFn.apply(sign * x.abs(), g)
-    return LPPoolFn.apply(x, p, g)
+    return LPPoolFn.apply(x, p, g)[0]

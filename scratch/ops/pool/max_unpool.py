@@ -21,13 +21,14 @@ from torch import Tensor
 from scratch.ops.conv.window import Sizes, pair
 from scratch.ops.core.dtype import autocast_wide, need_floating
 from scratch.ops.core.function import Function
+from scratch.ops.core.layout import keeps_channels_last
 
 
 class MaxUnpoolFn(Function):
     @staticmethod
     def forward(x, index, size):
         y = x.new_zeros(*x.shape[:2], math.prod(size))
-        return y.scatter(2, index.flatten(2), x.flatten(2)).unflatten(2, size)  # (1); refuses places outside y
+        return y.scatter(2, index.flatten(2), x.flatten(2)).view(*x.shape[:2], *size)  # (1); refuses places outside y
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -36,9 +37,11 @@ class MaxUnpoolFn(Function):
     @staticmethod
     def backward(ctx, grad):
         (index,) = ctx.saved_tensors
-        return grad.flatten(2).gather(2, index.flatten(2)).view(index.shape), None, None  # (2)
+        flat = grad.reshape(*index.shape[:2], grad.shape[2:].numel())
+        return flat.gather(2, index.flatten(2)).view(index.shape), None, None  # (2)
 
 
+@keeps_channels_last
 def max_unpool(
     dims: int, x: Tensor, index: Tensor, kernel, stride, padding, output_size: Sequence[int] | None
 ) -> Tensor:
@@ -55,7 +58,7 @@ def max_unpool(
         size = wanted
     if min(size) < 0:
         raise ValueError(f"the output would have the size {size}")
-    if x.dim() not in (dims + 1, dims + 2) or 0 in x.shape[-dims - 1 :]:
+    if x.dim() not in (dims + 1, dims + 2) or 0 in x.shape[1:]:
         raise RuntimeError(
             f"expected (N, C, *L) or (C, *L) with {dims} dimensions L not empty, but got {tuple(x.shape)}"
         )
@@ -63,7 +66,7 @@ def max_unpool(
         raise RuntimeError(f"indices must be int64 of shape {tuple(x.shape)}, got {index.dtype} {tuple(index.shape)}")
     (x,) = autocast_wide(x, gpu=False)
     if x.dim() == dims + 1:
-        return MaxUnpoolFn.apply(x[None], index[None], size)[0]
+        return MaxUnpoolFn.apply(x[:, None], index[:, None], size).squeeze(1)
     return MaxUnpoolFn.apply(x, index, size)
 
 

@@ -9,7 +9,8 @@ Maximum:    y = x[j],  j = the position of the window's first maximum in row-maj
 Tangent:    ẏ = ẋ[j]                                                                                   (2)
 Adjoint:    x̄[j] = Σ ȳ  over all windows whose maximum is at j                                         (3)
 Kinks:      ties go to the first, as PyTorch; a NaN is larger than all (the last NaN of a window counts);
-            a window of −∞ alone takes its first position.
+            a window of −∞ alone takes its first position. A window that lies in the padding altogether, as one with
+            gaps may, has y = −∞ and gives ȳ to nobody; j is then no place of it.
 Saved:      x; with return_indices j instead.
 
 Mean:       y = (1/m) Σ_k x[s·i + d·k − p],   m = the window's size with its padding, or without it
@@ -27,7 +28,6 @@ Source:     LeCun et al., Gradient-based learning applied to document recognitio
 import math
 from collections.abc import Sequence
 from functools import lru_cache, reduce
-from itertools import product
 from typing import Any, NamedTuple
 
 import torch
@@ -37,6 +37,7 @@ from scratch.ops.conv.pad import constant_pad
 from scratch.ops.conv.window import Sizes, add_shifted, pair, shifted
 from scratch.ops.core.dtype import autocast_wide, widen
 from scratch.ops.core.function import Function, in_place, known
+from scratch.ops.core.layout import keeps_channels_last
 
 Ints = tuple[int, ...]
 
@@ -98,34 +99,37 @@ def surrounded(x: Tensor, g: Geometry) -> Tensor:
     return constant_pad(x, g.border, lowest)
 
 
-def argmax(x: Tensor, g: Geometry) -> Tensor:
-    """j of (1), counted through the image row by row, as torch's."""
-    x = surrounded(x, g)
-    offsets = list(product(*map(range, g.kernel)))
-    (_, *others), (best, *values) = offsets, [at_offset(x, offset, g) for offset in offsets]
-    index = positions(offsets[0], g, x.device, inside=True).expand(best.shape)
-    for offset, value in zip(others, values, strict=True):
-        better = (value > best) | (value != value)
-        best = torch.where(better, value, best)
-        index = torch.where(better, positions(offset, g, x.device), index)
-    return index
+def argmax(x: Tensor, g: Geometry) -> tuple[Tensor, Tensor]:
+    """y and j of (1), counted through the image row by row, as torch's. The first maximum along the last dimension,
+    then the first of those along the one before, and so on, is the first of all."""
+    best, index, step = surrounded(x, g), torch.zeros((), dtype=torch.int64, device=x.device), 1
+    for dim in reversed(range(len(g.size))):
+        values = shifted(best, *g.axes[dim])
+        index = index.expand(best.shape)
+        places = shifted(index, *g.axes[dim])
+        begin, first = (line.view(-1, *(1 for _ in g.size[dim + 1 :])) for line in begins(g, dim, x.device))
+        best, index = values[0], places[0] + step * first
+        for k, (value, place) in enumerate(zip(values[1:], places[1:], strict=True), start=1):
+            better = (value > best) | (value != value)
+            best = torch.where(better, value, best)
+            index = torch.where(better, place + step * (begin + g.dilation[dim] * k), index)
+        step *= g.size[dim]
+    return best, index
 
 
-def at_offset(x: Tensor, offset: Sizes, g: Geometry) -> Tensor:
-    """The numbers at one place of each window."""
-    for j, along in zip(offset, g.axes, strict=True):
-        x = shifted(x, *along)[j]
-    return x
+def begins(g: Geometry, dim: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Where the windows begin along a dimension, and where, by steps of the dilation, they are beyond the padding."""
+    begin = torch.arange(g.output[dim], device=device) * g.stride[dim] - g.padding[dim]
+    return begin, torch.where(begin < 0, begin % g.dilation[dim], begin)
 
 
-def positions(offset: Sizes, g: Geometry, device: torch.device, inside: bool = False) -> Tensor:
-    """Where offset k of each window lies in the flattened image; ``inside`` moves on to the image's border by
-    steps of the dilation where that is in the left padding."""
-    flat = torch.zeros((), dtype=torch.int64, device=device)
-    for k, n, o, s, p, d in zip(offset, g.size, g.output, g.stride, g.padding, g.dilation, strict=True):
-        along = torch.arange(o, device=device) * s + d * k - p
-        flat = flat[..., None] * n + (torch.where(along < 0, along % d, along) if inside else along)
-    return flat
+def nowhere(g: Geometry, device: torch.device) -> Tensor:
+    """Which windows lie in the padding altogether, as only those may that have gaps."""
+    missing = torch.zeros((), dtype=torch.bool, device=device)
+    for dim, (n, k, d) in enumerate(zip(g.size, g.kernel, g.dilation, strict=True)):
+        begin, first = begins(g, dim, device)
+        missing = missing[..., None] | (first >= n) | (first - begin > d * (k - 1))
+    return missing
 
 
 class MaxPoolFn(Function):
@@ -145,7 +149,7 @@ class MaxPoolFn(Function):
     def backward(ctx, grad):
         (x,), g = ctx.saved_tensors, ctx.geometry
         if not in_place(grad):
-            return scatter(grad, argmax(x, g), g), None
+            return scatter(grad, argmax(x.detach(), g)[1], g), None
         n = part_count(x)
         parts = [hand_back(*part, g) for part in zip(x.chunk(n), laid_out(grad, g).chunk(n), strict=True)]
         return torch.cat(parts) if len(parts) > 1 else parts[0], None
@@ -154,8 +158,7 @@ class MaxPoolFn(Function):
 class MaxPoolWithIndicesFn(Function):
     @staticmethod
     def forward(x, g):
-        index = argmax(x, g)
-        return x.flatten(2).gather(2, index.flatten(2)).view(index.shape), index
+        return argmax(x, g)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -171,8 +174,11 @@ class MaxPoolWithIndicesFn(Function):
 
 def scatter(grad: Tensor, index: Tensor, g: Geometry) -> Tensor:
     """(3)"""
-    x = grad.new_zeros(*grad.shape[:2], math.prod(g.size))
-    return x.scatter_add(2, index.flatten(2), grad.flatten(2)).unflatten(2, g.size)
+    (n, c), windows, places = index.shape[:2], math.prod(g.output), math.prod(g.size)
+    if max(g.dilation) > 1:
+        grad, index = grad.masked_fill(nowhere(g, grad.device), 0), index.clamp_max(places - 1)
+    x = grad.new_zeros(n, c, places)
+    return x.scatter_add(2, index.reshape(n, c, windows), grad.reshape(n, c, windows)).view(n, c, *g.size)
 
 
 CACHE = 2**19  # numbers of x treated at a time
@@ -219,24 +225,30 @@ def chain(values: Sequence[Tensor], axis: int, k: int, s: int, d: int, padding: 
     return best, takes
 
 
-@lru_cache
-def counts(g: Geometry, count_include_pad: bool) -> list[list[int]] | int:
-    """m of (4): for each dimension the sizes of the windows; or one number if all are alike."""
+def even_windows(n: int, o: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Where the o windows of adaptive pooling begin and end among n numbers, by (1) of adaptive_pool.py."""
+    i = torch.arange(o, device=device)
+    return i * n // o, -(-(i + 1) * n // o)
+
+
+def divisor(g: Geometry, count_include_pad: bool, override: Any, device: torch.device) -> Tensor | int:
+    """m of (4): one number, or one for each window (H', W'). ``override`` is a number, or the n and o of `even_windows`
+    along each dimension."""
+    if isinstance(override, int):
+        return override
     ends = g.padding if count_include_pad else (0,) * len(g.padding)
-    sizes = [
-        [min(s * i - p + k, n + end) - max(s * i - p, -end) for i in range(o)]
-        for n, o, k, s, p, end in zip(g.size, g.output, g.kernel, g.stride, g.padding, ends, strict=True)
-    ]
-    alike = all(min(each) == k for each, k in zip(sizes, g.kernel, strict=True))
-    return math.prod(g.kernel) if alike else sizes
-
-
-def divisor(g: Geometry, count_include_pad: bool, override: Any, like: Tensor) -> Tensor | int:
-    """m of (4): one number, or one for each window (H', W'). ``override`` may be like what `counts` gives, too."""
-    m = counts(g, count_include_pad) if override is None else override
-    if isinstance(m, int):
-        return m
-    return reduce(lambda above, along: above[..., None] * along, [like.new_tensor(each) for each in m])
+    sizes = []
+    if override is not None:
+        for n, o in override:
+            begin, end = even_windows(n, o, device)
+            sizes.append(end - begin)
+    elif all(p <= e and s * (o - 1) - p + k <= n + e for n, o, k, s, p, e in zip(*g[:5], ends, strict=True)):
+        return math.prod(g.kernel)
+    else:
+        for dim, (n, k, p) in enumerate(zip(g.size, g.kernel, ends, strict=True)):
+            begin, _ = begins(g, dim, device)
+            sizes.append((begin + k).clamp_max(n + p) - begin.clamp_min(-p))
+    return reduce(lambda above, along: above[..., None] * along, sizes)
 
 
 class AvgPoolFn(Function):
@@ -247,7 +259,7 @@ class AvgPoolFn(Function):
             axis, k, *_ = along
             one = k == total.shape[axis]
             total = total.sum(axis, keepdim=True) if one else reduce(torch.add, shifted(total, *along))
-        m = divisor(g, count_include_pad, override, total)
+        m = divisor(g, count_include_pad, override, x.device)
         return (total / m).to(x.dtype)  # (4)
 
     @staticmethod
@@ -264,7 +276,7 @@ class AvgSpreadFn(Function):
 
     @staticmethod
     def forward(grad, g, count_include_pad, override):
-        x = laid_out(grad, g) / divisor(g, count_include_pad, override, grad)
+        x = laid_out(grad, g) / divisor(g, count_include_pad, override, grad.device)
         for along in reversed(g.axes):
             axis, k, *_ = along
             x = torch.cat([x] * k, axis) if x.shape[axis] == 1 else add_shifted([x] * k, *along)
@@ -356,12 +368,12 @@ def avg_pool3d(
     return avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@keeps_channels_last
 def max_pool(
     dims: int, x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, return_indices: bool
 ) -> Tensor | tuple[Tensor, Tensor]:
     if x.dim() == dims + 1:
-        result = max_pool(dims, x[None], kernel, stride, padding, dilation, ceil_mode, return_indices)
-        return (result[0][0], result[1][0]) if isinstance(result, tuple) else result[0]
+        return unbatched(max_pool(dims, x[:, None], kernel, stride, padding, dilation, ceil_mode, return_indices))
     if x.dtype == torch.bool or x.is_complex():
         raise NotImplementedError(f"max-pooling takes real numbers, but got {x.dtype}")
     if dims == 3 and not return_indices:
@@ -370,11 +382,12 @@ def max_pool(
     return function.apply(x, windows_of(x, dims, kernel, stride, padding, dilation, ceil_mode))
 
 
+@keeps_channels_last
 def avg_pool(
     dims: int, x: Tensor, kernel, stride, padding, ceil_mode: bool, count_include_pad: bool, override: int | None = None
 ) -> Tensor:
     if x.dim() == dims + 1:
-        return avg_pool(dims, x[None], kernel, stride, padding, ceil_mode, count_include_pad, override)[0]
+        return unbatched(avg_pool(dims, x[:, None], kernel, stride, padding, ceil_mode, count_include_pad, override))
     if override == 0:
         raise RuntimeError("divisor_override must not be 0")
     if x.dtype == torch.bool:
@@ -383,6 +396,11 @@ def avg_pool(
         (x,) = autocast_wide(x, gpu=False)
     g = windows_of(x, dims, kernel, stride, padding, 1, ceil_mode)
     return AvgPoolFn.apply(x, g, count_include_pad, override)
+
+
+def unbatched(result: Any) -> Any:
+    """The results for (C, *S), which went as (C, 1, *S): like a batch, its channels may be none at all."""
+    return tuple(y.squeeze(1) for y in result) if isinstance(result, tuple) else result.squeeze(1)
 
 
 def windows_of(x: Tensor, dims: int, kernel, stride, padding, dilation, ceil_mode: bool) -> Geometry:

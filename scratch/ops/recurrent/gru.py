@@ -7,8 +7,7 @@ Value:      r = σ(Wʳ xₜ + bʳ + Uʳ hₜ₋₁ + dʳ)      what of the past 
             z = σ(Wᶻ xₜ + bᶻ + Uᶻ hₜ₋₁ + dᶻ)      how much of the past stays           (2)
             q = Uⁿ hₜ₋₁ + dⁿ      n = tanh(Wⁿ xₜ + bⁿ + r q)      the candidate        (3)
             hₜ = (1 − z) n + z hₜ₋₁                                                    (4)
-            The products W xₜ do not wait for one another: all steps are one matrix product.
-            With aⁿ for what tanh is taken of, and aʳ, aᶻ for what σ is taken of:
+            a is what σ and tanh are taken of in (1) to (3).
 Tangent:    ȧ = W ẋₜ + Ẇ xₜ + ḃ + (u̇ʳ, u̇ᶻ, ṙ q + r u̇ⁿ),      u̇ = U ḣₜ₋₁ + U̇ hₜ₋₁ + ḋ    (5)
             ṙ = r(1 − r) ȧʳ      ż = z(1 − z) ȧᶻ      ṅ = (1 − n²) ȧⁿ                   (6)
             ḣₜ = (1 − z) ṅ + z ḣₜ₋₁ + (hₜ₋₁ − n) ż                                      (7)
@@ -20,136 +19,89 @@ Adjoint:    from the last step to the first, with h̄ₜ↑ from whoever uses th
             ū = (āʳ, āᶻ, āⁿ r)      ā = (āʳ, āᶻ, āⁿ)                                   (11)
             h̄₀ = z₁ h̄₁ + Uᵀ ū₁                                                        (12)
 
-            What remains is one product for all steps, in code for as many as fit in a cache:
+            Summed over all steps,
 
-            x̄ = ā W   (13)      W̄ = āᵀ x   (14)      Ū = ūᵀ (h one step before)   (15)
-            b̄ = Σ ā    d̄ = Σ ū   (16)
-            In code (ūⁿ, āʳ, āᶻ, āⁿ) are blocks of one matrix: its first three are ū, in the order n, r, z, its last
-            three ā. And with u = v s, v · s(1 − s) is u − u s, one operation after u.
-Saved:      x, h₀, W, U, b, d, h; and r, z, n, q of all steps.
-Recomputed: these last four from the rest, where the gradient is itself differentiated: h is known, hence all
-            steps at once.
+            x̄ = ā W   (13)      W̄ = Σ āᵀ x   (14)      Ū = Σ ūᵀ hₜ₋₁   (15)
+            b̄ = Σ ā   d̄ = Σ ū   (16)
+Saved:      x, h₀, W, U, b, d.   Recomputed: all steps, of which the fast form keeps r, z, n, q.
+Fast form:  gru_fast.py
 Kinks:      none.
 Errors:     RuntimeError where sizes do not fit.
-Reference:  one layer and direction of torch.nn.GRU. Differs: in float32 tanh is computed as 2σ(2x) − 1.
+Reference:  one layer and direction of torch.nn.GRU. Differs: in float32 the fast form computes tanh as 2σ(2x) − 1.
 Source:     Cho et al., Learning phrase representations using RNN encoder-decoder (2014); with the gate r
             after the product with Uⁿ, not before, so that one product serves all gates.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from scratch.ops.activation.sigmoid import sigmoid, tanh, tanh_into
 from scratch.ops.core.function import Function
-from scratch.ops.core.product import product
-from scratch.ops.recurrent.sequence import (
-    Rows,
-    Sizes,
-    State,
-    Weights,
-    advance,
-    chunks,
-    first,
-    in_full_precision,
-    order,
-    previous,
-)
+from scratch.ops.recurrent import gru_fast
+from scratch.ops.recurrent.sequence import Sizes, State, Weights, advance, first, in_full_precision, order
 
 
-def trace(x, W, U, b, d, h_before):
-    """(r, z) (P, 2H), n and q (P, H) of all steps, from inputs and output, differentiably."""
-    a, u = x @ W.t(), h_before @ U.t()
-    if b is not None:
-        a, u = a + b, u + d
-    r, z, a_n = a.chunk(3, 1)
-    u_r, u_z, q = u.chunk(3, 1)
-    r, z = sigmoid(r + u_r), sigmoid(z + u_z)  # (1), (2)
-    return torch.cat((r, z), 1), tanh(a_n + r * q), q  # (3)
+def trace(x, h0, W, U, b, d, sizes, reverse):
+    """For each step xₜ, hₜ₋₁, r, z, n, q and hₜ; and h after the last one."""
+    x, steps, h, N = x.split(sizes), [()] * len(sizes), h0, sizes[0]
+    for t in order(sizes, reverse):
+        h_before = first(h, sizes[t], N)
+        a_r, a_z, a_n = (x[t] @ W.mT + (0 if b is None else b)).chunk(3, 1)
+        u_r, u_z, q = (h_before @ U.mT + (0 if d is None else d)).chunk(3, 1)
+        r, z = (a_r + u_r).sigmoid(), (a_z + u_z).sigmoid()  # (1), (2)
+        n = (a_n + r * q).tanh()  # (3)
+        h_t = (1 - z) * n + z * h_before  # (4)
+        steps[t] = x[t], h_before, r, z, n, q, h_t
+        h = advance(h, h_t, sizes[t], N)
+    return steps, h
 
 
 class GRUFn(Function):
+    outputs = ("y", "h")
+    keeps = ("rz", "n", "q")
+    fast_value, fast_adjoint = staticmethod(gru_fast.value), staticmethod(gru_fast.adjoint)
+
     @staticmethod
-    def forward(x, h0, W, U, b, d, sizes, reverse):
-        N, H = h0.shape
-        W_rz, W_n = W.t().split((2 * H, H), 1)
-        if b is None:
-            rz, n = product(x, W_rz), product(x, W_n)
-        else:
-            b_rz, b_n = b.split((2 * H, H))
-            rz, n = product(x, W_rz, b_rz), product(x, W_n, b_n)
-        q, y = torch.empty_like(n), torch.empty_like(n)
-        steps = list(zip(*(part.split(sizes) for part in (rz, rz[:, :H], rz[:, H:], n, q, y)), strict=True))
-        h = h0
+    def value(x, h0, W, U, b, d, sizes, reverse):
+        steps, h = trace(x, h0, W, U, b, d, sizes, reverse)
+        return torch.cat([h_t for *_, h_t in steps]), h
+
+    @staticmethod
+    def tangent(x_dot, h0_dot, W_dot, U_dot, b_dot, d_dot, x, h0, W, U, b, d, sizes, reverse):
+        steps, _ = trace(x, h0, W, U, b, d, sizes, reverse)
+        x_dot, y_dot, h_dot, N = x_dot.split(sizes), [x_dot] * len(sizes), h0_dot, sizes[0]
         for t in order(sizes, reverse):
-            rz_t, r, z, n_t, q_t, y_t = steps[t]
-            before = first(h, sizes[t], N)
-            u = product(before, U.t(), d)
-            rz_t.add_(u[:, : 2 * H]).sigmoid_()  # (1), (2)
-            q_t.copy_(u[:, 2 * H :])
-            tanh_into(n_t, n_t.addcmul_(r, q_t))  # (3)
-            h = advance(h, torch.lerp(n_t, before, z, out=y_t), sizes[t], N)  # (4)
-        return y, h.clone(), rz, n, q
+            x_t, h_before, r, z, n, q, _ = steps[t]
+            h_dot_before = first(h_dot, sizes[t], N)
+            a_r, a_z, a_n = (x_dot[t] @ W.mT + x_t @ W_dot.mT + b_dot).chunk(3, 1)
+            u_r, u_z, q_dot = (h_dot_before @ U.mT + h_before @ U_dot.mT + d_dot).chunk(3, 1)  # (5)
+            r_dot, z_dot = r * (1 - r) * (a_r + u_r), z * (1 - z) * (a_z + u_z)
+            n_dot = (1 - n * n) * (a_n + r_dot * q + r * q_dot)  # (6)
+            y_dot[t] = (1 - z) * n_dot + z * h_dot_before + (h_before - n) * z_dot  # (7)
+            h_dot = advance(h_dot, y_dot[t], sizes[t], N)
+        return torch.cat(y_dot), h_dot
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        *tensors, ctx.sizes, ctx.reverse = inputs
-        y, _, *traced = output
-        ctx.mark_non_differentiable(*traced)
-        ctx.set_materialize_grads(False)  # zeros for the trace would cost as much as the trace
-        ctx.save_for_backward(*tensors, y, *traced)
-
-    @staticmethod
-    def backward(ctx, grad_y, grad_h, *_):
-        x, h0, W, U, b, d, y, rz, n_all, q = ctx.saved_tensors
-        sizes, reverse, needs = ctx.sizes, ctx.reverse, ctx.needs_input_grad
-        recorded = torch.is_grad_enabled()
-        h_before = previous(y.split(sizes), h0, sizes, reverse)
-        if recorded:
-            rz, n_all, q = trace(x, W, U, b, d, torch.cat(h_before))
-        grad_y = torch.zeros_like(y) if grad_y is None else grad_y
-        grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
-        steps = list(zip(*(part.split(sizes) for part in (*rz.chunk(2, 1), n_all, q, grad_y)), strict=True))
-        N, H = h0.shape
-        U_nrz = U.roll(H, 0)
-        x_bar: list[Tensor] = []
-        nothing: Any = 0
-        W_bar = U_bar = total = nothing
-        for part, place in chunks(sizes, reverse, 4 * H, recorded):
-            begin, end = min(part), max(part) + 1
-            rows = Rows(4 * H, 4, sizes[begin:end], y, recorded)  # (ūⁿ, āʳ, āᶻ, āⁿ)
-            for t in part:
-                r, z, n, q_t, grad = steps[t]
-                slot_u, slot_r, slot_z, slot_n = rows.slots[t - begin]
-                h = first(grad_h, sizes[t], N) + grad  # (8)
-                kept = h * z
-                new = h - kept
-                a_n = torch.addcmul(new, new * n, n, value=-1, out=slot_n)  # (9)
-                a_z = torch.mul(h_before[t] - n, torch.addcmul(kept, kept, z, value=-1), out=slot_z)
-                u_n = torch.mul(a_n, r, out=slot_u)  # (11)
-                qu = q_t * u_n
-                a_r = torch.addcmul(qu, qu, r, value=-1, out=slot_r)  # (10)
-                u = rows.put(t - begin, u_n, a_r, a_z, a_n)[:, : 3 * H]
-                grad_h = advance(grad_h, kept + product(u, U_nrz), sizes[t], N)  # (8), (12)
-            found = rows.all()
-            grad_u, grad_a = found[:, : 3 * H].contiguous(), found[:, H:].contiguous()
-            total = total + found.sum(0)
-            if needs[0]:
-                x_bar.append(product(grad_a, W))  # (13)
-            if needs[2]:
-                W_bar = W_bar + product(grad_a.t(), x[place])  # (14)
-            if needs[3]:
-                U_bar = U_bar + product(grad_u.t(), torch.cat(h_before[begin:end]))  # (15)
-        grad_x = torch.cat(x_bar if reverse else x_bar[::-1]) if needs[0] else None
-        grad_W, grad_U = W_bar if needs[2] else None, U_bar.roll(-H, 0) if needs[3] else None
-        grad_b = total[H:] if needs[4] else None  # (16)
-        grad_d = total[: 3 * H].roll(-H) if needs[5] else None
-        return grad_x, grad_h, grad_W, grad_U, grad_b, grad_d, None, None
+    def adjoint(y_bar, h_bar, x, h0, W, U, b, d, sizes, reverse):
+        steps, _ = trace(x, h0, W, U, b, d, sizes, reverse)
+        y_bar, x_bar, N = y_bar.split(sizes), [x] * len(sizes), sizes[0]
+        W_bar = U_bar = b_bar = d_bar = 0
+        for t in reversed(order(sizes, reverse)):
+            x_t, h_before, r, z, n, q, _ = steps[t]
+            h_bar_t = first(h_bar, sizes[t], N) + y_bar[t]  # (8)
+            n_bar = h_bar_t * (1 - z) * (1 - n * n)
+            z_bar = h_bar_t * (h_before - n) * z * (1 - z)  # (9)
+            r_bar = n_bar * q * r * (1 - r)  # (10)
+            a_bar, u_bar = torch.cat((r_bar, z_bar, n_bar), 1), torch.cat((r_bar, z_bar, n_bar * r), 1)  # (11)
+            h_bar = advance(h_bar, z * h_bar_t + u_bar @ U, sizes[t], N)  # (8), (12)
+            x_bar[t] = a_bar @ W  # (13)
+            W_bar = W_bar + a_bar.mT @ x_t  # (14)
+            U_bar = U_bar + u_bar.mT @ h_before  # (15)
+            b_bar, d_bar = b_bar + a_bar.sum(0), d_bar + u_bar.sum(0)  # (16)
+        return torch.cat(x_bar), h_bar, W_bar, U_bar, b_bar, d_bar
 
 
 @in_full_precision
 def gru(x: Tensor, state: State, weights: Weights, sizes: Sizes, reverse: bool = False) -> tuple[Tensor, State]:
     """The rows h (P, H) and the last state (h,) of one layer in one direction. See the module's page."""
-    y, h, *_ = GRUFn.apply(x, *state, *weights, sizes, reverse)
+    y, h = GRUFn.apply(x, *state, *weights, sizes, reverse)
     return y, (h,)

@@ -1,11 +1,10 @@
 """Long short-term memory: a cell c that gates write to, forget from and read out.
 
 Shapes:     x (P, I)   W (4H, I)   U (4H, R)   b (4H,) or None   V (R, H): a projection, or None: R = H
-            h₀ (N, R)   c₀ (N, H)   h (P, R)   (rows: see sequence.py)
+            h₀ (N, R)   c₀ (N, H)   h (P, R)   (rows: see recurrence.py)
             W, U and b hold the rows of i, f, g and o one below the other. PyTorch keeps two biases, for W and
             for U; only their sum b acts.
 Value:      aₜ = W xₜ + U hₜ₋₁ + b = (aⁱ, aᶠ, aᵍ, aᵒ)                              (1)
-            The products W xₜ do not wait for one another: all steps are one matrix product.
             i = σ(aⁱ)   f = σ(aᶠ)   g = tanh(aᵍ)   o = σ(aᵒ)                      (2)
             cₜ = f cₜ₋₁ + i g                                                     (3)
             mₜ = o tanh(cₜ)      hₜ = V mₜ, or mₜ without projection               (4)
@@ -22,157 +21,106 @@ Adjoint:    from the last step to the first, with h̄ₜ↑ from whoever uses th
             h̄₀ = Uᵀ ā₁      c̄₀ = f₁ c̄₁                                          (13)
 
             In (10) no matrix stands between c̄ₜ₊₁ and c̄ₜ, only the gate f: where it stays near 1, a gradient
-            crosses many steps unharmed. That is the point of the cell. The rest is one product for all steps, in code
-            for as many as fit in a cache:
+            crosses many steps unharmed. That is the point of the cell. Summed over all steps,
 
-            x̄ = ā W   (14)      W̄ = āᵀ x   (15)      Ū = āᵀ (h one step before)   (16)
-            b̄ = Σ ā   (17)      V̄ = h̄ᵀ m   (18)
-            In code the terms that occur twice have names, om for o m̄ and so on, and with u = v s
-            v · s(1 − s) is u − u s, one operation after u.
-Saved:      x, h₀, c₀, W, U, b, V, h; and i, f, g, o, c, tanh(c) of all steps.
-Recomputed: these last six from the rest, where the gradient is itself differentiated: h is known, hence every
-            aₜ at once, and only (3) runs along the steps.
+            x̄ = ā W   (14)      W̄ = Σ āᵀ x   (15)      Ū = Σ āᵀ hₜ₋₁   (16)
+            b̄ = Σ ā   (17)      V̄ = Σ h̄ᵀ m   (18)
+Saved:      x, h₀, c₀, W, U, b, V.   Recomputed: all steps, which the fast form keeps.
+Fast form:  lstm_fast.py
 Kinks:      none.
 Errors:     RuntimeError where sizes do not fit.
-Reference:  one layer and direction of torch.nn.LSTM. Differs: in float32 tanh is computed as 2σ(2x) − 1.
+Reference:  one layer and direction of torch.nn.LSTM. Differs: in float32 the fast form computes tanh as 2σ(2x) − 1.
 Source:     Hochreiter and Schmidhuber, Long short-term memory (1997); Gers, Schmidhuber and Cummins, Learning
             to forget (2000); the projection: Sak, Senior and Beaufays, Long short-term memory based recurrent
             neural network architectures for large vocabulary speech recognition (2014).
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from scratch.ops.activation.sigmoid import sigmoid, tanh, tanh_into, twice_less_one_
 from scratch.ops.core.function import Function
-from scratch.ops.core.product import add_product, product
+from scratch.ops.recurrent import lstm_fast
 from scratch.ops.recurrent.sequence import (
-    Rows,
     Sizes,
     State,
     Weights,
     advance,
-    blocks,
-    chunks,
     first,
     in_full_precision,
     order,
-    previous,
     total,
 )
 
 
-def trace(x, h0, c0, W, U, b, V, y, sizes, reverse):
-    """(i, f, g, o) (P, 4H), c and tanh(c) (P, H) of all steps, from inputs and output, differentiably."""
-    a = x @ W.t() + torch.cat(previous(y.split(sizes), h0, sizes, reverse)) @ U.t()  # (1)
-    i, f, g, o = (a if b is None else a + b).chunk(4, 1)
-    i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)  # (2)
-    f_steps, ig_steps = f.split(sizes), (i * g).split(sizes)
-    c, c_steps = c0, [c0] * len(sizes)
+def trace(x, h0, c0, W, U, b, V, sizes, reverse):
+    """For each step xₜ, hₜ₋₁, cₜ₋₁, i, f, g, o, cₜ and hₜ; and h and c after the last one."""
+    x, steps, h, c, N = x.split(sizes), [()] * len(sizes), h0, c0, sizes[0]
     for t in order(sizes, reverse):
-        c_steps[t] = f_steps[t] * first(c, sizes[t], sizes[0]) + ig_steps[t]  # (3)
-        c = advance(c, c_steps[t], sizes[t], sizes[0])
-    c_all = torch.cat(c_steps)
-    return torch.cat((i, f, g, o), 1), c_all, tanh(c_all)
+        h_before, c_before = first(h, sizes[t], N), first(c, sizes[t], N)
+        a = x[t] @ W.mT + h_before @ U.mT + (0 if b is None else b)  # (1)
+        i, f, g, o = a.chunk(4, 1)
+        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()  # (2)
+        c_t = f * c_before + i * g  # (3)
+        m = o * c_t.tanh()
+        h_t = m if V is None else m @ V.mT  # (4)
+        steps[t] = x[t], h_before, c_before, i, f, g, o, c_t, h_t
+        h, c = advance(h, h_t, sizes[t], N), advance(c, c_t, sizes[t], N)
+    return steps, h, c
 
 
 class LSTMFn(Function):
+    outputs = ("y", "h", "c")
+    keeps = ("gates", "cells", "tanhs")
+    fast_value, fast_adjoint = staticmethod(lstm_fast.value), staticmethod(lstm_fast.adjoint)
+
     @staticmethod
-    def forward(x, h0, c0, W, U, b, V, sizes, reverse):
-        gates = product(x, W.t(), b)
-        c_all, tanh_all, y = (s.new_empty(x.shape[0], s.shape[1]) for s in (c0, c0, h0))
-        a_steps, c_steps, tanh_steps, y_steps = (s.split(sizes) for s in (gates, c_all, tanh_all, y))
-        gate_steps = blocks(gates, 4, sizes)
-        (h, c), N = (h0, c0), sizes[0]
+    def value(x, h0, c0, W, U, b, V, sizes, reverse):
+        steps, h, c = trace(x, h0, c0, W, U, b, V, sizes, reverse)
+        return torch.cat([h_t for *_, h_t in steps]), h, c
+
+    @staticmethod
+    def tangent(x_dot, h0_dot, c0_dot, W_dot, U_dot, b_dot, V_dot, x, h0, c0, W, U, b, V, sizes, reverse):
+        steps, _, _ = trace(x, h0, c0, W, U, b, V, sizes, reverse)
+        x_dot, y_dot, h_dot, c_dot, N = x_dot.split(sizes), [x_dot] * len(sizes), h0_dot, c0_dot, sizes[0]
         for t in order(sizes, reverse):
-            size, (i, f, g, o) = sizes[t], gate_steps[t]
-            a = a_steps[t]
-            add_product(a, first(h, size, N), U.t())  # (1)
-            g.add_(g)
-            a.sigmoid_()  # (2), with tanh x = 2σ(2x) − 1
-            twice_less_one_(g)
-            torch.mul(f, first(c, size, N), out=c_steps[t]).addcmul_(i, g)  # (3)
-            tanh_into(tanh_steps[t], c_steps[t])
-            if V is None:
-                torch.mul(o, tanh_steps[t], out=y_steps[t])  # (4)
-            else:
-                torch.mm(o * tanh_steps[t], V.t(), out=y_steps[t])
-            h, c = advance(h, y_steps[t], size, N), advance(c, c_steps[t], size, N)
-        return y, h.clone(), c.clone(), gates, c_all, tanh_all
+            x_t, h_before, c_before, i, f, g, o, c_t, _ = steps[t]
+            a_dot = x_dot[t] @ W.mT + x_t @ W_dot.mT + first(h_dot, sizes[t], N) @ U.mT + h_before @ U_dot.mT
+            i_dot, f_dot, g_dot, o_dot = (a_dot + b_dot).chunk(4, 1)  # (5)
+            i_dot, f_dot, o_dot = i * (1 - i) * i_dot, f * (1 - f) * f_dot, o * (1 - o) * o_dot
+            g_dot = (1 - g * g) * g_dot  # (6)
+            c_dot_t = f_dot * c_before + f * first(c_dot, sizes[t], N) + i_dot * g + i * g_dot  # (7)
+            tanh_c = c_t.tanh()
+            m_dot = o_dot * tanh_c + o * (1 - tanh_c * tanh_c) * c_dot_t
+            y_dot[t] = m_dot if V is None else (o * tanh_c) @ V_dot.mT + m_dot @ V.mT  # (8)
+            h_dot, c_dot = advance(h_dot, y_dot[t], sizes[t], N), advance(c_dot, c_dot_t, sizes[t], N)
+        return torch.cat(y_dot), h_dot, c_dot
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        *tensors, ctx.sizes, ctx.reverse = inputs
-        y, _, _, *traced = output
-        ctx.mark_non_differentiable(*traced)
-        ctx.set_materialize_grads(False)  # zeros for the trace would cost as much as the trace
-        ctx.save_for_backward(*tensors, y, *traced)
-
-    @staticmethod
-    def backward(ctx, grad_y, grad_h, grad_c, *_):
-        x, h0, c0, W, U, b, V, y, gates, c_all, tanh_all = ctx.saved_tensors
-        sizes, reverse, needs = ctx.sizes, ctx.reverse, ctx.needs_input_grad
-        recorded = torch.is_grad_enabled()
-        if recorded:
-            gates, c_all, tanh_all = trace(x, h0, c0, W, U, b, V, y, sizes, reverse)
-        h_before = previous(y.split(sizes), h0, sizes, reverse)
-        c_before = previous(c_all.split(sizes), c0, sizes, reverse)
-        gate_steps, tanh_steps = blocks(gates, 4, sizes), tanh_all.split(sizes)
-        grad_y = torch.zeros_like(y) if grad_y is None else grad_y
-        grad_h = torch.zeros_like(h0) if grad_h is None else grad_h
-        grad_c = torch.zeros_like(c0) if grad_c is None else grad_c
-        grad_steps, grad_h_steps, N = grad_y.split(sizes), [grad_h] * len(sizes), sizes[0]
-        x_bar: list[Tensor] = []
-        nothing: Any = 0
-        W_bar = U_bar = b_bar = V_bar = nothing
-        for part, place in chunks(sizes, reverse, gates.shape[1], recorded):
-            begin, end = min(part), max(part) + 1
-            rows = Rows(gates.shape[1], 4, sizes[begin:end], gates, recorded)
-            for t in part:
-                size, (i, f, g, o), tanh_c = sizes[t], gate_steps[t], tanh_steps[t]
-                slot_i, slot_f, slot_g, slot_o = rows.slots[t - begin]
-                h = grad_h_steps[t] = first(grad_h, size, N) + grad_steps[t]  # (9)
-                m = h if V is None else h @ V
-                om = o * m
-                tom = tanh_c * om
-                c = torch.addcmul(first(grad_c, size, N) + om, tom, tanh_c, value=-1)  # (10)
-                ic, fc = i * c, f * c
-                gic, before = g * ic, c_before[t] * fc
-                a = rows.put(
-                    t - begin,
-                    torch.addcmul(gic, gic, i, value=-1, out=slot_i),  # (11)
-                    torch.addcmul(before, before, f, value=-1, out=slot_f),
-                    torch.addcmul(ic, gic, g, value=-1, out=slot_g),  # (12)
-                    torch.addcmul(tom, tom, o, value=-1, out=slot_o),
-                )
-                grad_h, grad_c = (
-                    advance(grad_h, product(a, U), size, N),
-                    advance(grad_c, fc, size, N),
-                )  # (9), (10), (13)
-            grad_a = rows.all()
-            if needs[0]:
-                x_bar.append(product(grad_a, W))  # (14)
-            if needs[3]:
-                W_bar = W_bar + product(grad_a.t(), x[place])  # (15)
-            if needs[4]:
-                U_bar = U_bar + product(grad_a.t(), torch.cat(h_before[begin:end]))  # (16)
-            if needs[5]:
-                b_bar = b_bar + grad_a.sum(0)  # (17)
-            if needs[6]:
-                read_out = gates[place].chunk(4, 1)[3] * tanh_all[place]
-                V_bar = V_bar + torch.cat(grad_h_steps[begin:end]).t() @ read_out  # (18)
-        grad_x = torch.cat(x_bar if reverse else x_bar[::-1]) if needs[0] else None
-        grad_W, grad_U, grad_b, grad_V = (
-            total if need else None for total, need in zip((W_bar, U_bar, b_bar, V_bar), needs[3:7], strict=True)
-        )
-        return grad_x, grad_h, grad_c, grad_W, grad_U, grad_b, grad_V, None, None
+    def adjoint(y_bar, h_bar, c_bar, x, h0, c0, W, U, b, V, sizes, reverse):
+        steps, _, _ = trace(x, h0, c0, W, U, b, V, sizes, reverse)
+        y_bar, x_bar, N = y_bar.split(sizes), [x] * len(sizes), sizes[0]
+        W_bar = U_bar = b_bar = V_bar = 0
+        for t in reversed(order(sizes, reverse)):
+            x_t, h_before, c_before, i, f, g, o, c_t, _ = steps[t]
+            tanh_c = c_t.tanh()
+            h_bar_t = first(h_bar, sizes[t], N) + y_bar[t]
+            m_bar = h_bar_t if V is None else h_bar_t @ V  # (9)
+            c_bar_t = first(c_bar, sizes[t], N) + m_bar * o * (1 - tanh_c * tanh_c)  # (10)
+            i_bar, f_bar = c_bar_t * g * i * (1 - i), c_bar_t * c_before * f * (1 - f)  # (11)
+            g_bar, o_bar = c_bar_t * i * (1 - g * g), m_bar * tanh_c * o * (1 - o)  # (12)
+            a_bar = torch.cat((i_bar, f_bar, g_bar, o_bar), 1)
+            h_bar, c_bar = advance(h_bar, a_bar @ U, sizes[t], N), advance(c_bar, f * c_bar_t, sizes[t], N)  # (13)
+            x_bar[t] = a_bar @ W  # (14)
+            W_bar = W_bar + a_bar.mT @ x_t  # (15)
+            U_bar = U_bar + a_bar.mT @ h_before  # (16)
+            b_bar = b_bar + a_bar.sum(0)  # (17)
+            V_bar = V_bar + h_bar_t.mT @ (o * tanh_c)  # (18)
+        return torch.cat(x_bar), h_bar, c_bar, W_bar, U_bar, b_bar, V_bar
 
 
 @in_full_precision
 def lstm(x: Tensor, state: State, weights: Weights, sizes: Sizes, reverse: bool = False) -> tuple[Tensor, State]:
     """The rows h (P, R) and the last state (h, c) of one layer in one direction. See the module's page."""
     W, U, b, d, V = weights
-    y, h, c, *_ = LSTMFn.apply(x, *state, W, U, total(b, d), V, sizes, reverse)
+    y, h, c = LSTMFn.apply(x, *state, W, U, total(b, d), V, sizes, reverse)
     return y, (h, c)

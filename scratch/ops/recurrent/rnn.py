@@ -3,7 +3,6 @@
 Shapes:     x (P, I)   W (H, I)   U (H, H)   b (H,) or None   h₀ (N, H)   h (P, H)   (rows: see sequence.py)
             PyTorch keeps two biases, for W and for U; only their sum b acts.
 Value:      aₜ = W xₜ + U hₜ₋₁ + b      hₜ = φ(aₜ)                                 (1)
-            The products W xₜ do not wait for one another: all steps are one matrix product.
 Tangent:    ȧₜ = W ẋₜ + Ẇ xₜ + U ḣₜ₋₁ + U̇ hₜ₋₁ + ḃ      ḣₜ = φ′(aₜ) ȧₜ              (2)
 Adjoint:    hₜ is read twice, by whoever uses the output, which sends h̄ₜ↑, and by the next step:
 
@@ -12,10 +11,11 @@ Adjoint:    hₜ is read twice, by whoever uses the output, which sends h̄ₜ�
             h̄₀ = Uᵀ ā₁                                                           (5)
 
             from the last step to the first: back-propagation through time. It leaves ā (P, H), a row for each
-            of x, and the rest is again one product for all steps:
+            of x, and the rest is one product for all steps:
 
             x̄ = ā W   (6)      W̄ = āᵀ x   (7)      Ū = āᵀ (h one step before)   (8)      b̄ = Σ ā   (9)
-Saved:      x, h₀, W, U, h.   Recomputed: nothing: (4) needs the output only.
+Saved:      x, h₀, W, U, h.   Recomputed: nothing, since (4) needs the output only.
+Fast form:  the products W xₜ do not wait for one another: all steps are one matrix product.
 Kinks:      ReLU: derivative 0 at 0.
 Errors:     RuntimeError where sizes do not fit.
 Reference:  one layer and direction of torch.nn.RNN. Differs: nothing.
@@ -43,9 +43,45 @@ from scratch.ops.recurrent.sequence import (
 )
 
 
+def slope(h, nonlinearity):
+    """φ′ of (4)"""
+    return 1 - h * h if nonlinearity == "tanh" else h.detach().sign()
+
+
 class RNNFn(Function):
+    outputs = ("y", "h")
+
     @staticmethod
-    def forward(x, h0, W, U, b, nonlinearity, sizes, reverse):
+    def value(x, h0, W, U, b, nonlinearity, sizes, reverse):
+        x, y, h, N = x.split(sizes), [x] * len(sizes), h0, sizes[0]
+        for t in order(sizes, reverse):
+            a = x[t] @ W.mT + first(h, sizes[t], N) @ U.mT + (0 if b is None else b)
+            y[t] = a.tanh() if nonlinearity == "tanh" else a.clamp_min(0)  # (1)
+            h = advance(h, y[t], sizes[t], N)
+        return torch.cat(y), h
+
+    @staticmethod
+    def tangent(x_dot, h0_dot, W_dot, U_dot, b_dot, x, h0, W, U, y, nonlinearity, sizes, reverse):
+        x, y, y_dot, h_dot, N = x.split(sizes), y.split(sizes), [y] * len(sizes), h0_dot, sizes[0]
+        x_dot, h_before = x_dot.split(sizes), previous(y, h0, sizes, reverse)
+        for t in order(sizes, reverse):
+            moved = x_dot[t] @ W.mT + x[t] @ W_dot.mT + first(h_dot, sizes[t], N) @ U.mT + h_before[t] @ U_dot.mT
+            y_dot[t] = slope(y[t], nonlinearity) * (moved + b_dot)  # (2)
+            h_dot = advance(h_dot, y_dot[t], sizes[t], N)
+        return torch.cat(y_dot), h_dot
+
+    @staticmethod
+    def adjoint(y_bar, h_bar, x, h0, W, U, y, nonlinearity, sizes, reverse):
+        y, y_bar, a_bar, N = y.split(sizes), y_bar.split(sizes), [y] * len(sizes), sizes[0]
+        for t in reversed(order(sizes, reverse)):
+            h_bar_t = first(h_bar, sizes[t], N) + y_bar[t]  # (3)
+            a_bar[t] = slope(y[t], nonlinearity) * h_bar_t  # (4)
+            h_bar = advance(h_bar, a_bar[t] @ U, sizes[t], N)  # (3), (5)
+        a_bar, h_before = torch.cat(a_bar), torch.cat(previous(y, h0, sizes, reverse))
+        return a_bar @ W, h_bar, a_bar.mT @ x, a_bar.mT @ h_before, a_bar.sum(0)  # (6), (7), (8), (9)
+
+    @staticmethod
+    def fast_value(x, h0, W, U, b, nonlinearity, sizes, reverse):
         y = product(x, W.t(), b)
         steps, h, N = y.split(sizes), h0, sizes[0]
         phi = torch.tanh_ if nonlinearity == "tanh" else partial(torch.clamp_min_, min=0)
@@ -55,31 +91,22 @@ class RNNFn(Function):
         return y, h.clone()
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, h0, W, U, _, ctx.nonlinearity, ctx.sizes, ctx.reverse = inputs
-        ctx.save_for_backward(x, h0, W, U, output[0])
-
-    @staticmethod
-    def backward(ctx, grad_y, grad_h):
-        x, h0, W, U, y = ctx.saved_tensors
-        sizes, reverse = ctx.sizes, ctx.reverse
-        y_steps, grad_steps = y.split(sizes), grad_y.split(sizes)
-        rows = Rows(y.shape[1], 1, sizes, y, torch.is_grad_enabled())
+    def fast_adjoint(needs, y_bar, h_bar, x, h0, W, U, y, nonlinearity, sizes, reverse):
+        needs_x, _, needs_W, needs_U, needs_b = needs
+        steps, y_bar, N = y.split(sizes), y_bar.split(sizes), sizes[0]
+        rows = Rows(y.shape[1], 1, sizes, y)
         for t in reversed(order(sizes, reverse)):
-            g, h = first(grad_h, sizes[t], sizes[0]) + grad_steps[t], y_steps[t]  # (3)
-            (slot,) = rows.slots[t]
-            if ctx.nonlinearity == "tanh":
-                a = torch.addcmul(g, g * h, h, value=-1, out=slot)  # (4)
+            h_bar_t, h, a_bar_t = first(h_bar, sizes[t], N) + y_bar[t], steps[t], rows.steps[t]  # (3)
+            if nonlinearity == "tanh":
+                torch.addcmul(h_bar_t, h_bar_t * h, h, value=-1, out=a_bar_t)  # (4)
             else:
-                a = torch.mul(g, h.sign(), out=slot)
-            grad_h = advance(grad_h, product(rows.put(t, a), U), sizes[t], sizes[0])  # (3), (5)
-        grad_a = rows.all()
-        needs = ctx.needs_input_grad
-        grad_x = product(grad_a, W) if needs[0] else None  # (6)
-        grad_W = product(grad_a.t(), x) if needs[2] else None  # (7)
-        grad_U = product(grad_a.t(), torch.cat(previous(y_steps, h0, sizes, reverse))) if needs[3] else None  # (8)
-        grad_b = grad_a.sum(0) if needs[4] else None  # (9)
-        return grad_x, grad_h, grad_W, grad_U, grad_b, None, None, None
+                torch.mul(h_bar_t, h.sign(), out=a_bar_t)
+            h_bar = advance(h_bar, product(a_bar_t, U), sizes[t], N)  # (3), (5)
+        a_bar = rows.matrix
+        x_bar = product(a_bar, W) if needs_x else None  # (6)
+        W_bar = product(a_bar.t(), x) if needs_W else None  # (7)
+        U_bar = product(a_bar.t(), torch.cat(previous(steps, h0, sizes, reverse))) if needs_U else None  # (8)
+        return x_bar, h_bar, W_bar, U_bar, a_bar.sum(0) if needs_b else None  # (9)
 
 
 @in_full_precision

@@ -16,11 +16,11 @@ sequences.
 from collections.abc import Callable, Sequence
 from functools import wraps
 from itertools import accumulate
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from scratch.ops.core.dtype import NARROW, SHORT, autocast_on, without_autocast
 from scratch.ops.dropout import dropout
 
 Sizes = tuple[int, ...]
@@ -66,38 +66,22 @@ def blocks(matrix: Tensor, count: int, sizes: Sizes) -> list[tuple[Tensor, ...]]
 CHUNK = 2**18  # numbers that an adjoint finds before it makes products of them: 1 MiB
 
 
-def chunks(sizes: Sizes, reverse: bool, columns: int, recorded: bool) -> list[tuple[range, slice]]:
-    """The steps in the order of the adjoint, in parts whose rows fit in a cache, or where autograd or a compiler
-    records them all at once; and those rows."""
+def chunks(sizes: Sizes, reverse: bool, columns: int) -> list[tuple[range, slice]]:
+    """The steps in the order of the adjoint, in parts whose rows fit in a cache; and those rows."""
     ends = [0, *accumulate(sizes)]
     T, steps = len(sizes), max(1, CHUNK // max(1, sizes[0] * columns))
-    whole = recorded or torch.compiler.is_compiling()
-    parts = [range(T)] if whole else [range(first, min(first + steps, T)) for first in range(0, T, steps)]
+    parts = [range(first, min(first + steps, T)) for first in range(0, T, steps)]
     found = [(part[:: 1 if reverse else -1], slice(ends[part.start], ends[part.stop])) for part in parts]
     return found if reverse else found[::-1]
 
 
 class Rows:
-    """What the steps of a part of an adjoint find, (rows, C) in blocks of columns. They write it into their slots of
-    one matrix; where autograd or a compiler records them, and allows no such ``out=``, the slots are None and the
-    blocks are put together."""
+    """Memory for what the steps of a part of an adjoint find: ``matrix`` (rows, C), ``steps``, the rows of each step,
+    and ``slots``, those in blocks of columns."""
 
-    def __init__(self, columns: int, count: int, sizes: Sizes, like: Tensor, recorded: bool) -> None:
-        self.recorded = recorded = recorded or torch.compiler.is_compiling()
-        self.steps: list[Any] = [None] * len(sizes)
-        self.slots: list[Any] = [[None] * count] * len(sizes)
-        if not recorded:
-            self.matrix = like.new_empty(sum(sizes), columns)
-            self.steps, self.slots = list(self.matrix.split(sizes)), blocks(self.matrix, count, sizes)
-
-    def put(self, t: int, *found: Tensor) -> Tensor:
-        """The rows of a step, once its blocks are found."""
-        if self.recorded:
-            self.steps[t] = torch.cat(found, 1)
-        return self.steps[t]
-
-    def all(self) -> Tensor:
-        return torch.cat(self.steps) if self.recorded else self.matrix
+    def __init__(self, columns: int, count: int, sizes: Sizes, like: Tensor) -> None:
+        self.matrix = like.new_empty(sum(sizes), columns)
+        self.steps, self.slots = self.matrix.split(sizes), blocks(self.matrix, count, sizes)
 
 
 def in_full_precision(layer: Layer) -> Layer:
@@ -106,12 +90,11 @@ def in_full_precision(layer: Layer) -> Layer:
 
     @wraps(layer)
     def run(x, state, weights, sizes, *options, **named):
-        device = x.device.type
-        autocast = torch.is_autocast_enabled(device)
-        if x.dtype is torch.float64 or (x.dtype is torch.float32 and not autocast):
+        autocast = autocast_on(x)
+        if x.dtype not in (SHORT if autocast else NARROW):
             return layer(x, state, weights, sizes, *options, **named)
-        dtype = torch.get_autocast_dtype(device) if autocast else x.dtype
-        with torch.autocast(device, enabled=False):
+        dtype = torch.get_autocast_dtype(x.device.type) if autocast else x.dtype
+        with without_autocast(x):
             weights = [w if w is None else w.float() for w in weights]
             y, state = layer(x.float(), tuple(s.float() for s in state), weights, sizes, *options, **named)
         return y.to(dtype), tuple(s.to(dtype) for s in state)
@@ -144,4 +127,6 @@ def stack(
             outputs.append(y)
             ended.append(state)
         x = torch.cat(outputs, 1) if bidirectional else y
+    if x is y and y.requires_grad:
+        x = y.clone()  # y is kept for the backward, and users write into what they get
     return x, tuple(torch.stack(state) for state in zip(*ended, strict=True))

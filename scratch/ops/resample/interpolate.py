@@ -15,12 +15,14 @@ Formula:    along an axis of n numbers, resampled to o, each is a weighted sum o
                            w ∝ k((j + ½ − r (i + ½)) / max(r, 1)), with sum 1                               (3)
                            for the triangle (bilinear), Keys' cubic with a = −½ (bicubic) and Lanczos' sinc (lanczos)
             Neighbours outside the image are its border.
+            Of uint8 images each axis, the last first, gives whole numbers from 0 to 255 again, from weights that are
+            multiples of 2⁻ᵖ, with the largest p ≤ 22 for which each is less than 2¹⁵ of them: PyTorch's numbers.
 Tangent:    (1) itself: y is linear in x.
 Adjoint:    x̄[j] = Σ w[i, t] ȳ[i]  over all i, t with j[i, t] = j: the transposed sparse matrix             (4)
 Saved:      nothing but sizes.   Kinks: none.
 Errors:     ValueError for options that contradict each other, NotImplementedError for modes and dimensions that do
             not fit, TypeError for sizes that are no whole numbers, RuntimeError for empty images.
-Reference:  torch.nn.functional.interpolate. Differs: integers only with the nearest modes. Where ⌊…⌋ falls
+Reference:  torch.nn.functional.interpolate. Differs: all integers with the nearest modes. Where ⌊…⌋ falls
             just on a whole number some of torch's kernels (channels last, or the backward) round the other way, and
             its antialiased forward leaves an axis alone that a scale factor near 1 keeps at its size, though its
             backward does not; here forward and backward are always of one piece. Under antialias an infinity may
@@ -39,7 +41,8 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import need_floating, widen
-from scratch.ops.core.function import Function
+from scratch.ops.core.function import Function, numbers_known
+from scratch.ops.core.layout import keeps_channels_last
 from scratch.ops.pool.adaptive_pool import adaptive_avg_pool
 
 DIMENSIONS = {  # what each mode takes
@@ -102,9 +105,10 @@ def kernel(mode: str, x: Tensor) -> Tensor:
 
 
 def taps(axis: Axis, like: Tensor) -> tuple[Tensor, Tensor | None]:
-    """(1): j and w (o, T); w is None where it is 1."""
-    r = torch.tensor(axis.ratio, dtype=like.dtype, device=like.device)
-    i = torch.arange(axis.o, dtype=like.dtype, device=like.device)
+    """(1): j and w (o, T); w is None where it is 1. Places in an image of whole numbers are in single precision."""
+    dtype = like.dtype if like.is_floating_point() else torch.float32
+    r = torch.tensor(axis.ratio, dtype=dtype, device=like.device)
+    i = torch.arange(axis.o, dtype=dtype, device=like.device)
     p = r * i if axis.align or axis.mode == "nearest" else r * (i + 0.5) - 0.5
     last = axis.n - 1
     if axis.antialias:
@@ -134,17 +138,37 @@ def column(w: Tensor, axis: int, x: Tensor) -> Tensor:
     return w.view(-1, *(1 for _ in x.shape[axis + 1 :]))
 
 
+def along(axis: int, x: Tensor, j: Tensor, w: Tensor | None) -> Tensor:
+    """(1)"""
+    parts = [x.index_select(axis, each) for each in j.unbind(1)]
+    if w is not None:
+        parts = [column(weight, axis, x) * part for weight, part in zip(w.unbind(1), parts, strict=True)]
+    return reduce(torch.add, parts)
+
+
+def resampled_bytes(x: Tensor, axes: Sequence[Axis]) -> Tensor:
+    y = x.double()
+    for axis, options in reversed([*enumerate(axes, start=2)]):
+        if options.n == options.o:
+            continue  # as torch, whatever the scale factor
+        j, w = taps(options, y)
+        if w is not None:
+            same = j[:, :, None] == j[:, None, :]  # border pixels stand in for several: once, with the sum of weights
+            w = (same * w[:, None]).sum(2).masked_fill(same.tril(-1).any(2), 0)
+            largest = w.max().item() if numbers_known(w) else 1
+            unit = 2 ** next(p for p in range(23) if p == 22 or int(largest * 2 ** (p + 1) + 0.5) >= 2**15)
+            w = (w * unit + w.sign() / 2).trunc() / unit
+        y = (along(axis, y, j, w) + 0.5).floor_().clamp_(0, 255)
+    return y.to(x.dtype)
+
+
 class ResampleFn(Function):
     @staticmethod
     def forward(x, axes):
         y = widen(x)
         for axis, options in enumerate(axes, start=2):
-            j, w = taps(options, y)
-            parts = [y.index_select(axis, each) for each in j.unbind(1)]
-            if w is not None:
-                parts = [column(weight, axis, y) * part for weight, part in zip(w.unbind(1), parts, strict=True)]
-            y = reduce(torch.add, parts)
-        return y.to(x.dtype)  # (1)
+            y = along(axis, y, *taps(options, y))
+        return y.to(x.dtype)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -164,6 +188,7 @@ class ResampleFn(Function):
         return x.to(grad.dtype), None  # (4)
 
 
+@keeps_channels_last
 def interpolate(
     input: Tensor,
     size: int | Sequence[int] | None = None,
@@ -188,10 +213,12 @@ def interpolate(
         raise RuntimeError(f"only the batch may be empty, but got {tuple(input.shape)} and the output size {output}")
     if recompute_scale_factor:
         factors = [None] * dims
-    if not mode.startswith("nearest"):
-        need_floating(input.dtype, f"interpolation with mode {mode!r}")
     options = zip(input.shape[2:], output, factors, strict=True)
     axes = tuple(Axis(n, o, mode, bool(align_corners), factor, antialias) for n, o, factor in options)
+    if not mode.startswith("nearest"):
+        if input.dtype is torch.uint8 and dims == 2:
+            return resampled_bytes(input, axes)
+        need_floating(input.dtype, f"interpolation with mode {mode!r}")
     return ResampleFn.apply(input, axes)
 
 

@@ -14,6 +14,8 @@ Source:     Shi et al., Real-time single image and video super-resolution using 
 
 from torch import Tensor
 
+from scratch.ops.core.layout import keeps_channels_last
+
 
 def divide(what: str, size: int, by: int) -> int:
     """size / by, if that is a whole number."""
@@ -32,6 +34,7 @@ def image(x: Tensor) -> tuple[int, int, int]:
     return channels, height, width
 
 
+@keeps_channels_last
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(1)"""
     batch, (channels, height, width), r = input.shape[:-3], image(input), upscale_factor
@@ -48,6 +51,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return x.reshape(*batch, channels * r * r, height, width)
 
 
+@keeps_channels_last
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """(3) for x (N, C, *S), or of any three dimensions."""
     if input.dim() < 3:

@@ -1,0 +1,344 @@
+"""Mutation testing of the backward passes: mistakes are planted in them one by one, and the harness must notice each.
+
+A mutant is one small mistake in a function that only derivatives use: a sign, a factor, a dropped term, a transposed
+operand, a wrong axis, a saved input that is detached. A process forked for it imports `scratch` with the mistake in it,
+and runs the harness on the cases that reach the function, then the test in TESTS for the file, until one of them fails.
+A mutant that none of them notices survives, unless it is in REVIEWED, the list of those that change no gradient.
+"""
+
+import ast
+import contextlib
+import difflib
+import importlib.util
+import io
+import json
+import os
+import random
+import resource
+import signal
+import sys
+import time
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = {path.name: path for path in (ROOT / "scratch" / "ops").rglob("*.py") if path.stem != "__init__"}
+DERIVATIVES = ("backward", "pullback", "derivative", "adjoint", "gradients", "slopes", "unbroadcast")
+CHECKS = ("gradients", "second_order", "finite_differences", "subsets", "float32", "bfloat16")
+RECORDED = ("gradients", "second_order")  # the checks by which the cases that reach a function are found
+SECONDS = 40  # of computing for one mutant; one that is not noticed by then has survived
+
+TESTS = {  # of what no case covers: blocks of long sequences, processes, second derivatives by the weights of edges,
+    # third derivatives, many steps
+    "attention.py": "test_attention.py::test_blocks",
+    "batch_norm.py": "test_sync_batch_norm.py::test_a_group_of_one_process",
+    "conv.py": "test_conv.py::test_third_derivatives",
+    "graph.py": "test_graph.py::test_second_derivative_by_the_edges",
+    "gru.py": "test_rnn.py::test_step_by_step",
+    "lstm.py": "test_rnn.py::test_step_by_step",
+}
+
+INTEGERS = "integers"
+COMPARED = "only compared with something: its slope is 0"
+CONSTANT = "a constant, which is not differentiated"
+REVIEWED = {  # (file and function, words of the changed line): why it changes no gradient
+    ("attention.py AttentionFn.backward", "else drawn.detach()"): "a random mask",
+    ("batch_norm.py FixedNormFn.backward", "else mu.detach()"): CONSTANT,
+    ("binary_cross_entropy.py BCEWithLogitsFn.backward", "else weight.detach()"): CONSTANT,
+    ("conv.py rows_of_input", "Y[..., :0, :]"): "it has no rows, only a type and what vmap batches",
+    ("cross_entropy.py NLLLossFn.backward", "else share.detach()"): CONSTANT,
+    ("ctc.py CTCLossFn.backward", "else places.detach()"): INTEGERS,
+    ("ctc.py CTCLossFn.backward", "else steps.detach()"): INTEGERS,
+    ("distance.py norm_slope", "z := torch.zeros_like(x)"): "any multiple of 0 is 0",
+    ("distance.py safe_norm", "(-(x / size))).abs()"): "|-x| = |x|",
+    ("dropout.py DropoutFn.backward", "else mask.detach()"): "a random mask",
+    ("embedding.py EmbeddingFn.backward", "else index.detach()"): INTEGERS,
+    ("embedding_bag.py MaxBagFn.backward", "else won.detach()"): INTEGERS,
+    ("graph.py EdgeProductsFn.backward", "else col_t.detach()"): INTEGERS,
+    ("graph.py MaxReadoutFn.backward", "else x.detach()"): COMPARED,
+    ("graph.py MaxReadoutFn.backward", "else y.detach()"): COMPARED,
+    ("graph.py NormaliseFn.backward", "else source.detach()"): INTEGERS,
+    (
+        "linear_cross_entropy.py LinearCrossEntropyFn.backward",
+        "2 * ([None] * 7)",
+    ): "None for more arguments than there are",
+    ("margin_loss.py MultiLabelMarginFn.backward", "else counted.detach()"): "booleans",
+    ("margin_loss.py MultiMarginFn.backward", "else t.detach()"): INTEGERS,
+    ("max_unpool.py MaxUnpoolFn.backward", "else index.detach()"): INTEGERS,
+    ("perceptron.py StepFn.derivative", "else s.detach()"): "0, whatever s is",
+    ("perceptron.py StepFn.derivative", "z := torch.zeros_like(s)"): "any multiple of 0 is 0",
+    ("pool.py MaxPoolFn.backward", "else x.detach()"): COMPARED,
+    ("pool.py MaxPoolWithIndicesFn.backward", "else index.detach()"): INTEGERS,
+    ("pool.py chain", "(z := best)"): "all maxima are doubled, and only compared",
+    ("pool.py part_count", "else 2 * z"): "the number of parts is a matter of speed",
+    ("rectifiers.py LeakyReLUFn.derivative", "else x.detach()"): "its sign is detached anyway",
+    ("rectifiers.py ReLUFn.derivative", "else y.detach()"): COMPARED,
+    ("rectifiers.py ThresholdFn.derivative", "else x.detach()"): COMPARED,
+    ("shrinkage.py HardshrinkFn.derivative", "else x.detach()"): COMPARED,
+    ("shrinkage.py SoftshrinkFn.derivative", "else y.detach()"): COMPARED,
+    ("sigmoids.py HardtanhFn.derivative", "else x.detach()"): COMPARED,
+    ("sigmoids.py HardtanhFn.pullback", "2 * "): "only whether it is 0 counts",
+    ("unroll.py UnrollFn.backward", "else places.detach()"): INTEGERS,
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mistake: the bytes `start` to `end` of a file are replaced by `text`."""
+
+    file: str
+    function: str
+    line: int  # where the function starts, since several in a file may have one name
+    kind: str
+    start: int
+    end: int
+    text: str
+
+    def source(self) -> str:
+        """The file with the mistake in it."""
+        source = PAGES[self.file].read_bytes()
+        return (source[: self.start] + self.text.encode() + source[self.end :]).decode()
+
+    def diff(self) -> str:
+        """The lines that differ from the file, without indentation."""
+        sides = PAGES[self.file].read_text().splitlines(), self.source().splitlines()
+        lines = list(difflib.unified_diff(*sides, n=0, lineterm=""))
+        return "\n".join(f"{line[0]} {line[1:].strip()}" for line in lines[3:])
+
+
+def names(node: ast.AST) -> list[str]:
+    """Every name and attribute used in a piece of code."""
+    used = [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
+    return used + [n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)]
+
+
+def derivatives(file: str) -> dict[str, ast.FunctionDef]:
+    """The functions of a file whose name says that they compute derivatives, and the helpers that only these use."""
+    nodes = list(ast.walk(ast.parse(PAGES[file].read_text())))
+    owners = {f: f"{c.name}." for c in nodes if isinstance(c, ast.ClassDef) for f in c.body}
+    functions = [n for n in nodes if isinstance(n, ast.FunctionDef)]
+    found = [f for f in functions if any(word in f.name for word in DERIVATIVES)]
+    elsewhere = {
+        alias.name
+        for path in ROOT.glob("scratch/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    while True:
+        inside = {name for f in found for name in names(f)}
+        outside = {name for f in functions if f not in found for name in names(f)} | elsewhere
+        more = [f for f in functions if f not in found and f.name in inside - outside]
+        if not more:
+            return {owners.get(f, "") + f.name: f for f in found}
+        found += more
+
+
+def mistakes(node: ast.AST) -> Iterator[tuple[str, ast.expr, str]]:
+    """The mistakes that fit a piece of code: the kind, what is replaced, and by what."""
+    match node:
+        case ast.BinOp(left, op, right):
+            a, b, whole = ast.unparse(left), ast.unparse(right), ast.unparse(node)
+            if isinstance(op, ast.Add | ast.Sub):
+                yield "sign", node, f"({a} {'-' if isinstance(op, ast.Add) else '+'} ({b}))"
+                yield "dropped term", node, f"({a})"
+            if isinstance(op, ast.Add):
+                yield "dropped term", node, f"({b})"
+            if isinstance(op, ast.Mult | ast.Div | ast.MatMult):
+                yield "factor", node, f"(2 * ({whole}))"
+                yield "sign", node, f"(-({whole}))"
+            if isinstance(op, ast.MatMult):
+                yield "transposed operand", node, f"(({a}).mT @ ({b}))"
+                yield "transposed operand", node, f"(({a}) @ ({b}).mT)"
+        case ast.UnaryOp(ast.USub(), operand) if not isinstance(operand, ast.Constant):
+            yield "sign", node, f"({ast.unparse(operand)})"
+        case ast.Call(ast.Attribute(value, name), args, keywords):
+            if name in ("t", "transpose"):
+                yield "transposed operand", node, f"({ast.unparse(value)})"
+            if name in ("addcmul", "addmm", "baddbmm", "bmm", "matmul", "sum", "where", "masked_fill"):
+                yield "factor", node, f"(2 * {ast.unparse(node)})"
+            for axis in [k.value for k in keywords if k.arg == "dim"] + args[
+                : name in ("sum", "mean", "cumsum", "flip")
+            ]:
+                if isinstance(axis, ast.Constant | ast.UnaryOp) and ast.unparse(axis).lstrip("-").isdigit():
+                    yield "wrong axis", axis, "1" if ast.unparse(axis) == "0" else "0"
+        case ast.Attribute(value, "mT"):
+            yield "transposed operand", node, f"({ast.unparse(value)})"
+        case ast.Return(ast.expr() as value):
+            for part in value.elts if isinstance(value, ast.Tuple) else [value]:
+                if not isinstance(part, ast.Constant | ast.Starred):
+                    for kind, wrong in (("factor", "2 * z"), ("sign", "-z"), ("dropped term", "0 * z")):
+                        yield kind, part, f"(None if (z := {ast.unparse(part)}) is None else {wrong})"
+
+
+def detached(function: ast.FunctionDef) -> Iterator[tuple[ast.stmt, str]]:
+    """The tensors that a function gets from the forward pass, each with the statement that it can be cut off before."""
+    body = function.body
+    if function.name == "derivative":
+        yield body[0], function.args.args[0].arg
+    for statement, following in pairwise(body):
+        if not isinstance(statement, ast.Assign):
+            continue
+        pairs = [(statement.targets[0], statement.value)]
+        match pairs[0]:
+            case ast.Tuple(targets), ast.Tuple(values):
+                pairs = list(zip(targets, values, strict=True))
+        for target, value in pairs:
+            if isinstance(target, ast.Tuple) and "saved_tensors" in ast.unparse(value):
+                yield from ((following, x.id) for x in target.elts if isinstance(x, ast.Name))
+
+
+def mutants(file: str) -> dict[int, list[Mutant]]:
+    """All possible mistakes in a file, by the line where their function starts."""
+    starts = [0]
+    for text in PAGES[file].read_bytes().splitlines(keepends=True):
+        starts.append(starts[-1] + len(text))
+    found: dict[int, list[Mutant]] = {}
+    for name, f in derivatives(file).items():
+        places = [
+            (kind, starts[part.lineno - 1] + part.col_offset, starts[part.end_lineno - 1] + part.end_col_offset, text)  # type: ignore[operator]
+            for statement in f.body
+            for node in ast.walk(statement)
+            for kind, part, text in mistakes(node)
+        ]
+        for statement, x in detached(f):
+            place = starts[statement.lineno - 1] + statement.col_offset
+            cut = f"{x} = {x} if {x} is None else {x}.detach()\n{' ' * statement.col_offset}"
+            places.append(("detached input", place, place, cut))
+        line = min([f.lineno, *(d.lineno for d in f.decorator_list)])  # as its code object says
+        found[line] = [Mutant(file, name, line, *place) for place in places]
+    return found
+
+
+def sample(choices: list[Mutant], count: int, chance: random.Random) -> list[Mutant]:
+    """Choose at most `count` of the mistakes, of as many kinds as possible."""
+    kinds: dict[str, list[Mutant]] = defaultdict(list)
+    for mutant in chance.sample(choices, len(choices)):
+        kinds[mutant.kind].append(mutant)
+    turns = [(turn, kind) for kind in chance.sample(sorted(kinds), len(kinds)) for turn in range(len(kinds[kind]))]
+    return [kinds[kind][turn] for turn, kind in sorted(turns, key=lambda place: place[0])[:count]]
+
+
+class Planted(SourceFileLoader):
+    """Finds and loads one module of scratch.ops from a source with a mistake in it; for ``sys.meta_path``."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        path = PAGES[mutant.file].relative_to(ROOT)
+        super().__init__(".".join(path.with_suffix("").parts), str(ROOT / path))
+        self.text = mutant.source()
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
+        return importlib.util.spec_from_loader(name, self) if name == self.name else None
+
+    def get_code(self, fullname: str) -> Any:
+        return compile(self.text, self.path, "exec")
+
+
+def forked(task: Callable[[], Any], seconds: int = 3600) -> Any:
+    """The result of a task in a forked process, sent as JSON; "" where it takes too long, None where it crashes."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reading)
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+            warnings.simplefilter("ignore")
+            torch.set_num_threads(1)
+            answer = json.dumps(task()).encode()
+            with os.fdopen(writing, "wb") as stream:
+                stream.write(answer)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        answer = stream.read()
+    status = os.waitpid(child, 0)[1]
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+        return ""
+    return json.loads(answer) if answer else None
+
+
+def reached(files: list[str], only: str) -> list[tuple[str, int, list[int]]]:
+    """For each function of these files the numbers of the cases, only of the name `only` if given, that call it."""
+    from scratch.testing import CHECKS as TABLE
+    from scratch.testing.cases import CASES
+
+    paths = {str(PAGES[file]): file for file in files}
+    found: dict[tuple[str, int], dict[int, None]] = defaultdict(dict)
+    number = 0
+
+    def trace(frame: Any, event: str, arg: Any) -> None:
+        file = paths.get(frame.f_code.co_filename)
+        if file:
+            found[file, frame.f_code.co_firstlineno][number] = None
+
+    sys.settrace(trace)
+    for number, case in enumerate(CASES):  # noqa: B007, trace reads it
+        for check in RECORDED if only in ("", case.name) else ():
+            TABLE[check](case, "scratch.nn", "torch.nn")
+    sys.settrace(None)
+    return [(*place, [*cases]) for place, cases in found.items()]
+
+
+def rejected(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> str:
+    """The first check and case, or the test, that notices the mistake; "" where none does."""
+    for name in [name for name in sys.modules if name.startswith(("scratch", "tests", "zoo"))]:
+        del sys.modules[name]  # they may be imported already, without the mistake
+    sys.meta_path.insert(0, Planted(mutant))
+    try:
+        from scratch.testing import CHECKS as TABLE
+        from scratch.testing.cases import CASES
+    except Exception as error:
+        return f"import: {type(error).__name__}"
+    for check in checks:
+        for number in numbers:
+            try:
+                TABLE[check](CASES[number], "scratch.nn", "torch.nn")
+            except AssertionError:
+                return f"{check} of {CASES[number]}"
+    test = TESTS.get(mutant.file, "")
+    with contextlib.redirect_stdout(io.StringIO()):
+        found = test and pytest.main(["-x", "-n0", "-p", "no:cacheprovider", f"{ROOT}/tests/{test}"])
+    return test if found == pytest.ExitCode.TESTS_FAILED else ""
+
+
+def plant(
+    files: list[str], per_backward: int, seed: int, only: str = "", checks: tuple[str, ...] = CHECKS
+) -> list[Mutant]:
+    """Try mistakes in every derivative of these files, print each, and return those that survived."""
+    start = time.monotonic()
+    cases = {(file, line): numbers for file, line, numbers in forked(lambda: reached(files, only))}
+    fates: Counter[str] = Counter()
+    survivors = []
+    for file in files:
+        for line, choices in mutants(file).items():
+            for mutant in sample(choices, per_backward, random.Random(f"{seed} {file} {line}")):
+                numbers = cases.get((file, line), [])
+                place, changed = f"{file} {mutant.function}", mutant.diff()
+                how = next((why for (f, text), why in REVIEWED.items() if f == place and text in changed), "")
+                fate = "reviewed" if how else "survived"
+                if not how:
+                    by = forked(lambda m=mutant, n=numbers: rejected(m, n, checks), SECONDS)  # type: ignore[misc]
+                    how = "crash" if by is None else by
+                    fate = "killed" if how else fate
+                fates[fate] += 1
+                how = how or ("" if numbers else "no case calls it")
+                print(f"{fate}: {file}:{line} {mutant.function}, {mutant.kind}. {how}", flush=True)
+                if fate != "killed":
+                    print(changed, flush=True)
+                if fate == "survived":
+                    survivors.append(mutant)
+    counts = ", ".join(f"{count} {fate}" for fate, count in fates.items())
+    print(f"{sum(fates.values())} mistakes in {len(files)} files: {counts}; {time.monotonic() - start:.0f} s")
+    return survivors

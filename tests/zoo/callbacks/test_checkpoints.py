@@ -1,0 +1,192 @@
+"""Checkpoints are whole at every moment, and a run's folder says what made it."""
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo.core.errors import Failure
+from zoo.core.files import write_whole
+from zoo.mlp import MLP
+from zoo.training.checkpoint import WholeFiles
+
+
+def test_a_failing_write_leaves_what_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "last.ckpt"
+    write_whole(path, b"before")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Failure, match=r"cannot write .*last.ckpt: No space left on device; it still holds what was"):
+        write_whole(path, b"after")
+    assert path.read_bytes() == b"before"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_nothing_is_seen_under_the_name_before_all_is_written(tmp_path, monkeypatch):
+    path, seen = tmp_path / "last.ckpt", []
+    write_whole(path, b"before")
+    monkeypatch.setattr(os, "fsync", lambda _: seen.append(path.read_bytes()))
+    write_whole(path, b"after")
+    assert seen[0] == b"before"
+    assert path.read_bytes() == b"after"
+
+
+def counting(path: str) -> None:
+    """Write checkpoints one after the other, each a little later in its run than the one before."""
+    files, step = WholeFiles(), 0
+    while True:
+        step += 1
+        files.save_checkpoint({"global_step": step, "weights": torch.full((20_000,), float(step))}, path)
+
+
+@pytest.mark.slow
+def test_killed_at_fifty_moments(tmp_path):
+    """However a writer is killed, the checkpoint that it leaves can be read, is of one moment, and no old one."""
+    context, generator = multiprocessing.get_context("fork"), random.Random(0)
+    for trial in range(50):
+        path = tmp_path / f"{trial}.ckpt"
+        writer = context.Process(target=counting, args=(str(path),))
+        writer.start()
+        while not path.exists():
+            time.sleep(0.001)
+        time.sleep(generator.uniform(0, 0.05))
+        seen = torch.load(path, weights_only=True)["global_step"]
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.join()
+        checkpoint = torch.load(path, weights_only=True)
+        assert checkpoint["global_step"] >= seen
+        assert torch.equal(checkpoint["weights"], torch.full((20_000,), float(checkpoint["global_step"])))
+
+
+class Training:
+    """A training in a process of its own, which tells at which step it begins."""
+
+    def __init__(self, start, *words: str) -> None:
+        self.told, telling = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 1
+            try:
+                for stream in (1, 2):
+                    os.dup2(os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+                MLP.on_train_start = lambda model: os.write(telling, b"%d" % model.global_step)
+                status = start(*words)
+            finally:
+                os._exit(status)
+        os.close(telling)
+
+    def computed(self) -> float:
+        """Seconds; a machine that is busy with something else makes no difference to them."""
+        return time.clock_gettime((~self.pid << 3) | 2)  # Linux's number for the clock of another process
+
+    def began(self) -> int | None:
+        """Its first step; None where it ended before. Waits for either."""
+        with open(self.told, "rb", buffering=0) as told:
+            step = told.read(20)
+        return int(step) if step else None
+
+    def ended(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        assert os.waitpid(self.pid, 0)[1] == signal.SIGKILL, Path("output.txt").read_text()
+
+
+def newest() -> Path | None:
+    return max(Path("runs").glob("*/*/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime, default=None)
+
+
+def step_of(path: Path | None) -> int:
+    return 0 if path is None else torch.load(path, weights_only=True)["global_step"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the clock of another process")
+def test_a_training_killed_at_fifty_moments(start, tmp_path, monkeypatch):
+    """Five trainings are each killed ten times, half of the time before their first step, and taken up again.
+
+    No kill leaves an unreadable checkpoint; every process begins at the step of the last one, and at zero only where
+    there is none; and the end is that of an unbroken training.
+    """
+    tiny = ["impl=native", "model=mlp", "model.width=8", "model.dropout=0.3", "data.image_size=8", "data.batch_size=8"]
+    quick = ["+trainer.limit_train_batches=7", "+trainer.limit_val_batches=1", "+trainer.limit_test_batches=1"]
+    words = [*tiny, *quick, "callbacks.last.steps=2", "callbacks.progress=null", "logger=csv"]
+    assert start(*words, "trainer.max_epochs=1", "paths.run=first") == 0  # from here on everything is imported
+
+    generator, kills = random.Random(0), Counter()
+    for chain in range(5):
+        folder = tmp_path / str(chain)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        probe = Training(start, *words, "paths.run=probe")
+        assert probe.began() == 0
+        preparing = probe.computed()
+        probe.kill()
+        for trial in range(10):
+            last = newest()
+            step = step_of(last)
+            resume = [] if last is None else ["ckpt_path=last" if trial % 2 else f"ckpt_path={last.parents[1]}"]
+            training = Training(start, *words, "trainer.max_epochs=1000", *resume)
+            moment = generator.uniform(0, 2 * preparing)
+            while training.computed() < moment and not training.ended():
+                time.sleep(0.002)
+            training.kill()
+            began = training.began()
+            assert began in (None, step)
+            assert step_of(newest()) >= step
+            when = "before its first step" if began is None else "later"
+            kills[when, "no checkpoint" if newest() is None else "a checkpoint"] += 1
+    assert sum(kills.values()) == 50
+    for phase in (("before its first step", "no checkpoint"), ("before its first step", "a checkpoint")):
+        assert kills[phase] >= 3, kills
+    assert kills["later", "a checkpoint"] >= 10, kills
+
+    epochs = f"trainer.max_epochs={step_of(newest()) // 7 + 1}"
+    assert start(*words, epochs, "ckpt_path=last", "paths.run=mended") == 0
+    assert start(*words, epochs, "paths.run=unbroken") == 0
+    mended, unbroken = (
+        torch.load(f"{name}/checkpoints/last.ckpt", weights_only=True) for name in ("mended", "unbroken")
+    )
+    assert mended["global_step"] == unbroken["global_step"]
+    for name, weight in unbroken["state_dict"].items():
+        assert torch.equal(mended["state_dict"][name], weight)
+
+
+def test_the_record_of_a_run_and_going_on_from_the_last(start):
+    short = ["model=mlp", "+trainer.limit_train_batches=3"]
+    assert start(*short, "trainer.max_epochs=1", "tags=[first]") == 0
+    (folder,) = Path("runs/mlp-digits-scratch").iterdir()
+    record = json.loads((folder / "record.json").read_text())
+    assert record["seed"] == 0
+    assert record["tags"] == ["first"]
+    assert record["versions"]["torch"].startswith(torch.__version__.split("+")[0])
+    assert "test/accuracy" in json.loads((folder / "metrics.json").read_text())
+    assert start(*short, "trainer.max_epochs=2", "ckpt_path=last") == 0
+    newest = max(Path("runs/mlp-digits-scratch").iterdir(), key=lambda path: path.stat().st_mtime)
+    assert newest != folder
+    assert torch.load(newest / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 6
+
+
+def test_a_run_goes_on_with_the_other_implementation(start):
+    """Weights and the optimizer's state are the same in both, so a run may change sides: 1e-5 in float32."""
+    short = ["model=mlp", "+trainer.limit_train_batches=3", "trainer.max_epochs=2"]
+    assert start(*short, "impl=native", "paths.run=runs/whole") == 0
+    assert start(*short[:2], "trainer.max_epochs=1", "impl=native", "paths.run=runs/half") == 0
+    assert start(*short, "impl=scratch", "paths.run=runs/rest", "ckpt_path=runs/half/checkpoints/last.ckpt") == 0
+    whole, rest = (
+        torch.load(f"runs/{name}/checkpoints/last.ckpt", weights_only=True)["state_dict"] for name in ("whole", "rest")
+    )
+    for name, weight in whole.items():
+        torch.testing.assert_close(rest[name], weight, rtol=1e-5, atol=1e-6)

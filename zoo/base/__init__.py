@@ -1,0 +1,7 @@
+"""Base classes of the models: what models of one kind share.
+
+trainable.py     every model: optimizer, schedule of the learning rate, penalty on the weights
+classifier.py    models that give a class
+regressor.py     models that give numbers
+translator.py    models that translate one text into another
+"""

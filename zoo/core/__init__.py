@@ -1,0 +1,9 @@
+"""What every other room may import, and what imports none of them.
+
+errors.py          wrong values and failures, and the checks that raise them
+namespace.py       the switch: a package's name becomes the layers that a model is built from
+seeding.py         independent seeds from a few integers
+files.py           files that are written whole or not at all, and figures
+distributed.py     several processes: who is the first, means and lists over all of them
+sharding.py        weights shared out to several processes (FSDP)
+"""

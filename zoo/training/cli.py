@@ -1,0 +1,168 @@
+"""The frame of every script: Hydra's command line, and mistakes that end in one line.
+
+`mistakes_in_one_line` is where a UsageError becomes a line on standard error and exit status 2, and a Failure a line
+and status 1. This file imports nothing heavy, so that ``--help`` answers at once.
+"""
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from zoo.core.errors import Failure, UsageError, did_you_mean, listing
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # errors of a full disk
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def command(
+    task: Callable[[DictConfig], Any], config: str, prepare: Callable[[list[str]], None] = lambda words: None
+) -> None:
+    """Compose conf/<config>.yaml with the words of the command line, and call `task` with it.
+
+    Args:
+        prepare: called with the words before, to offer Hydra more choices.
+
+    A mistake of the user's ends in one line on standard error and exit status 2. The environment variable
+    HYDRA_FULL_ERROR=1 asks for the traceback instead.
+    """
+    # Below, HYDRA_FULL_ERROR is always 1, for the processes started from here, too; HANDGRAD_TRACEBACK tells them what
+    # the user had asked for.
+    wish = os.environ.get("HANDGRAD_TRACEBACK") or os.environ.get("HYDRA_FULL_ERROR", "0")
+    traceback_wanted = wish == "1"
+    sys.path.insert(0, os.getcwd())  # where a user's own package may lie
+    sys.argv[1:] = [f"impl@{word}" if word.startswith("reference=") else word for word in sys.argv[1:]]
+    offer_packages(sys.argv[1:])
+
+    def guarded(cfg: DictConfig) -> None:
+        with mistakes_in_one_line(traceback_wanted):  # inside of Hydra, too, which would add lines of its own
+            task(cfg)
+
+    os.environ["HANDGRAD_TRACEBACK"] = wish
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra passes exceptions on unchanged
+    try:
+        with mistakes_in_one_line(traceback_wanted):
+            prepare(sys.argv[1:])
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(guarded)()
+    finally:
+        del os.environ["HANDGRAD_TRACEBACK"]
+        if not traceback_wanted:
+            del os.environ["HYDRA_FULL_ERROR"]
+
+
+@contextmanager
+def mistakes_in_one_line(traceback_wanted: bool) -> Iterator[None]:
+    """End the process where a mistake or failure is raised inside: one line on standard error, exit status 2 or 1.
+
+    A wrong value (UsageError, or an error of Hydra's) has status 2, a Failure and a full disk status 1. Other errors
+    pass with their traceback; so do all where it is wanted.
+    """
+    try:
+        yield
+    except (UsageError, HydraException, OmegaConfBaseException) as error:
+        if traceback_wanted:
+            raise
+        print(f"error: {explain(error)}", file=sys.stderr)
+        sys.exit(2)
+    except (Failure, OSError) as error:
+        if traceback_wanted or (isinstance(error, OSError) and error.errno not in FULL):
+            raise
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def offer_packages(words: list[str]) -> None:
+    """Offer Hydra every importable package as a choice of the group impl: ``impl=their.package``.
+
+    Layers come from their.package.nn and optimizers from their.package.optim, as in scratch. Where there is no such
+    subpackage, layers come from their.package itself, and optimizers from torch.optim.
+    """
+    for word in words:
+        group, _, package = word.partition("=")
+        if group not in ("impl", "impl@reference") or (CONF / "impl" / f"{package}.yaml").exists():
+            continue
+        if importable(package):
+            layers = f"{package}.nn" if importable(f"{package}.nn") else package
+            optim = f"{package}.optim" if importable(f"{package}.optim") else "torch.optim"
+            ConfigStore.instance().store(group="impl", name=package, node={"layers": layers, "optim": optim})
+
+
+def offer_checkpoint(words: list[str]) -> None:
+    """Offer Hydra the data and the model of the checkpoint ckpt=… as choices: data=as_trained, model=as_trained."""
+    if any(word.startswith("ckpt=") for word in words):  # only then import what reads it
+        from zoo.training.as_trained import offer_as_trained
+
+        offer_as_trained(words)
+
+
+@contextmanager
+def streaming_output() -> Iterator[None]:
+    """For a script that prints texts as they come: Ctrl-C ends it with status 130, a closed pipe without an error."""
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack a character
+    try:
+        yield
+    except KeyboardInterrupt:
+        print()
+        sys.exit(130)
+    except BrokenPipeError:  # as in `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def quoted(word: str, key: str) -> str:
+    """The word key=… with its value in Hydra's quotation marks, so that it may contain any character, such as a comma.
+
+    Other words stay as they are.
+    """
+    name, _, text = word.partition("=")
+    if name != key or text == "null":
+        return word
+    inside = re.sub(r"(\\*)('|$)", lambda end: end[1] * 2 + ("\\'" if end[2] else ""), text.replace("${", r"\${"))
+    return f"{key}='{inside}'"
+
+
+def importable(package: str) -> bool:
+    """Whether there is a package of this name."""
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def explain(error: BaseException) -> str:
+    """The line for a mistake, which names the wrong value and the legal ones."""
+    cause = error.__cause__
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        options = list(error.options or ()) or sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        also = ", or any importable package" if group == "impl" else ""
+        return f"{group}={choice}: unknown{did_you_mean(choice, options)}; legal are {listing(options)}{also}"
+    if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and cause.full_key:
+        parent, _, key = cause.full_key.rpartition(".")
+        legal = [str(name) for name in cause.parent_node or ()]
+        where = f" of {parent}" if parent else ""
+        return f"{cause.full_key}: unknown key{did_you_mean(key, legal)}; the keys{where} are {listing(legal)}"
+    unplaced = re.match(r"Could not override '([^']*)'.*\+(\S+)", one_line(error))
+    if unplaced:
+        return f"{unplaced[2]}: {unplaced[1]} is no group of this script; --help lists them"
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: not of the form key=value"
+    if isinstance(error, InstantiationException) and cause is not None:
+        place = str(error).rpartition("full_key: ")[2] if "full_key: " in str(error) else ""
+        return (f"{place}: " if place and not isinstance(cause, UsageError) else "") + one_line(cause)
+    return one_line(error)
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error without its line breaks, or its class where there is none."""
+    return " ".join(str(error).split()) or type(error).__name__

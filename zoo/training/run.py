@@ -1,0 +1,79 @@
+"""A run: check the configuration, build, fit, test, report."""
+
+import logging
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+from lightning import Trainer
+from omegaconf import DictConfig
+from rich.console import Console
+
+from zoo.base.trainable import Trainable
+from zoo.callbacks.monitor_check import MonitorCheck
+from zoo.callbacks.save_config import SaveConfig, validated
+from zoo.core.distributed import is_first
+from zoo.training import record
+from zoo.training.build import build, build_trainer, members
+from zoo.training.check import check
+from zoo.training.checkpoint import read
+from zoo.training.compilation import compile_network
+from zoo.training.learning_rate import find_rate
+from zoo.training.processes import agreed, one_for_all, run_apart
+from zoo.training.report import report
+from zoo.training.resume import interruption_explained, resumed_checkpoint
+
+
+def train(config: DictConfig, recorded: bool = True) -> dict[str, float]:
+    """Train and test as the configuration says; return the metrics of validation and test.
+
+    They are those of the weights that count: the best ones, or the last ones where no quantity is monitored.
+
+    Args:
+        recorded: write the run's records and pictures to its folder and print its report. False for one of many runs.
+
+    Raises UsageError, before anything is written, for a wrong value in the configuration or in the data.
+    """
+    quieten()
+    if run_apart(config):
+        return {}
+    check(config)
+    data, model = build(config)
+    config.ckpt_path = resumed_checkpoint(config, model)
+    config.paths.run = str(agreed(config, record.new_folder(config)))
+    compile_network(model, config.compile)
+    if config.tune is not None:
+        return find_rate(config, model, data)
+    if not recorded:
+        model.configure_callbacks = list  # type: ignore[method-assign]  # which draw pictures
+    callbacks = [MonitorCheck(), *members(config.callbacks), SaveConfig(config)]
+    trainer = build_trainer(config, model, callbacks=callbacks, logger=members(config.logger))
+
+    console, folder = Console(quiet=not is_first()), Path(config.paths.run)
+    with one_for_all(trainer):
+        if recorded and is_first():
+            record.begin(config)
+        started = time.perf_counter()
+        with interruption_explained(console, folder) if recorded else nullcontext():
+            trainer.fit(model, data, ckpt_path=config.ckpt_path, weights_only=True)
+        seconds = time.perf_counter() - started
+        metrics = tested(trainer, model, data)
+        if recorded and is_first():
+            record.end(config, metrics)
+            report(console, f"{config.name}, after {seconds:.0f} s of training", metrics, model, folder)
+    return metrics
+
+
+def tested(trainer: Trainer, model: Trainable, data: object) -> dict[str, float]:
+    """Test a trained model with the weights that count; the metrics of their validation and of the test."""
+    best = getattr(trainer.checkpoint_callback, "best_model_path", None) or None
+    metrics = read("best", best)["metrics"] if best else validated(trainer)
+    (test,) = trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True)
+    return {**metrics, **test}
+
+
+def quieten() -> None:
+    """Silence Lightning's messages below warnings."""
+    for library in ("lightning.pytorch", "lightning.fabric"):
+        logger = logging.getLogger(library)
+        logger.setLevel(max(logger.level, logging.WARNING))
