@@ -20,7 +20,8 @@ from rich.table import Table
 from zoo.claims import NAMES
 from zoo.claims.drawing import HEIGHT, chinese_font, new_figure, save, style
 from zoo.claims.verdict import FAILS, HOLDS, LANGUAGES, Verdict, spoken, turning, written
-from zoo.claims.workbench import Failure, Implementation, UsageError, begin, machine, one_of, whole
+from zoo.claims.workbench import Implementation, begin, machine
+from zoo.core.errors import Failure, UsageError, one_of, whole
 
 
 def load(name: str) -> ModuleType:
