@@ -363,3 +363,32 @@ def test_torchvision_in_training(name: str):
             if isinstance(layer, nn.Hardsigmoid):
                 setattr(module, child, Hardsigmoid())
     require_same(model, torch.randn(2, 3, 64, 64, dtype=torch.float64))
+
+
+@pytest.mark.slow
+def test_timm():
+    """HRNet asks within its forward what its parts are."""
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    model = timm.create_model("hrnet_w18_small", num_classes=5).double().eval()
+    require_same(model, torch.randn(1, 3, 64, 64, dtype=torch.float64))
+
+
+@pytest.mark.slow
+def test_diffusers():
+    """Its models keep their options in a dictionary of their own kind."""
+    diffusers = pytest.importorskip("diffusers")
+    torch.manual_seed(0)
+    blocks = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")}
+    sizes = {"sample_size": 16, "block_out_channels": (8, 16), "norm_num_groups": 4, "layers_per_block": 1}
+    model = diffusers.UNet2DModel(**blocks, **sizes, attention_head_dim=8).double().eval()
+
+    class Sample(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.model(x, torch.tensor([3])).sample
+
+    require_same(Sample(), torch.randn(1, 3, 16, 16, dtype=torch.float64))

@@ -20,6 +20,7 @@ IMAGES = {
     "pad reflect": lambda f, x: f(x, (1, 2, 0, 1), "reflect"),
     "pad replicate": lambda f, x: f(x, (1, 2, 0, 1), "replicate"),
     "pixel_shuffle": lambda f, x: f(x, 2),
+    "pixel_unshuffle": lambda f, x: f(x, 2),
 }
 VOLUMES = {
     "interpolate nearest": lambda f, x: f(x, scale_factor=2),

@@ -182,15 +182,26 @@ class _InstanceNorm(_NormBase):
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
-        unbatched = input.dim() == self.dims[0]
+        unbatched = input.dim() == self._get_no_batch_dim()
         channels = input.shape[0 if unbatched else 1]
         if channels != self.num_features:
             message = f"the input has {channels} channels, but num_features is {self.num_features}"
             if self.affine:
                 raise ValueError(message)
             warn(f"{message}, which is not used because affine=False", stacklevel=2)
-        output = F.instance_norm(
-            input[None] if unbatched else input,
+        return self._handle_no_batch_input(input) if unbatched else self._apply_instance_norm(input)
+
+    # the parts of it, under torch's names, for subclasses
+
+    def _get_no_batch_dim(self) -> int:
+        return self.dims[0]
+
+    def _handle_no_batch_input(self, input: Tensor) -> Tensor:
+        return self._apply_instance_norm(input[None])[0]
+
+    def _apply_instance_norm(self, input: Tensor) -> Tensor:
+        return F.instance_norm(
+            input,
             self.running_mean,
             self.running_var,
             self.weight,
@@ -199,7 +210,6 @@ class _InstanceNorm(_NormBase):
             self.momentum or 0.0,
             self.eps,
         )
-        return output[0] if unbatched else output
 
 
 class InstanceNorm1d(_InstanceNorm, nn.InstanceNorm1d):

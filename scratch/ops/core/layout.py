@@ -12,8 +12,22 @@ FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 def channels_last(x: Tensor) -> bool:
-    """Whether the channels of images or volumes lie next to each other in memory, and nothing else does."""
-    return x.dim() in FORMATS and x.stride(1) == 1 and x.stride(-1) == x.shape[1] > 1
+    """Whether the channels of images or volumes lie closest to each other in memory, then the columns, then the rows
+    and so on; as torch decides it, also for a part of such a tensor."""
+    if x.dim() not in FORMATS:
+        return False
+    least = 0
+    for dim in in_memory(x.dim()):
+        stride = x.stride(dim)
+        if stride == 0 or stride < least or (dim == 0 and least == x.stride(1)):
+            return False
+        least = stride * x.shape[dim] if x.shape[dim] > 1 else stride
+    return True
+
+
+def in_memory(dims: int) -> tuple[int, ...]:
+    """The dimensions of a tensor with channels last, from the closest to the farthest."""
+    return 1, *range(dims - 1, 1, -1), 0
 
 
 def keeps_channels_last(function: F) -> F:
@@ -32,6 +46,6 @@ def keeps_channels_last(function: F) -> F:
 
 def moved(y: Tensor) -> Tensor:
     stride, expected = 1, [0] * y.dim()
-    for dim in (1, *range(y.dim() - 1, 1, -1), 0):
+    for dim in in_memory(y.dim()):
         expected[dim], stride = stride, stride * y.shape[dim]
     return y if y.stride() == tuple(expected) else y.clone(memory_format=FORMATS[y.dim()])

@@ -43,6 +43,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     return x.reshape(*batch, channels, height * r, width * r)
 
 
+@keeps_channels_last
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """(2)"""
     batch, (channels, height, width), r = input.shape[:-3], image(input), downscale_factor
