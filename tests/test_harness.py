@@ -31,7 +31,6 @@ from scratch.testing import (
     Row,
     bad,
     case,
-    check,
     compare_networks,
     integers,
     missing_gradients,
@@ -243,6 +242,10 @@ LINEAR: dict[str, tuple[str, ModuleType]] = {
     "digits lost in float32": ("float32", linear_with(linear_gradients, loose_in_float32)),
     "digits lost in bfloat16": ("bfloat16", linear_with(linear_gradients, accumulated_in_bfloat16)),
 }
+
+
+def check(subject: Case, candidate: Any, reference: str) -> dict[str, float | None]:
+    return {name: run(subject, candidate, reference) for name, run in (CHECKS | CONTRACT_CHECKS).items()}
 
 
 def rejected(name: str, planted: ModuleType, subject: Any, reference: Any = "torch.nn") -> str:
@@ -634,7 +637,7 @@ OPTIMIZERS: dict[str, tuple[str, type, OptimizerCase]] = {
         ("epsilon before the correction", "steps", ADAM),
         ("epsilon inside the root", "steps", ADAM),
         ("writes into the gradient", "steps", ADAM),
-        ("wrong state key", "steps", ADAM),
+        ("wrong state key", "state", ADAM),
         ("no maximize", "steps", ADAM.but(kwargs={"maximize": True})),
         ("counts missing gradients", "steps", ADAM.but(gradients=missing_gradients)),
         ("forgets the step when loading", "state_dict", ADAM),

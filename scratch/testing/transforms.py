@@ -16,9 +16,10 @@ from torch.func import functional_call, grad, vmap
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 from torch.utils.checkpoint import checkpoint
 
-from scratch.testing.calls import Case, Namespace
+from scratch.testing.calls import Case
 from scratch.testing.compare import Check, Mismatch, leaves, mapped, named, relative_error, require_equal
 from scratch.testing.layers import TOLERANCE, mode_name, modes
+from scratch.testing.packages import Namespace
 from scratch.testing.running import Layer, Outcome, continuous, differentiable_leaves, in_dtype, pair, random, run
 
 TRANSFORM_CHECKS: dict[str, Check] = {}
