@@ -20,7 +20,7 @@ Around the formulas, which know nothing of it, this class
     drops the gradients that nobody asked for;
     conjugates complex gradients on their way in and out. Where ẏ = J ẋ, torch's x̄ is Jᴴ ȳ, the conjugate of Jᵀ times
     the conjugate of ȳ; pages are written with Jᵀ, as for real numbers;
-    takes batches of upstream gradients, those of ``torch.autograd.grad(is_grads_batched=True)``, through torch.func.vmap.
+    takes batches of upstream gradients, from ``torch.autograd.grad(is_grads_batched=True)``, through torch.func.vmap.
 
 The formulas can be recorded, batched and compiled, so they are what runs in second derivatives, under torch.func,
 torch.compile and torch.export, and on tensors without memory of their own. Elsewhere `forms.py` chooses between them

@@ -175,7 +175,7 @@ def linear_cross_entropy(
     reduction = reduction_name(reduction)
     if label_smoothing > 1:
         raise RuntimeError(f"label_smoothing must be between 0 and 1, but is {label_smoothing}")
-    x, target = batched(input, target)
+    x, target = batched(input, target, C)
     stand_in, weight = autocast_wide(
         x.new_empty(1, 1).expand(x.shape[0], C), weight
     )  # for the logits, in shape and type

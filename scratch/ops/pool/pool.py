@@ -395,7 +395,14 @@ def avg_pool(
     if dims == 3:
         (x,) = autocast_wide(x, gpu=False)
     g = windows_of(x, dims, kernel, stride, padding, 1, ceil_mode)
+    refuse_larger_kernel(dims, g)
     return AvgPoolFn.apply(x, g, count_include_pad, override)
+
+
+def refuse_larger_kernel(dims: int, g: Geometry) -> None:
+    """In three dimensions PyTorch takes no mean over a kernel larger than the input, whatever the padding."""
+    if dims == 3 and any(n < k for n, k in zip(g.size, g.kernel, strict=True)):
+        raise RuntimeError(f"the kernel {g.kernel} is larger than the input {g.size}")
 
 
 def unbatched(result: Any) -> Any:
