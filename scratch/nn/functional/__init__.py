@@ -24,6 +24,28 @@ from scratch.nn.functional.norm import (
     rms_norm,
 )
 from scratch.nn.functional.pad import pad
+from scratch.nn.functional.pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    fractional_max_pool2d,
+    fractional_max_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
 from scratch.ops.activation.gated import gelu, glu, hardswish, mish, silu
 from scratch.ops.activation.prelu import prelu
 from scratch.ops.activation.rectifier import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
@@ -70,18 +92,6 @@ from scratch.ops.loss.margin_loss import (
 )
 from scratch.ops.loss.perceptron import perceptron_loss, step
 from scratch.ops.loss.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
-from scratch.ops.pool.adaptive_pool import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
-)
-from scratch.ops.pool.fractional_max_pool import fractional_max_pool2d, fractional_max_pool3d
-from scratch.ops.pool.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
-from scratch.ops.pool.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
-from scratch.ops.pool.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from scratch.ops.radial_basis import radial_basis
 from scratch.ops.resample.grid_sample import affine_grid, grid_sample
 from scratch.ops.resample.interpolate import interpolate

@@ -40,10 +40,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from scratch.nn.functional.pool import adaptive_avg_pool
 from scratch.ops.core.dtype import need_floating, widen
 from scratch.ops.core.function import Function, numbers_known
 from scratch.ops.core.layout import keeps_channels_last
-from scratch.ops.pool.adaptive_pool import adaptive_avg_pool
 
 DIMENSIONS = {  # what each mode takes
     "nearest": (1, 2, 3),
