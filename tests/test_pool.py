@@ -1,11 +1,13 @@
-"""Max-pooling's fast gradient, link by link, against its textbook form: the place of each maximum."""
+"""Max-pooling's fast form against its textbook form: the gradient link by link, and the place of each maximum."""
 
 import pytest
 import torch
 
 from scratch.nn import functional as F
-from scratch.ops.pool import pool
-from scratch.ops.pool.pool import argmax, hand_back, laid_out, scatter, windows_of
+from scratch.nn.functional.pool import windows_of
+from scratch.ops.pool import pool_fast
+from scratch.ops.pool.pool import MaxPoolFn, MaxPoolWithIndicesFn
+from scratch.ops.pool.pool_fast import argmax, argmax_adjoint, hand_back
 
 NAN, LOW = float("nan"), -torch.inf
 OPTIONS = [  # kernel, stride, padding, dilation, ceil_mode
@@ -40,12 +42,15 @@ def test_gradient_goes_to_the_argmax(options, make, last):
     generator = torch.Generator().manual_seed(0)
     x = make(generator)
     x = x.contiguous(memory_format=torch.channels_last) if last else x
-    g = windows_of(x, 2, *options)
-    grad = torch.randn(2, 3, *g.output, generator=generator, dtype=x.dtype)
-    grad[0, 0, 0, 0] = torch.inf
-    fast = hand_back(x, laid_out(grad, g), g)
+    windows = windows_of(x, 2, *options)
+    y_bar = torch.randn(2, 3, *windows.output, generator=generator, dtype=x.dtype)
+    y_bar[0, 0, 0, 0] = torch.inf
+    fast = hand_back(x, y_bar, windows)
     assert fast.stride() == x.stride()
-    torch.testing.assert_close(fast, scatter(grad, argmax(x, g)[1], g), rtol=1e-12, atol=1e-12)
+    expected = MaxPoolFn.adjoint(y_bar, x, windows)
+    torch.testing.assert_close(fast, expected, rtol=1e-12, atol=1e-12)
+    by_place = argmax_adjoint([True], y_bar, argmax(x, windows)[1], windows)
+    torch.testing.assert_close(by_place, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("make", [ties, with_nan, mostly_lowest])
@@ -54,6 +59,7 @@ def test_argmax_is_torchs(options, make):
     x = make(torch.Generator().manual_seed(0))
     _, expected = torch.nn.functional.max_pool2d(x, *options, return_indices=True)
     assert torch.equal(F.max_pool2d(x, *options, return_indices=True)[1], expected)
+    assert torch.equal(MaxPoolWithIndicesFn.value(x, windows_of(x, 2, *options))[1], expected)
 
 
 @pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
@@ -66,9 +72,10 @@ def test_compiles_whole(name):
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_a_batch_in_parts(monkeypatch):
+@pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
+def test_a_batch_in_parts(monkeypatch, name):
     x = ties(torch.Generator().manual_seed(0)).requires_grad_()
-    (whole,) = torch.autograd.grad(F.max_pool2d(x, 3, 2, 1).sin().sum(), x)
-    monkeypatch.setattr(pool, "CACHE", 1)
-    (parts,) = torch.autograd.grad(F.max_pool2d(x, 3, 2, 1).sin().sum(), x)
+    (whole,) = torch.autograd.grad(getattr(F, name)(x, 3, 2, 1).sin().sum(), x)
+    monkeypatch.setattr(pool_fast, "PART", 1)
+    (parts,) = torch.autograd.grad(getattr(F, name)(x, 3, 2, 1).sin().sum(), x)
     assert torch.equal(parts, whole)

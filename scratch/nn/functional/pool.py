@@ -39,10 +39,15 @@ def output_size(n: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
 
 @lru_cache
 def pool_windows(
-    size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
 ) -> Windows:
-    """Where the windows lie; refuses what torch refuses. On the right the padding is up to where the last window ends,
-    with ceil_mode beyond p."""
+    """Where the windows lie; refuses what torch refuses. On the right the padding goes to where the last window ends,
+    which with ceil_mode may be beyond p."""
     if any(len(numbers) != len(size) for numbers in (kernel, stride, padding, dilation)):
         raise RuntimeError(f"kernel_size, stride, padding and dilation need 1 or {len(size)} numbers")
     if min(*kernel, *stride, *dilation) <= 0:
@@ -101,9 +106,8 @@ def avg_pool(
         (x,) = autocast_wide(x, gpu=False)
     windows = windows_of(x, dims, kernel, stride, padding, 1, ceil_mode)
     refuse_larger_kernel(windows)
-    if override is None:
-        override = pool.counts(windows, pair(padding, dims) if count_include_pad else (0,) * dims, x.device)
-    return pool.avg_pool(x, windows, override)
+    counted = pair(padding, dims) if count_include_pad else (0,) * dims
+    return pool.avg_pool(x, windows, pool.counts(windows, counted, x.device) if override is None else override)
 
 
 @keeps_channels_last

@@ -145,6 +145,6 @@ def max_pool_with_indices(x: Tensor, windows: Windows) -> tuple[Tensor, Tensor]:
     return MaxPoolWithIndicesFn.apply(x, windows)
 
 
-def avg_pool(x: Tensor, windows: Windows, m: Tensor | int) -> Tensor:
+def avg_pool(x: Tensor, windows: Windows, m: Tensor | float) -> Tensor:
     """The sum of each window of x (N, C, *S), divided by m. See the module's page."""
     return AvgPoolFn.apply(x, m, windows)

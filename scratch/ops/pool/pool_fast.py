@@ -159,7 +159,8 @@ def mean(x, m, windows):
             total = total.sum(axis, keepdim=True) if one else folded(torch.add, shifted(total, axis, k, s, d))
         return (total / m).to(x.dtype)
 
-    return by_parts(value, windows, x), x.stride(1) == 1
+    y = by_parts(value, windows, x) if overlapping(windows) else value(x)
+    return y, x.stride(1) == 1
 
 
 def mean_adjoint(needs, y_bar, m, windows, last):
@@ -170,4 +171,9 @@ def mean_adjoint(needs, y_bar, m, windows, last):
             x_bar = torch.cat([x_bar] * k, axis) if one else add_shifted([x_bar] * k, axis, k, s, d)
         return constant_pad(x_bar, [-amount for amount in windows.padding])
 
-    return by_parts(x_bar, windows, y_bar)
+    return by_parts(x_bar, windows, y_bar) if overlapping(windows) else x_bar(y_bar)
+
+
+def overlapping(windows: Windows) -> bool:
+    """Whether much is made on the way, from padding and from row after row."""
+    return windows.kernel != windows.stride
