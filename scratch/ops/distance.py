@@ -1,22 +1,30 @@
 """Norms, distances and the cosine of an angle.
 
-Shapes:     x, a, b (…, D, …) with Σ over D, the last dimension or the one named;   n, d, c (…)
+Shapes:     x, a, b, s (…, D) with Σ over D   n, d, c (…, 1) or (…)
 
 norm        n = (Σ |x|^p)^(1/p),  max |x| for p = ∞,  min |x| for p = −∞,  the count of non-zeros for p = 0   (1)
             ṅ = Σ s ẋ,   s = sign(x) |x|^(p−1) / n^(p−1),  0 where n is 0                           (2)
             p = ±∞: s = sign(x) / (number of those) at the maxima, or minima;   p = 0: s = 0
-            x̄ = n̄ s                                                                               (3)
-distance    d = ‖a − b + ε‖ₚ                     ā = d̄ s(a − b + ε),  b̄ = −ā                        (4)
-normalize   y = x / max(‖x‖ₚ, ε)                                                                   (5)
-            x̄ = (ȳ − s Σ ȳ y) / n where n > ε, else ȳ / ε                                          (6)
-cosine      c = Σ a b / (m n),   m = max(‖a‖, ε),  n = max(‖b‖, ε)                                  (7)
-            ā = c̄ (b / n − c a / ‖a‖) / m,   b̄ likewise; where ‖a‖ is 0 the second term is 0          (8)
+            x̄ = n̄ s
+
+distance    d = ‖a − b + ε‖ₚ                                                                       (3)
+Tangent:    ḋ = Σ s (ȧ − ḃ),   s that of a − b + ε                                                  (4)
+Adjoint:    ā = d̄ s,  b̄ = −ā                                                                       (5)
+
+normalize   y = x / n,   n = max(‖x‖ₚ, ε)                                                           (6)
+Tangent:    ẏ = (ẋ − y ṅ) / n,   ṅ = Σ s ẋ where ‖x‖ ≥ ε, else 0                                    (7)
+Adjoint:    x̄ = (ȳ − s Σ ȳ y) / n,  where ‖x‖ ≥ ε, else ȳ / n                                       (8)
+
+cosine      c = Σ a b / (m n),   m = max(‖a‖, ε),  n = max(‖b‖, ε)                                  (9)
+            ∂c/∂a = (b / n − c a / ‖a‖) / m,  ∂c/∂b likewise; where ‖a‖ is 0 the second term is 0     (10)
+Tangent:    ċ = Σ (∂c/∂a ȧ + ∂c/∂b ḃ)                                                               (11)
+Adjoint:    ā = c̄ ∂c/∂a,  b̄ = c̄ ∂c/∂b                                                              (12)
 
 Complex:    the norm of complex numbers is real, ṅ = Re Σ s ẋ with the conjugate of x / |x| for sign(x), and the sum in
-            (6) is its real part.
+            (8) is its real part.
 Saved:      the inputs.   Recomputed: norms and s.
 Kinks:      the norm of 0 has slope 0, as in PyTorch, and this slope again; for 1 < p < 2 the slope has itself an
-            infinite one where a number is 0, which counts as 0; in (8) the second term stays where ε is the larger.
+            infinite one where a number is 0, which counts as 0; in (10) the second term stays where ε is the larger.
 Errors:     IndexError for a dimension out of range; RuntimeError where shapes do not broadcast, and in pdist for other
             than a matrix or p < 0.
 Reference:  torch.nn.functional.pairwise_distance, normalize, cosine_similarity, pdist. Differs: with p = 0
@@ -30,14 +38,13 @@ import math
 import torch
 from torch import Tensor
 
-from scratch.ops.core.broadcast import unbroadcast
-from scratch.ops.core.dtype import autocast_wide, in_one_type, narrowed, widen
+from scratch.ops.core.dtype import autocast_wide, in_one_type
 from scratch.ops.core.function import Function
 
 
-def norm(x: Tensor, p: float, dim: int) -> Tensor:
-    """(1), keeping the dimension."""
-    return torch.linalg.vector_norm(x, p, dim, keepdim=True)
+def norm(x: Tensor, p: float) -> Tensor:
+    """(1), along the last dimension, which it keeps."""
+    return torch.linalg.vector_norm(x, p, -1, keepdim=True)
 
 
 def norm_slope(x: Tensor, n: Tensor, p: float) -> Tensor:
@@ -57,35 +64,43 @@ def norm_slope(x: Tensor, n: Tensor, p: float) -> Tensor:
 
 
 class DistanceFn(Function):
-    @staticmethod
-    def forward(a, b, p, eps, keepdim):
-        d = norm(widen(a) - widen(b) + eps, p, -1)
-        return narrowed(d if keepdim else d.squeeze(-1), a, b)
+    outputs = ("d",)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        a, b, *ctx.options = inputs
-        ctx.save_for_backward(a, b)
+    def result_dtype(a, b, *_):
+        return torch.promote_types(a.dtype, b.dtype)
 
     @staticmethod
-    def backward(ctx, grad):
-        (a, b), (p, eps, keepdim) = ctx.saved_tensors, ctx.options
-        x = widen(a) - widen(b) + eps
-        slope = norm_slope(x, safe_norm(x, p), p) * widen(grad if keepdim else grad.unsqueeze(-1))
-        grad_a = unbroadcast(slope, a.shape).to(a.dtype) if ctx.needs_input_grad[0] else None  # (4)
-        grad_b = unbroadcast(-slope, b.shape).to(b.dtype) if ctx.needs_input_grad[1] else None
-        return grad_a, grad_b, None, None, None
+    def value(a, b, p, eps, keepdim):
+        d = norm(a - b + eps, p)  # (3)
+        return d if keepdim else d.squeeze(-1)
+
+    @staticmethod
+    def tangent(a_dot, b_dot, a, b, p, eps, keepdim):
+        s = distance_slope(a, b, p, eps)
+        return (s * (a_dot - b_dot)).sum(-1, keepdim=keepdim).real  # (4)
+
+    @staticmethod
+    def adjoint(d_bar, a, b, p, eps, keepdim):
+        a_bar = (d_bar if keepdim else d_bar.unsqueeze(-1)) * distance_slope(a, b, p, eps)  # (5)
+        return a_bar, -a_bar
+
+
+def distance_slope(a: Tensor, b: Tensor, p: float, eps: float) -> Tensor:
+    """s of (4)"""
+    x = a - b + eps
+    return norm_slope(x, safe_norm(x, p), p)
 
 
 def safe_norm(x: Tensor, p: float) -> Tensor:
     """The norm along the last dimension, by elementary functions, so that its second derivative is theirs; a norm of 0
     is a constant."""
     if p == 0 or x.shape[-1] == 0:
-        return norm(x.detach(), p, -1)
+        return norm(x.detach(), p)
     if p == 1:
         return x.abs().sum(-1, keepdim=True)
     if math.isinf(p):
-        extreme = x.detach().abs() == norm(x.detach(), p, -1)
+        extreme = x.detach().abs() == norm(x.detach(), p)
         return torch.where(extreme, x.abs(), 0).sum(-1, keepdim=True) / extreme.sum(-1, keepdim=True)
     size = x.abs().amax(-1, keepdim=True).detach()
     size = size.masked_fill((size == 0) | size.isinf(), 1)
@@ -97,58 +112,59 @@ def safe_norm(x: Tensor, p: float) -> Tensor:
 
 
 class NormalizeFn(Function):
-    """Along the last dimension."""
+    @staticmethod
+    def value(x, p, eps):
+        return x / norm(x, p).clamp_min(eps)  # (6)
 
     @staticmethod
-    def forward(x, p, eps):
-        wide = widen(x)
-        return (wide / norm(wide, p, -1).clamp_min_(eps)).to(x.dtype)  # (5)
+    def tangent(x_dot, x, p, eps):
+        size = safe_norm(x, p)
+        n = size.clamp_min(eps)
+        n_dot = (norm_slope(x, size, p) * x_dot).sum(-1, keepdim=True).real.masked_fill(size < eps, 0)
+        return (x_dot - x / n * n_dot) / n  # (7)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, *ctx.options = inputs
-        ctx.save_for_backward(x)
-
-    @staticmethod
-    def backward(ctx, grad):
-        (saved,), (p, eps) = ctx.saved_tensors, ctx.options
-        x, grad = widen(saved), widen(grad)
-        n = safe_norm(x, p)
-        large = n.clamp_min(eps)
-        along = (grad * x).sum(-1, keepdim=True).real / large
-        through_norm = norm_slope(x, n, p) * along.masked_fill(n < eps, 0)
-        return ((grad - through_norm) / large).to(saved.dtype), None, None  # (6)
+    def adjoint(y_bar, x, p, eps):
+        size = safe_norm(x, p)
+        n = size.clamp_min(eps)
+        along = ((y_bar * x).sum(-1, keepdim=True).real / n).masked_fill(size < eps, 0)
+        return (y_bar - norm_slope(x, size, p) * along) / n  # (8)
 
 
 class CosineFn(Function):
-    """Along the last dimension, of a and b of one shape."""
+    """a and b of one shape -> c."""
+
+    outputs = ("c",)
 
     @staticmethod
-    def forward(a, b, eps):
-        wide_a, wide_b = widen(a), widen(b)
-        c = ((wide_a / norm(wide_a, 2, -1).clamp_min_(eps)) * (wide_b / norm(wide_b, 2, -1).clamp_min_(eps))).sum(-1)
-        return narrowed(c, a, b)  # (7)
+    def result_dtype(a, b, eps):
+        return torch.promote_types(a.dtype, b.dtype)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        a, b, ctx.eps = inputs
-        ctx.save_for_backward(a, b)
+    def value(a, b, eps):
+        return ((a / norm(a, 2).clamp_min(eps)) * (b / norm(b, 2).clamp_min(eps))).sum(-1)  # (9)
 
     @staticmethod
-    def backward(ctx, grad):
-        a, b = ctx.saved_tensors
-        grad = widen(grad).unsqueeze(-1)
-        unit, size = zip(*(unit_and_size(widen(x), ctx.eps) for x in (a, b)), strict=True)
-        c = (unit[0] * unit[1]).sum(-1, keepdim=True)
-        grads: list[Tensor | None] = [None, None]
-        for i, x in enumerate((a, b)):
-            if ctx.needs_input_grad[i]:
-                slope = norm_slope(widen(x), safe_norm(widen(x), 2), 2)
-                grads[i] = (grad * (unit[1 - i] - c * slope) / size[i]).to(x.dtype)  # (8)
-        return *grads, None
+    def tangent(a_dot, b_dot, a, b, eps):
+        along_a, along_b = cosine_slopes(a, b, eps)
+        return (along_a * a_dot + along_b * b_dot).sum(-1)  # (11)
+
+    @staticmethod
+    def adjoint(c_bar, a, b, eps):
+        along_a, along_b = cosine_slopes(a, b, eps)
+        return c_bar.unsqueeze(-1) * along_a, c_bar.unsqueeze(-1) * along_b  # (12)
+
+
+def cosine_slopes(a: Tensor, b: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """∂c/∂a and ∂c/∂b"""
+    (unit_a, m), (unit_b, n) = unit_and_size(a, eps), unit_and_size(b, eps)
+    c = (unit_a * unit_b).sum(-1, keepdim=True)
+    along_a = (unit_b - c * norm_slope(a, safe_norm(a, 2), 2)) / m  # (10)
+    return along_a, (unit_a - c * norm_slope(b, safe_norm(b, 2), 2)) / n
 
 
 def unit_and_size(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """x / m and m = max(‖x‖, ε)"""
     n = safe_norm(x, 2)
     size = n + (eps - n.detach()).clamp_min(0)  # ε where it is larger, as a constant shift
     return x / size, size
