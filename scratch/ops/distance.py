@@ -24,7 +24,8 @@ Complex:    the norm of complex numbers is real, ṅ = Re Σ s ẋ with the conj
             (8) is its real part.
 Saved:      the inputs.   Recomputed: norms and s.
 Kinks:      the norm of 0 has slope 0, as in PyTorch, and this slope again; for 1 < p < 2 the slope has itself an
-            infinite one where a number is 0, which counts as 0; in (10) the second term stays where ε is the larger.
+            infinite one where a number is 0, which counts as 0; the second term of (10) stays in (12)
+            where ε is the larger, but not in (11), as in PyTorch.
 Errors:     IndexError for a dimension out of range; RuntimeError where shapes do not broadcast, and in pdist for other
             than a matrix or p < 0.
 Reference:  torch.nn.functional.pairwise_distance, normalize, cosine_similarity, pdist. Differs: with p = 0
@@ -146,21 +147,23 @@ class CosineFn(Function):
 
     @staticmethod
     def tangent(a_dot, b_dot, a, b, eps):
-        along_a, along_b = cosine_slopes(a, b, eps)
+        along_a, along_b = cosine_slopes(a, b, eps, beyond=False)
         return (along_a * a_dot + along_b * b_dot).sum(-1)  # (11)
 
     @staticmethod
     def adjoint(c_bar, a, b, eps):
-        along_a, along_b = cosine_slopes(a, b, eps)
+        along_a, along_b = cosine_slopes(a, b, eps, beyond=True)
         return c_bar.unsqueeze(-1) * along_a, c_bar.unsqueeze(-1) * along_b  # (12)
 
 
-def cosine_slopes(a: Tensor, b: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """∂c/∂a and ∂c/∂b"""
+def cosine_slopes(a: Tensor, b: Tensor, eps: float, beyond: bool) -> tuple[Tensor, Tensor]:
+    """∂c/∂a and ∂c/∂b; their second terms also ``beyond`` the kink, where ε is the larger."""
     (unit_a, m), (unit_b, n) = unit_and_size(a, eps), unit_and_size(b, eps)
     c = (unit_a * unit_b).sum(-1, keepdim=True)
-    along_a = (unit_b - c * norm_slope(a, safe_norm(a, 2), 2)) / m  # (10)
-    return along_a, (unit_a - c * norm_slope(b, safe_norm(b, 2), 2)) / n
+    slopes = [norm_slope(x, safe_norm(x, 2), 2) for x in (a, b)]
+    if not beyond:
+        slopes = [s.masked_fill(norm(x, 2) < eps, 0) for s, x in zip(slopes, (a, b), strict=True)]
+    return (unit_b - c * slopes[0]) / m, (unit_a - c * slopes[1]) / n  # (10)
 
 
 def unit_and_size(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:

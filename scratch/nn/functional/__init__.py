@@ -15,6 +15,7 @@ from scratch.nn.functional.conv import (
     fold,
     unfold,
 )
+from scratch.nn.functional.embedding import embedding, embedding_bag, one_hot
 from scratch.nn.functional.norm import (
     batch_norm,
     group_norm,
@@ -57,9 +58,6 @@ from scratch.ops.attention.positional import add_positions
 from scratch.ops.bilinear import bilinear
 from scratch.ops.distance import cosine_similarity, normalize, pairwise_distance, pdist
 from scratch.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
-from scratch.ops.embedding.embedding import embedding
-from scratch.ops.embedding.embedding_bag import embedding_bag
-from scratch.ops.embedding.one_hot import one_hot
 from scratch.ops.graph import (
     gcn_adjacency,
     gcn_conv,
