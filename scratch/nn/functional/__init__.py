@@ -47,6 +47,14 @@ from scratch.nn.functional.pool import (
     max_unpool2d,
     max_unpool3d,
 )
+from scratch.nn.functional.resample import (
+    affine_grid,
+    channel_shuffle,
+    grid_sample,
+    interpolate,
+    pixel_shuffle,
+    pixel_unshuffle,
+)
 from scratch.ops.activation.gated import gelu, glu, hardswish, mish, silu
 from scratch.ops.activation.prelu import prelu
 from scratch.ops.activation.rectifier import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
@@ -91,9 +99,6 @@ from scratch.ops.loss.margin_loss import (
 from scratch.ops.loss.perceptron import perceptron_loss, step
 from scratch.ops.loss.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from scratch.ops.radial_basis import radial_basis
-from scratch.ops.resample.grid_sample import affine_grid, grid_sample
-from scratch.ops.resample.interpolate import interpolate
-from scratch.ops.resample.shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
 
 celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_ = (
     partial(function, inplace=True) for function in (celu, elu, hardtanh, leaky_relu, relu, rrelu, selu, threshold)
