@@ -9,7 +9,8 @@ import torch.nn
 import scratch.nn
 import zoo.layers
 from scratch.nn import functional as F
-from scratch.ops.graph import propagate, with_transpose
+from scratch.nn.functional import propagate
+from scratch.ops.graph import with_transpose
 from scratch.testing.cases.graph import BATCH, EDGES, KINDS
 
 NODES, FEATURES = 9, 4

@@ -15,7 +15,18 @@ from scratch.nn.functional.conv import (
     fold,
     unfold,
 )
+from scratch.nn.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from scratch.nn.functional.embedding import embedding, embedding_bag, one_hot
+from scratch.nn.functional.graph import (
+    gcn_adjacency,
+    gcn_conv,
+    propagate,
+    readout,
+    rgcn_adjacency,
+    rgcn_conv,
+    sparse,
+    sparse_dropout,
+)
 from scratch.nn.functional.norm import (
     batch_norm,
     group_norm,
@@ -65,17 +76,6 @@ from scratch.ops.attention.alignment import additive_scores, aligned, multiplica
 from scratch.ops.attention.positional import add_positions
 from scratch.ops.bilinear import bilinear
 from scratch.ops.distance import cosine_similarity, normalize, pairwise_distance, pdist
-from scratch.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
-from scratch.ops.graph import (
-    gcn_adjacency,
-    gcn_conv,
-    propagate,
-    readout,
-    rgcn_adjacency,
-    rgcn_conv,
-    sparse,
-    sparse_dropout,
-)
 from scratch.ops.linear import linear
 from scratch.ops.loss.binary_cross_entropy import (
     binary_cross_entropy,

@@ -5,13 +5,13 @@ import math
 import torch
 from torch import Tensor
 
+from scratch.nn.functional.dropout import dropout
 from scratch.nn.functional.pad import pad
 from scratch.ops.activation.softmax import softmax
 from scratch.ops.attention.attention import attention
 from scratch.ops.attention.multi_head_attention import append, merge_heads, project, project_packed, split_heads, thirds
 from scratch.ops.core.dtype import autocast, widen
 from scratch.ops.core.warning import warn
-from scratch.ops.dropout import dropout
 from scratch.ops.linear import linear
 from scratch.ops.matmul import matmul
 

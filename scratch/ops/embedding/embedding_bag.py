@@ -21,7 +21,7 @@ Source:     Joulin, Grave, Bojanowski and Mikolov, Bag of tricks for efficient t
 import torch
 from torch import Tensor
 
-from scratch.ops.core.function import Function
+from scratch.ops.core.function import Function, numbers_known
 from scratch.ops.embedding.embedding import frequency
 
 
@@ -47,8 +47,9 @@ class BagSumFn(Function):
         rows_bar = weighted(rows_bar, a)
         rows_bar = rows_bar / frequency(i, len(W)) if by_freq else rows_bar
         if sparse:
-            used = b < B  # an entry for each index that belongs to a bag, as torch has it
-            return torch.sparse_coo_tensor(i[None, used], rows_bar[used], W.shape, check_invariants=False), a_bar
+            if numbers_known(b):  # an entry for each index that belongs to a bag, as torch has it
+                i, rows_bar = i[b < B], rows_bar[b < B]
+            return torch.sparse_coo_tensor(i[None], rows_bar, W.shape, check_invariants=False), a_bar
         return rows_bar.new_zeros(W.shape).index_add(0, i, rows_bar), a_bar  # (5)
 
 
