@@ -5,6 +5,7 @@ from functools import partial
 import torch.fx
 
 from scratch.nn.functional.attention import multi_head_attention_forward, scaled_dot_product_attention
+from scratch.nn.functional.bilinear import bilinear
 from scratch.nn.functional.conv import (
     conv1d,
     conv2d,
@@ -58,6 +59,7 @@ from scratch.nn.functional.pool import (
     max_unpool2d,
     max_unpool3d,
 )
+from scratch.nn.functional.radial_basis import radial_basis
 from scratch.nn.functional.resample import (
     affine_grid,
     channel_shuffle,
@@ -74,7 +76,6 @@ from scratch.ops.activation.sigmoid import hardsigmoid, hardtanh, logsigmoid, si
 from scratch.ops.activation.softmax import gumbel_softmax, log_softmax, softmax, softmin
 from scratch.ops.attention.alignment import additive_scores, aligned, multiplicative_scores
 from scratch.ops.attention.positional import add_positions
-from scratch.ops.bilinear import bilinear
 from scratch.ops.distance import cosine_similarity, normalize, pairwise_distance, pdist
 from scratch.ops.linear import linear
 from scratch.ops.loss.binary_cross_entropy import (
@@ -98,7 +99,6 @@ from scratch.ops.loss.margin_loss import (
 )
 from scratch.ops.loss.perceptron import perceptron_loss, step
 from scratch.ops.loss.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
-from scratch.ops.radial_basis import radial_basis
 
 celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_ = (
     partial(function, inplace=True) for function in (celu, elu, hardtanh, leaky_relu, relu, rrelu, selu, threshold)

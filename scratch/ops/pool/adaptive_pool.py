@@ -54,7 +54,7 @@ def adaptive_avg_pool(x: Tensor, output: Sequence[int]) -> Tensor:
     axes = [windows(*axis) for axis in along]
     u = unroll(x, axes, 0)
     if u is x:
-        return avg_pool(x, side_by_side(x, axes), math.prod(axis.kernel for axis in axes))
+        return avg_pool(x, side_by_side(x, axes), math.prod([axis.kernel for axis in axes]))
     m = reduce(lambda above, below: above[..., None] * below, [lengths(*axis) for axis in along])
     return avg_pool(u, side_by_side(u, axes), m)
 
