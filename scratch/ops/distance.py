@@ -26,8 +26,7 @@ Saved:      the inputs.   Recomputed: norms and s.
 Kinks:      the norm of 0 has slope 0, as in PyTorch, and this slope again; for 1 < p < 2 the slope has itself an
             infinite one where a number is 0, which counts as 0; the second term of (10) stays in (12)
             where ε is the larger, but not in (11), as in PyTorch.
-Errors:     IndexError for a dimension out of range; RuntimeError where shapes do not broadcast, and in pdist for other
-            than a matrix or p < 0.
+Errors:     see scratch/nn/functional/distance.py.
 Reference:  torch.nn.functional.pairwise_distance, normalize, cosine_similarity, pdist. Differs: with p = 0
             the gradient is zeros, PyTorch has none; with p = ∞ the maxima share it in pdist, too, where PyTorch gives
             all of it to each. A NaN counts as one for p = 0, and makes NaN of pdist, as in PyTorch.
@@ -39,7 +38,6 @@ import math
 import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import autocast_wide, in_one_type
 from scratch.ops.core.function import Function
 
 
@@ -173,39 +171,16 @@ def unit_and_size(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     return x / size, size
 
 
-def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
-    """The p-norm of x1 − x2 + eps over the last dimension."""
-    return DistanceFn.apply(x1, x2, p, eps, keepdim)
+def pairwise_distance(a: Tensor, b: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """(3) over the last dimension."""
+    return DistanceFn.apply(a, b, p, eps, keepdim)
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
-    """x divided by its p-norm along ``dim``, or by eps where that is smaller."""
-    output = NormalizeFn.apply(input.movedim(dim, -1), p, eps).movedim(-1, dim)
-    return output if out is None else out.copy_(output)
+def normalize(x: Tensor, p: float, eps: float) -> Tensor:
+    """(6) along the last dimension."""
+    return NormalizeFn.apply(x, p, eps)
 
 
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """The cosine of the angle between x1 and x2 along ``dim``."""
-    x1, x2 = autocast_wide(x1, x2, cpu=False)
-    dtype = torch.promote_types(x1.dtype, x2.dtype)
-    if not dtype.is_floating_point:
-        raise RuntimeError(f"cosine_similarity is not defined for {dtype}")
-    a, b = torch.broadcast_tensors(*in_one_type(x1, x2))
-    return CosineFn.apply(a.movedim(dim, -1), b.movedim(dim, -1), eps)
-
-
-def pdist(input: Tensor, p: float = 2.0) -> Tensor:
-    """The distances between all rows i < j of a matrix, one after the other."""
-    if input.dim() != 2:
-        raise RuntimeError(f"pdist takes a matrix, but got {input.dim()} dimensions")
-    if p < 0:
-        raise RuntimeError(f"p must be at least 0, but is {p}")
-    (input,) = autocast_wide(input, cpu=False)
-    if not input.is_floating_point():
-        raise RuntimeError(f"pdist is not defined for {input.dtype}")
-    first, second = torch.triu_indices(len(input), len(input), 1, device=input.device)
-    a, b = input.index_select(0, first), input.index_select(0, second)
-    if input.shape[1] == 0:
-        return (a - b).sum(1)
-    d = DistanceFn.apply(a, b, p, 0.0, False)
-    return d.masked_fill((a - b).isnan().any(1), math.nan) if p == 0 else d
+def cosine(a: Tensor, b: Tensor, eps: float) -> Tensor:
+    """(9) over the last dimension, of a and b of one shape."""
+    return CosineFn.apply(a, b, eps)

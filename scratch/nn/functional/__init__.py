@@ -16,6 +16,7 @@ from scratch.nn.functional.conv import (
     fold,
     unfold,
 )
+from scratch.nn.functional.distance import cosine_similarity, normalize, pdist
 from scratch.nn.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from scratch.nn.functional.embedding import embedding, embedding_bag, one_hot
 from scratch.nn.functional.graph import (
@@ -76,7 +77,7 @@ from scratch.ops.activation.sigmoid import hardsigmoid, hardtanh, logsigmoid, si
 from scratch.ops.activation.softmax import gumbel_softmax, log_softmax, softmax, softmin
 from scratch.ops.attention.alignment import additive_scores, aligned, multiplicative_scores
 from scratch.ops.attention.positional import add_positions
-from scratch.ops.distance import cosine_similarity, normalize, pairwise_distance, pdist
+from scratch.ops.distance import pairwise_distance
 from scratch.ops.linear import linear
 from scratch.ops.loss.binary_cross_entropy import (
     binary_cross_entropy,

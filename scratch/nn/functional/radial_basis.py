@@ -1,4 +1,4 @@
-"""Radial basis functions of rows in any shape, and what is refused. The mathematics is in scratch/ops/radial_basis.py."""
+"""Radial basis functions, and what they refuse. The mathematics is in scratch/ops/radial_basis.py."""
 
 import torch
 from torch import Tensor
