@@ -11,5 +11,6 @@ scratch.testing  the harness that compares any package with a reference, number 
 from scratch.audit import audit
 from scratch.convert import by_hand, convert, revert
 from scratch.ops.core.forms import compiled, plain
+from scratch.ops.core.product import primitive
 
-__all__ = ["audit", "by_hand", "compiled", "convert", "plain", "revert"]
+__all__ = ["audit", "by_hand", "compiled", "convert", "plain", "primitive", "revert"]

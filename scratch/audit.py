@@ -1,6 +1,6 @@
 """What "from scratch" means, checked, and what a model computes otherwise, listed.
 
-    with Audit():                                       # an operation that is not primitive is refused
+    with Audit("their.package"):                        # an operation that is not primitive is refused
         loss = model(batch)
         loss.backward()
         optimizer.step()
@@ -11,7 +11,8 @@
 PyTorch shows each operation to the audit below autograd, so that a native layer is seen in the forward pass and
 its derivative in the backward pass, whoever calls them. Linear maps are primitive (a native Linear is an addmm
 there); any kernel whose name says a layer, a loss, an activation beyond tanh and sigmoid, a backward or a fused
-optimizer step is not.
+optimizer step is not. A package that calls an operator which is primitive but for its name says so in a function
+``primitive(operator, args) -> bool`` of its root, as `scratch.primitive` does.
 """
 
 import sys
@@ -29,7 +30,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from scratch.convert import by_hand, functions
-from scratch.ops.core.product import ONEDNN
 
 # ATen's names, without overload and without the underscore of an in-place form; _foreach_add counts as add.
 _GROUPS = (
@@ -89,17 +89,21 @@ class Impure(AssertionError):
 
 
 class Audit(TorchDispatchMode):
-    """A context in which only primitive operations run; ``also`` allows more of them by name."""
+    """A context in which only primitive operations run, and what a package declares to be one; ``also`` allows more
+    of them by name."""
 
-    def __init__(self, also: frozenset[str] = frozenset()) -> None:
+    def __init__(self, package: Any = None, also: frozenset[str] = frozenset()) -> None:
         super().__init__()
         self.allowed = PRIMITIVES | also
+        name = package if isinstance(package, str) else getattr(package, "__name__", "")
+        root = sys.modules.get(name.partition(".")[0])
+        self.declared = getattr(root, "primitive", None) or (lambda operator, args: False)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         namespace, name = func._schema.name.split("::")
         bare = name.removeprefix("_foreach_").removesuffix("_")
-        product = func is ONEDNN and args[3] == "none"  # without an activation behind it: addmm under another name
-        if namespace not in ("prim", "profiler") and bare not in self.allowed and not product:
+        known = namespace in ("prim", "profiler") or bare in self.allowed
+        if not known and not self.declared(func, args):
             self.found(name)
         return func(*args, **(kwargs or {}))
 
@@ -189,7 +193,7 @@ class Kernels(Audit):
     """Notes every kernel that is not primitive: in the backward pass under the place of its forward pass."""
 
     def __init__(self, observer: Observer) -> None:
-        super().__init__()
+        super().__init__("scratch")
         self.observer = observer
 
     def found(self, name: str) -> None:

@@ -3,7 +3,8 @@
 import sys
 
 from omegaconf import DictConfig
-from zoo.cli import command
+
+from zoo.training.cli import command
 
 
 def run(config: DictConfig) -> None:

@@ -22,6 +22,7 @@ from scratch.testing import (
     BAD_OPTIMIZER_CHECKS,
     CHECKS,
     CONTRACT_CHECKS,
+    NUMBER_CHECKS,
     OPTIMIZER_CHECKS,
     TRANSFORM_CHECKS,
     Case,
@@ -30,8 +31,8 @@ from scratch.testing import (
     Row,
     bad,
     case,
-    check,
     compare_networks,
+    integers,
     missing_gradients,
     normal,
     optimizer_case,
@@ -40,7 +41,7 @@ from scratch.testing import (
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-ALL = CHECKS | CONTRACT_CHECKS | BAD_ARGUMENT_CHECKS | TRANSFORM_CHECKS
+ALL = CHECKS | CONTRACT_CHECKS | NUMBER_CHECKS | BAD_ARGUMENT_CHECKS | TRANSFORM_CHECKS
 ALL_OPTIMIZER = OPTIMIZER_CHECKS | BAD_OPTIMIZER_CHECKS
 
 
@@ -198,6 +199,20 @@ def loose_in_float32(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return (y + 1e4) - 1e4 if x.dtype is torch.float32 else y
 
 
+def looks_at_numbers(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return F.linear(x, weight, bias) if x.sum() < 1e9 else x
+
+
+def written_elsewhere(ctx: Any, g: Tensor) -> Any:
+    x, weight, _ = linear_gradients(ctx, g)
+    return x, weight, torch.sum(g, 0, out=g.new_empty(g.shape[1]))
+
+
+def reads_twice(ctx: Any, g: Tensor) -> Any:
+    _ = ctx.saved_tensors
+    return linear_gradients(ctx, g)
+
+
 SQUARE = case("functional.linear", inputs=[normal(4, 5), normal(5, 5), normal(5)])
 UNBATCHED = case("functional.linear", inputs=[normal(5), normal(3, 5), normal(3)])
 
@@ -220,9 +235,17 @@ LINEAR: dict[str, tuple[str, ModuleType]] = {
     "a second backward that differs": ("twice", linear_with(right_once)),
     "an output that nobody may write into": ("overwritten", linear_with(linear_gradients, as_a_view)),
     "the wrong dtype": ("outputs", linear_with(linear_gradients, half_precision)),
+    "a conjugate left out": ("complex_numbers", linear_with(linear_gradients)),
+    "a batch of upstream gradients refused": ("batched_gradients", linear_with(written_elsewhere)),
+    "numbers looked at that there are not": ("shapes_alone", linear_with(linear_gradients, looks_at_numbers)),
+    "saved tensors read twice": ("checkpointed", linear_with(reads_twice)),
     "digits lost in float32": ("float32", linear_with(linear_gradients, loose_in_float32)),
     "digits lost in bfloat16": ("bfloat16", linear_with(linear_gradients, accumulated_in_bfloat16)),
 }
+
+
+def check(subject: Case, candidate: Any, reference: str) -> dict[str, float | None]:
+    return {name: run(subject, candidate, reference) for name, run in (CHECKS | CONTRACT_CHECKS).items()}
 
 
 def rejected(name: str, planted: ModuleType, subject: Any, reference: Any = "torch.nn") -> str:
@@ -334,6 +357,47 @@ def test_a_second_output_left_out_of_the_gradient() -> None:
     planted = package(functional_split=Split.apply)
     ALL["gradients"](subject, planted, "torch.nn")
     assert "output[0] alone" in rejected("subsets", planted, subject)
+
+
+def distance_of_whole_numbers(a: Tensor, b: Tensor) -> Tensor:
+    return F.pairwise_distance(a, b).to(a.dtype)
+
+
+def classes_in_one_type(x: Tensor, target: Tensor) -> Tensor:
+    assert target.dtype is torch.int64
+    return F.cross_entropy(x, target)
+
+
+def normal_unless_empty(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return F.layer_norm(x - 0 * x.amax(), shape)
+
+
+def mish_in_pieces(x: Tensor) -> Tensor:
+    return x * (x.clamp(min=0) + (-x.abs()).exp().log1p()).tanh()
+
+
+OTHER_NUMBERS: dict[str, tuple[str, Callable[..., Tensor], Case]] = {
+    "a ratio kept in the type of whole numbers": (
+        "whole_numbers",
+        distance_of_whole_numbers,
+        case("functional.pairwise_distance", inputs=[normal(4, 3), normal(4, 3)]),
+    ),
+    "bytes refused as classes": (
+        "other_integers",
+        classes_in_one_type,
+        case("functional.cross_entropy", inputs=[normal(4, 3), integers(3, 4)]),
+    ),
+    "an empty batch refused": ("nothing", normal_unless_empty, LAYER_NORM),
+    "a smooth function in pieces": ("at_kinks", mish_in_pieces, case("functional.mish", inputs=[normal(3)])),
+}
+
+
+@pytest.mark.parametrize("mistake", OTHER_NUMBERS)
+def test_other_numbers(mistake: str) -> None:
+    name, function, subject = OTHER_NUMBERS[mistake]
+    planted = package(**{subject.name.replace(".", "_"): function})
+    CHECKS["gradients"](subject, planted, "torch.nn")
+    rejected(name, planted, subject)
 
 
 # --------------------------------------------------------------------------------------------------- Modules
@@ -573,7 +637,7 @@ OPTIMIZERS: dict[str, tuple[str, type, OptimizerCase]] = {
         ("epsilon before the correction", "steps", ADAM),
         ("epsilon inside the root", "steps", ADAM),
         ("writes into the gradient", "steps", ADAM),
-        ("wrong state key", "steps", ADAM),
+        ("wrong state key", "state", ADAM),
         ("no maximize", "steps", ADAM.but(kwargs={"maximize": True})),
         ("counts missing gradients", "steps", ADAM.but(gradients=missing_gradients)),
         ("forgets the step when loading", "state_dict", ADAM),

@@ -10,6 +10,7 @@ text/         vocabularies, decoding, sampling, metrics of texts
 callbacks/    what goes on during a run: checkpoints, checks, pictures
 training/     a run, from the command line to its folder
 tools/        evaluation, export, comparison, many seeds, verification, benchmark
+claims/       experiments: what lecture notes claim, run and judged
 core/         errors, the switch between implementations, files, several processes
 
 guard.py is the former name of tools/rerun.py.

@@ -89,8 +89,10 @@ def safe_norm(x: Tensor, p: float) -> Tensor:
         return torch.where(extreme, x.abs(), 0).sum(-1, keepdim=True) / extreme.sum(-1, keepdim=True)
     size = x.abs().amax(-1, keepdim=True).detach()
     size = size.masked_fill((size == 0) | size.isinf(), 1)
-    inside = (x / size).abs().pow(p).sum(-1, keepdim=True)
-    nothing = inside == 0
+    ratio, of_zero = (x / size).abs(), 0 if p > 0 else math.inf
+    zero = ratio == 0
+    inside = ratio.masked_fill(zero, 1).pow(p).masked_fill(zero, of_zero).sum(-1, keepdim=True)
+    nothing = inside == of_zero
     return (inside.masked_fill(nothing, 1) ** (1 / p) * size).masked_fill(nothing, 0)
 
 

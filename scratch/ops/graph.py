@@ -240,9 +240,9 @@ def rgcn_adjacency(
     return with_transpose(take(value, order), take(row, order), take(col, order), size)
 
 
-def laid_out(x: Tensor) -> bool:
-    """Whether to lay the rows of the edges out: torch.compile and vmap refuse sparse matrices."""
-    return not values_known() or torch._C._functorch.is_legacy_batchedtensor(x)
+def laid_out() -> bool:
+    """Whether to lay the rows of the edges out: torch.compile and torch.func refuse sparse matrices."""
+    return not values_known()
 
 
 def rows_of(crow: Tensor, col: Tensor) -> Tensor:
@@ -258,7 +258,7 @@ class PropagateFn(Function):
 
     @staticmethod
     def forward(x, bias, value, crow, col, value_t, crow_t, col_t):
-        if laid_out(x):
+        if laid_out():
             y = x.new_zeros(crow.shape[0] - 1, x.shape[1])
             y = y.index_add(0, rows_of(crow, col), value.unsqueeze(1) * x[col])
             return y if bias is None else y + bias
@@ -288,7 +288,7 @@ class EdgeProductsFn(Function):
 
     @staticmethod
     def forward(a, b, crow, col, crow_t, col_t):
-        if laid_out(a) or laid_out(b):
+        if laid_out():
             return (a[rows_of(crow, col)] * b[col]).sum(-1)
         pattern = as_csr(a.new_zeros(col.shape), crow, col, b.shape[0])
         return torch.sparse.sampled_addmm(pattern, a, b.t()).values()

@@ -1,13 +1,15 @@
 """The equivalence harness: does a layer compute what its reference computes, and are its gradients exact?
 
-    from scratch.testing import case, check, normal
-    check(case("Linear", 5, 3, inputs=[normal(4, 5)]), "their.package", "torch.nn")
+    python -m scratch.testing their.package                  every layer, loss, function and optimizer of a package
+    pytest --pyargs scratch.testing --impl their.package.nn  the same as tests
+    check(my_gelu, torch.nn.functional.gelu, inputs=[normal(4, 5)])  one of one's own
 
 Packages are given by their importable names. A check compares a candidate with a reference on one case,
 returns the largest relative error it saw (None where it does not apply), and raises `Mismatch` with what
-differs, where, and how to rerun it. The checks stand in tables by name, for tests and reports:
+differs, where, and how to rerun it. The checks stand in tables by name:
 
     calls.py       what to compare: Case, a call, and the sources of its inputs
+    packages.py    what a package offers under a name, and how it takes a call that was written for another
     cases/         the table of what is compared, a file for each op
     compare.py     when two results count as equal; Mismatch
     running.py     one side of a case, built, called and differentiated
@@ -19,13 +21,29 @@ differs, where, and how to rerun it. The checks stand in tables by name, for tes
     transforms.py  TRANSFORM_CHECKS: vmap, batched gradients, meta tensors, checkpoints, compile, autocast
     tangents.py    and among these forward mode
     purity.py      PURITY_CHECKS: nothing but primitive operations
+    own.py         check: a class or function of one's own
+
+and what is said of a check that fails, in
+
+    findings.py    the cause in a line, the numbers, who is right
+    diagnosis.py   what kind of wrong: hypotheses about two tensors that differ
+    rules.py       the same of optimizers, by experiments
+    truth.py       which of two is right: finite differences and sixty digits
+    torch_errors.py  where torch itself is wrong
+    pages.py       the derivation of an op
+
+and how it is run and shown, in
+
+    suite.py       Task, Result: every check of every case
+    plan.py        from the words of a command to jobs
+    workers.py     jobs in processes of their own
+    report.py, html.py  counts, causes, files
+    __main__.py    the command;  test_equivalence.py and handgrad_pytest.py  the same for pytest
 """
 
 from scratch.audit import PRIMITIVES, Audit, Impure
 from scratch.testing.calls import (
     Case,
-    Missing,
-    Namespace,
     Source,
     bad,
     booleans,
@@ -34,10 +52,8 @@ from scratch.testing.calls import (
     given,
     integers,
     normal,
-    offers,
     packed,
     probabilities,
-    resolve,
     source,
     uniform,
 )
@@ -65,6 +81,8 @@ from scratch.testing.optimizers import (
     sparse_gradients,
 )
 from scratch.testing.other_numbers import NUMBER_CHECKS
+from scratch.testing.own import check
+from scratch.testing.packages import Missing, Namespace, load, offers, resolve
 from scratch.testing.purity import PURITY_CHECKS
 from scratch.testing.tangents import tangents  # noqa: F401, entered in TRANSFORM_CHECKS
 from scratch.testing.transforms import TRANSFORM_CHECKS
@@ -101,6 +119,7 @@ __all__ = [
     "gradients_of",
     "huge_gradients",
     "integers",
+    "load",
     "missing_gradients",
     "normal",
     "offers",
@@ -117,10 +136,3 @@ __all__ = [
     "twins",
     "uniform",
 ]
-
-
-def check(
-    case: Case, candidate: Namespace = "scratch.nn", reference: Namespace = "torch.nn"
-) -> dict[str, float | None]:
-    """Run every check of a layer's case; the largest relative error that each saw."""
-    return {name: run(case, candidate, reference) for name, run in (CHECKS | CONTRACT_CHECKS).items()}

@@ -1,17 +1,15 @@
 """What to compare: a call of a layer or function on inputs that are drawn later, from a seed."""
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import wraps
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-Namespace = str | ModuleType | Callable[..., Any]  # a package by its importable name, or the very thing to call
+from scratch.testing.packages import Namespace
 
 
 def written(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
@@ -110,41 +108,6 @@ def changes(case: Any, *but: str) -> str:
     found = {name: getattr(case, name) for name in defaults if name not in but}
     changed = {name: value for name, value in found.items() if value is not defaults[name] and value != defaults[name]}
     return written(".but", (), changed) if changed else ""
-
-
-class Missing(AttributeError):
-    """A package does not offer a name."""
-
-
-def resolve(package: Namespace, name: str) -> Any:
-    """``package.name``, where both may be dotted. Something callable is its own answer."""
-    if callable(package):
-        return package
-    found: Any = importlib.import_module(package) if isinstance(package, str) else package
-    for part in name.split("."):
-        parent = found
-        found = getattr(parent, part, None)
-        if found is None and isinstance(parent, ModuleType):
-            try:
-                found = importlib.import_module(f"{parent.__name__}.{part}")
-            except ModuleNotFoundError as error:
-                if error.name != f"{parent.__name__}.{part}":
-                    raise
-        if found is None:
-            raise Missing(f"{title(package)} offers no {name}")
-    return found
-
-
-def offers(package: Namespace, name: str) -> bool:
-    try:
-        resolve(package, name)
-    except Missing:
-        return False
-    return True
-
-
-def title(package: Namespace) -> str:
-    return package if isinstance(package, str) else package.__name__
 
 
 def drawn(value: Any, generator: Generator) -> Any:

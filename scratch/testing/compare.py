@@ -10,18 +10,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.testing.calls import Missing, Namespace, title
+from scratch.testing.packages import Missing, Namespace, title
 
 
 class Mismatch(AssertionError):
     """Two implementations differ, or one breaks a rule. ``error`` is the relative error, infinite where what
-    differs is not a number: a shape, a name."""
+    differs is not a number: a shape, a name. Where two tensors differ they are kept, with the path to them."""
 
-    error: float
-
-    def __init__(self, message: str, error: float = math.inf) -> None:
+    def __init__(
+        self,
+        message: str,
+        error: float = math.inf,
+        path: str = "",
+        actual: Tensor | None = None,
+        expected: Tensor | None = None,
+    ) -> None:
         super().__init__(message)
-        self.error = error
+        self.error, self.path, self.actual, self.expected = error, path, actual, expected
 
 
 Check = Callable[[Any, Namespace, Namespace], float | None]
@@ -121,8 +126,9 @@ def require_equal(actual: Any, expected: Any, path: str, tolerance: float, floor
     tolerance, in numbers. Returns the largest relative error."""
     ours, theirs = dict(leaves(actual, path)), dict(leaves(expected, path))
     if ours.keys() != theirs.keys():
-        only = ", ".join(sorted(ours.keys() ^ theirs.keys()))
-        raise Mismatch(f"{path} is built otherwise: {only} is on one side only")
+        sides = (("besides", ours.keys() - theirs.keys()), ("missing", theirs.keys() - ours.keys()))
+        told = "; ".join(f"{what}: {', '.join(sorted(names))}" for what, names in sides if names)
+        raise Mismatch(f"{path} is built otherwise; {told}")
     return max((_require_leaf(ours[place], theirs[place], place, tolerance, floor) for place in ours), default=0.0)
 
 
@@ -131,18 +137,20 @@ def _require_leaf(actual: Any, expected: Any, path: str, tolerance: float, floor
         if isinstance(actual, float) and isinstance(expected, float):
             return _require_leaf(torch.tensor(actual), torch.tensor(expected), path, tolerance, floor)
         if type(actual) is not type(expected) or actual != expected:
-            raise Mismatch(f"{path}: {_brief(actual)}, expected {_brief(expected)}")
+            tensors = (t if isinstance(t, Tensor) else None for t in (actual, expected))
+            raise Mismatch(f"{path}: {_brief(actual)}, expected {_brief(expected)}", math.inf, path, *tensors)
         return 0.0
     for what in ("dtype", "shape", "layout"):
         ours, theirs = getattr(actual, what), getattr(expected, what)
         if ours != theirs:
-            raise Mismatch(f"{path}: {what} {_brief(ours)}, expected {_brief(theirs)}")
+            message = f"{path}: {what} {_brief(ours)}, expected {_brief(theirs)}"
+            raise Mismatch(message, math.inf, path, actual, expected)
     if actual.layout is not torch.strided:
         actual, expected = actual.to_dense(), expected.to_dense()
     error = relative_error(actual, expected, floor)
     if not error <= tolerance:
-        where = worst(actual, expected, floor)
-        raise Mismatch(f"{path}: relative error {error:.2g} > {tolerance:.2g}, {where}", error)
+        message = f"{path}: relative error {error:.2g} > {tolerance:.2g}, {worst(actual, expected, floor)}"
+        raise Mismatch(message, error, path, actual, expected)
     return error
 
 
@@ -156,7 +164,11 @@ def require_signature(actual: Callable[..., Any], expected: Callable[..., Any], 
     """The same parameters in the same order with the same defaults. The candidate may add keyword-only ones;
     a leading underscore, *args and **kwargs in the reference, or no signature at all, ask for nothing."""
     try:
-        theirs = [p for p in inspect.signature(expected).parameters.values() if not p.name.startswith("_")]
+        theirs = [
+            p
+            for p in inspect.signature(expected).parameters.values()
+            if not p.name.startswith("_") and p.name != "self"
+        ]
     except ValueError:  # built in
         return
     if any(p.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD) for p in theirs):
@@ -165,11 +177,15 @@ def require_signature(actual: Callable[..., Any], expected: Callable[..., Any], 
     ours = [
         p
         for p in inspect.signature(actual).parameters.values()
-        if not p.name.startswith("_") and (p.name in names or p.kind is not Parameter.KEYWORD_ONLY)
+        if _asked(p) and (p.name in names or p.kind is not Parameter.KEYWORD_ONLY)
     ]
     shown = [", ".join(_declared(p) for p in side) for side in (ours, theirs)]
     if shown[0] != shown[1]:
         raise Mismatch(f"{what} takes ({shown[0]}), expected ({shown[1]})")
+
+
+def _asked(parameter: Parameter) -> bool:
+    return parameter.name != "self" and not parameter.name.startswith("_")
 
 
 def _declared(parameter: Parameter) -> str:
@@ -186,6 +202,8 @@ def require_same_error(actual: Callable[[], Any], expected: Callable[[], Any]) -
         raise Mismatch("the reference accepts this; it is no example of a bad argument")
     if ours is None:
         raise Mismatch(f"accepted, expected {type(theirs).__name__}: {theirs}")
+    if isinstance(ours, Missing):
+        raise ours
     if not isinstance(ours, type(theirs)):
         raise Mismatch(f"{type(ours).__name__}: {ours}, expected {type(theirs).__name__}: {theirs}") from ours
 

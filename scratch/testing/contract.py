@@ -2,23 +2,17 @@
 
 import copy
 import pickle
+from typing import Any
 
 import torch
+from torch.nn import Module
 
-from scratch.testing.calls import Case, Namespace, resolve
+from scratch.testing.calls import Case
 from scratch.testing.compare import Check, named, require_equal, require_signature
-from scratch.testing.running import complete, pair, run
+from scratch.testing.packages import Namespace, resolve
+from scratch.testing.running import build, counterparts, pair, run
 
 CONTRACT_CHECKS: dict[str, Check] = {}
-
-
-def built(case: Case, package: Namespace) -> torch.nn.Module:
-    """The Module of a case as its constructor leaves it, a lazy one as its first call does."""
-    args, kwargs, call = case.draw_arguments()
-    torch.default_generator.manual_seed(case.seed)
-    module = resolve(package, case.name)(*args, **kwargs)
-    complete(module, case, call)
-    return module
 
 
 @named(CONTRACT_CHECKS)
@@ -36,19 +30,19 @@ def initialisation(case: Case, candidate: Namespace, reference: Namespace) -> fl
     """Equal initial parameters and buffers under an equal seed, bit for bit, from as many random numbers."""
     if case.is_function:
         return None
-    found = []
-    for package in (candidate, case.reference or reference):
-        module = built(case, package)
-        found.append(
-            {
-                "parameter": {name: (p.detach(), p.requires_grad) for name, p in module.named_parameters()},
-                "buffer": dict(module.named_buffers()),
-                "random state afterwards": torch.get_rng_state(),
-            }
-        )
-    for part in found[0]:
-        require_equal(found[0][part], found[1][part], part, 0.0)
+    like = case.reference or reference
+    theirs, expected = build(case, like), torch.get_rng_state()
+    ours, actual = build(case, candidate, like), torch.get_rng_state()
+    names = counterparts(ours.state_dict(), theirs.state_dict())
+    require_equal(_initial(ours, names), _initial(theirs, {}), "initial", 0.0)
+    require_equal(actual, expected, "random state afterwards", 0.0)
     return 0.0
+
+
+def _initial(module: Module, names: dict[str, str]) -> dict[str, Any]:
+    """Every parameter, with whether it is trained, and every buffer."""
+    parameters = {names.get(name, name): (p.detach(), p.requires_grad) for name, p in module.named_parameters()}
+    return parameters | {names.get(name, name): buffer for name, buffer in module.named_buffers()}
 
 
 @named(CONTRACT_CHECKS)
@@ -56,8 +50,9 @@ def state_dict(case: Case, candidate: Namespace, reference: Namespace) -> float 
     """The same keys in the same order, and weights that load both ways with ``strict=True``."""
     if case.is_function:
         return None
-    ours, theirs = built(case, candidate), built(case, case.reference or reference)
-    require_equal(list(ours.state_dict()), list(theirs.state_dict()), "state_dict keys", 0.0)
+    like = case.reference or reference
+    ours, theirs = build(case, candidate, like), build(case, like)
+    require_equal(", ".join(ours.state_dict()), ", ".join(theirs.state_dict()), "state_dict keys", 0.0)
     for source, target in ((ours, theirs), (theirs, ours)):
         target.load_state_dict(source.state_dict(), strict=True)
         require_equal(dict(target.state_dict()), dict(source.state_dict()), "state_dict", 0.0)
@@ -90,5 +85,6 @@ def representation(case: Case, candidate: Namespace, reference: Namespace) -> fl
     """The same repr."""
     if case.is_function:
         return None
-    require_equal(repr(built(case, candidate)), repr(built(case, case.reference or reference)), "repr", 0.0)
+    like = case.reference or reference
+    require_equal(repr(build(case, candidate, like)), repr(build(case, like)), "repr", 0.0)
     return 0.0

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 
-from scratch.testing.calls import Case, Namespace
+from scratch.testing.calls import Case
 from scratch.testing.compare import (
     Check,
     Mismatch,
@@ -25,6 +25,7 @@ from scratch.testing.compare import (
     require_same_error,
     worst,
 )
+from scratch.testing.packages import Namespace
 from scratch.testing.running import (
     LAYOUTS,
     Layer,
@@ -87,7 +88,7 @@ def outputs(case: Case, candidate: Namespace, reference: Namespace) -> float:
                     side(*copied(side.draw()[0]), train=train, again=True)
         error = max(
             error,
-            require_equal(dict(ours.tensors()), dict(theirs.tensors()), f"{mode}: state later", TOLERANCE),
+            require_equal(ours.state(), theirs.state(), f"{mode}: state later", TOLERANCE),
         )
     return error
 
@@ -267,29 +268,64 @@ def second_differences(case: Case, candidate: Namespace, reference: Namespace) -
     return 0.0
 
 
+class Combination:
+    """A random combination of all first derivatives and, as a penalty stands beside its loss, of the outputs."""
+
+    def __init__(self, layer: Layer, train: bool) -> None:
+        self.layer, self.train = layer, train
+        self.inputs, self.wanted = layer.draw()
+        self.varied = list(self.wanted.values())
+        outputs = self.outputs()
+        generator = Generator().manual_seed(layer.case.seed + 4)
+        self.upstream = [random(t, generator).requires_grad_() for t in outputs]
+        self.beside = [u.detach().clone() for u in self.upstream]
+        self.weights = [random(t, generator) for t in self.varied]
+        self.wanted |= {f"upstream[{i}]": t for i, t in enumerate(self.upstream)}
+
+    def outputs(self, again: bool = False) -> list[Tensor]:
+        outputs = self.layer(*mapped(Tensor.clone, self.inputs), train=self.train, again=again)
+        return list(differentiable_leaves(outputs).values())
+
+    def total(self, create_graph: bool) -> Tensor | None:
+        """None where there is no second derivative."""
+        outputs = self.outputs(again=not create_graph)
+        if not outputs:
+            return None
+        options = {"create_graph": create_graph, "retain_graph": True, "allow_unused": True}
+        firsts = torch.autograd.grad(outputs, self.varied, self.upstream, **options)
+        total = sum(
+            (g * w).sum()
+            for g, w in zip(firsts, self.weights, strict=True)
+            if g is not None and (g.requires_grad or not create_graph) and not g.is_sparse
+        )
+        if not isinstance(total, Tensor):
+            return None
+        total = total + sum((y * u).sum() for y, u in zip(outputs, self.beside, strict=True))
+        return total.real  # of complex numbers one real function
+
+    def number(self) -> float:
+        """The total alone, to be differentiated by finite differences."""
+        total = self.total(create_graph=False)
+        return 0.0 if total is None else total.item()
+
+    def firsts(self) -> dict[str, Tensor]:
+        """The gradient of what stands beside the first derivatives."""
+        outputs = self.outputs()
+        gradients = torch.autograd.grad(outputs, self.varied, self.beside, allow_unused=True, materialize_grads=True)
+        return dict(zip(self.wanted, gradients, strict=False))
+
+    def derivatives(self) -> dict[str, Tensor]:
+        """Its gradient by every input, parameter and upstream gradient, zero where there is none."""
+        total = self.total(create_graph=True)
+        if total is None:
+            return {name: torch.zeros_like(t) for name, t in self.wanted.items()} if self.upstream else {}
+        tensors = list(self.wanted.values())
+        return dict(zip(self.wanted, torch.autograd.grad(
+            total, tensors, allow_unused=True, materialize_grads=True), strict=True))  # fmt: skip
+
+
 def second_derivatives(layer: Layer, train: bool) -> dict[str, Tensor]:
-    """The gradient of a random combination of all first derivatives and, as a penalty stands beside its loss, of the
-    outputs: by every input, parameter and upstream gradient. Zero where there is no second derivative."""
-    inputs, wanted = layer.draw()
-    outputs = list(differentiable_leaves(layer(*mapped(Tensor.clone, inputs), train=train)).values())
-    generator = Generator().manual_seed(layer.case.seed + 4)
-    upstream = [random(t, generator).requires_grad_() for t in outputs]
-    weights = {name: random(t, generator) for name, t in wanted.items()}
-    if not outputs:
-        return {}
-    firsts = torch.autograd.grad(outputs, list(wanted.values()), upstream, create_graph=True, allow_unused=True)
-    total = sum(
-        (g * w).sum()
-        for g, w in zip(firsts, weights.values(), strict=True)
-        if g is not None and g.requires_grad and not g.is_sparse
-    )
-    wanted |= {f"upstream[{i}]": t for i, t in enumerate(upstream)}
-    if not isinstance(total, Tensor):
-        return {name: torch.zeros_like(t) for name, t in wanted.items()}
-    total = total + sum((y * u.detach()).sum() for y, u in zip(outputs, upstream, strict=True))
-    total = total.real  # of complex numbers one real function
-    seconds = torch.autograd.grad(total, list(wanted.values()), allow_unused=True, materialize_grads=True)
-    return dict(zip(wanted, seconds, strict=True))
+    return Combination(layer, train).derivatives()
 
 
 def _gradcheckable(function: Callable[..., tuple[Tensor, ...]], tensors: tuple[Tensor, ...]) -> bool:
@@ -353,10 +389,8 @@ def low_precision(
             dense, other, exactly = (t.to_dense() for t in (tensor, other, exact[path]))
             error, native_error = (relative_error(t, exactly, floor=1.0) for t in (dense, other))
             if not error <= max(allowed, 2 * native_error):
-                raise Mismatch(
-                    f"{path}: relative error {error:.2g}, the reference's own {native_error:.2g}, "
-                    f"{worst(dense, exactly, floor=1.0)}"
-                )
+                message = f"{path}: relative error {error:.2g}, the reference's own {native_error:.2g}, "
+                raise Mismatch(message + worst(dense, exactly, floor=1.0), error, path, dense, exactly)
             worst_error = max(worst_error, error)
     return worst_error
 
@@ -371,12 +405,13 @@ def warnings(case: Case, candidate: Namespace, reference: Namespace) -> float:
         try:
             with catch_warnings(record=True) as caught:
                 simplefilter("always")
-                run(Layer(case, package), upstream=None)
+                run(Layer(case, package, like=like), upstream=None)
         finally:
             torch.set_warn_always(always)
         return sorted({warning.category.__name__ for warning in caught})
 
-    require_equal(heard(candidate), heard(case.reference or reference), "warnings", 0.0)
+    like = case.reference or reference
+    require_equal(heard(candidate), heard(like), "warnings", 0.0)
     return 0.0
 
 
@@ -386,8 +421,8 @@ def same_error(case: Case, candidate: Namespace, reference: Namespace) -> float:
     wrong on purpose."""
 
     def attempt(package: Namespace) -> None:
-        layer = Layer(case, package)
-        run(layer)
+        run(Layer(case, package, like=like))
 
-    require_same_error(lambda: attempt(candidate), lambda: attempt(case.reference or reference))
+    like = case.reference or reference
+    require_same_error(lambda: attempt(candidate), lambda: attempt(like))
     return 0.0

@@ -3,7 +3,8 @@
     rows = compare_networks(ours, theirs, loss, batches, (new_adam, new_torch_adam), steps=50)
 
 Both start from the reference's weights, in float64, on copies: the caller's networks stay as they are. The rows
-are plain data for a table, in the order of the network; `require_equal_networks` raises where one differs.
+are plain data for a table, in the order of the network; `show` prints it, `require_equal_networks` raises where one
+differs.
 """
 
 import copy
@@ -14,12 +15,14 @@ from itertools import cycle, islice
 from typing import Any
 
 import torch
+from rich.console import Console
+from rich.table import Table
 from torch import Tensor
 from torch.nn import Module
 from torch.optim import Optimizer
 
 from scratch.testing.compare import Mismatch, mapped, require_equal
-from scratch.testing.running import DOUBLE, copied
+from scratch.testing.running import DOUBLE, copied, differentiable_leaves
 
 TOLERANCE = 1e-9
 
@@ -32,7 +35,7 @@ FLOORS = {"state": 1e-6}  # squares of gradients are small; see compare.errors
 class Row:
     """One comparison: the largest relative error, and what it looks like where it is too large."""
 
-    kind: str  # forward, gradient; loss, parameter, buffer or state, after a training step
+    kind: str  # forward, gradient, backward; loss, parameter, buffer or state, after a training step
     name: str  # of the layer or tensor
     error: float
     difference: str = ""
@@ -67,25 +70,35 @@ def _differentiate(network: Module, loss: Loss, batch: Any, seed: int) -> Tensor
 
 
 def compare_layers(ours: Module, theirs: Module, loss: Loss, batch: Any, seed: int = 0) -> list[Row]:
-    """The output of every layer, each time it is called, and the gradient of every parameter."""
+    """The output of every layer, each time it is called, the gradient of every parameter, and, from the last layer to
+    the first, the gradient that arrives at every output."""
     seen: list[dict[str, Any]] = []
+    arrived: list[dict[str, Any]] = []
     for network in (ours, theirs):
         outputs: dict[str, Any] = {}
-        hooks = [module.register_forward_hook(_recorder(outputs, name)) for name, module in network.named_modules()]
+        arriving: dict[str, Any] = {}
+        hooks = [
+            module.register_forward_hook(_recorder(outputs, arriving, name)) for name, module in network.named_modules()
+        ]
         _differentiate(network, loss, batch, seed)
         for hook in hooks:
             hook.remove()
         seen.append(outputs)
+        arrived.append(arriving)
     rows = [_row("forward", name, seen[0][name], output) for name, output in seen[1].items() if name in seen[0]]
     gradients = [{name: p.grad for name, p in network.named_parameters()} for network in (ours, theirs)]
-    return rows + [_row("gradient", name, gradients[0][name], g) for name, g in gradients[1].items()]
+    rows += [_row("gradient", name, gradients[0][name], g) for name, g in gradients[1].items()]
+    return rows + [_row("backward", name, arrived[0][name], g) for name, g in arrived[1].items() if name in arrived[0]]
 
 
-def _recorder(outputs: dict[str, Any], name: str) -> Callable[..., None]:
+def _recorder(outputs: dict[str, Any], arriving: dict[str, Any], name: str) -> Callable[..., None]:
     def record(module: Module, inputs: Any, output: Any) -> None:
         calls = sum(key.split(" ")[0] == name for key in outputs)
-        # copied, for the next layer may work in place
-        outputs[f"{name or 'network'} (call {calls + 1})" if calls else name or "network"] = copied(output)
+        key = f"{name or 'network'} (call {calls + 1})" if calls else name or "network"
+        outputs[key] = copied(output)  # for the next layer may work in place
+        for path, tensor in differentiable_leaves(output).items():
+            place = key + path.removeprefix("output")
+            tensor.register_hook(lambda grad, place=place: arriving.__setitem__(place, grad.detach().clone()))
 
     return record
 
@@ -151,3 +164,63 @@ def require_equal_networks(*args: Any, **kwargs: Any) -> float:
             when = "" if row.step is None else f" after step {row.step}"
             raise Mismatch(f"{row.kind}{when}: {row.difference}")
     return max((row.error for row in rows), default=0.0)
+
+
+# ------------------------------------------------------------------------------------------------------ to look at
+
+COLUMNS = {  # heading: the kinds of rows it sums up
+    "forward": ("forward",),
+    "gradient": ("gradient",),
+    "backward": ("backward",),
+    "after training": ("parameter", "buffer", "loss"),
+    "optimizer state": ("state",),
+}
+
+
+def layers_of(network: Module) -> dict[str, str]:
+    """The modules that compute something themselves: path -> class."""
+    return {
+        path: type(module).__name__
+        for path, module in network.named_modules()
+        if not list(module.children()) and not type(module).__module__.startswith("torchmetrics")
+    }
+
+
+def show(console: Console, rows: list[Row], layers: dict[str, str], title: str, steps: int) -> None:
+    """A line for each layer with its largest relative differences, and the first place that differs, in the forward
+    and in the backward pass."""
+
+    def owner(row: Row) -> str:
+        """The layer that a row is about; "" for the network as a whole."""
+        path = row.name.split(":")[0].split(" ")[0].split("[")[0]
+        return path if path in layers else path.rpartition(".")[0] if path.rpartition(".")[0] in layers else ""
+
+    table = Table(title=title, caption=f"largest relative differences in float64; training: {steps} steps")
+    table.add_column("layer")
+    present = {heading: kinds for heading, kinds in COLUMNS.items() if any(row.kind in kinds for row in rows)}
+    for heading in present:
+        table.add_column(heading, justify="right")
+    for path in sorted(dict.fromkeys(map(owner, rows)), key=lambda path: path == ""):  # in the order of the calls
+        cells = []
+        for kinds in present.values():
+            about = [row for row in rows if row.kind in kinds and owner(row) == path]
+            largest = max((row.error for row in about), default=None)
+            colour = "green" if all(row.equal for row in about) else "bold red"
+            cells.append("" if largest is None else f"[{colour}]{largest:.1e}[/]")
+        table.add_row(f"{path} {layers[path]}" if path else "the whole model", *cells)
+    console.print(table)
+    different = [row for row in rows if not row.equal]
+    if not different:
+        console.print(f"[green]equal[/]: {len(rows)} comparisons")
+        return
+    first = different[0]
+    when = "" if first.step is None else f", step {first.step}"
+    console.print(f"[bold red]different[/]: {len(different)} of {len(rows)} comparisons; the first: {first.kind}{when}")
+    console.print(first.difference, highlight=False, markup=False)
+    backward = [row for row in rows if row.kind == "backward"]
+    wrong = next((place for place, row in enumerate(backward) if not row.equal), None)
+    if wrong is not None:
+        names = [f"{row.name} {layers.get(owner(row), '')}".strip() for row in backward]
+        after = f"right at the output of {names[wrong - 1]}, " if wrong else ""
+        console.print(f"backward: the gradient is {after}wrong at the output of {names[wrong]}", highlight=False)
+        console.print(backward[wrong].difference, highlight=False, markup=False)

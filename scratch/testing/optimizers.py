@@ -11,8 +11,9 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from scratch.testing.calls import Namespace, changes, normal, resolve, title, written
-from scratch.testing.compare import Check, named, require_equal, require_same_error, require_signature
+from scratch.testing.calls import changes, normal, written
+from scratch.testing.compare import Check, Mismatch, named, require_equal, require_same_error, require_signature
+from scratch.testing.packages import Namespace, adapted, resolve, title
 
 TOLERANCE = 1e-9
 OPTIMIZER_CHECKS: dict[str, Check] = {}  # for cases
@@ -114,13 +115,17 @@ def optimizer_case(name: str, **kwargs: Any) -> OptimizerCase:
 class Run:
     """One package's optimizer on the parameters of a case, and the gradients it is fed."""
 
-    def __init__(self, case: OptimizerCase, package: Namespace) -> None:
+    def __init__(self, case: OptimizerCase, package: Namespace, like: Namespace | None = None) -> None:
         self.case, self.package = case, package
         generator = Generator().manual_seed(case.seed)
         self.parameters = [Parameter(draw(generator)) for draw in case.parameters]
         count = len(case.groups)
         groups = [{"params": self.parameters[i::count], **g} for i, g in enumerate(case.groups)]
-        self.optimizer: Optimizer = resolve(package, case.name)(groups or self.parameters, **case.kwargs)
+        target, kwargs = resolve(package, case.name), case.kwargs
+        if like is not None:  # adapted from the arguments of the package for which the case was written
+            kwargs = adapted(target, resolve(like, case.name), (), kwargs)[1]
+        self.optimizer: Optimizer = target(groups or self.parameters, **kwargs)
+        self.changed: Mismatch | None = None  # the first gradient that a step wrote into
 
     def step(self, number: int) -> None:
         torch.default_generator.manual_seed(number)
@@ -132,8 +137,10 @@ class Run:
         for p, gradient in zip(self.parameters, gradients, strict=True):
             p.grad = None if gradient is None else gradient.clone()
         self.optimizer.step()
-        left = [p.grad for p in self.parameters]
-        require_equal(left, list(gradients), f"gradient after {title(self.package)}'s step {number}", 0.0)
+        try:
+            require_equal([p.grad for p in self.parameters], list(gradients), f"gradient after step {number}", 0.0)
+        except Mismatch as mismatch:
+            self.changed = self.changed or mismatch
 
     def closure(self) -> Any:
         assert self.case.objective is not None
@@ -142,30 +149,51 @@ class Run:
         loss.backward()
         return loss
 
+    def values(self) -> list[Tensor]:
+        return [p.detach() for p in self.parameters]
+
     def snapshot(self, like: "Run | None" = None) -> dict[str, Any]:
-        """Everything that must agree, with the options that ``like`` has too. How the work is done (foreach,
-        fused) is left out."""
+        """State and options, of these those that ``like`` has too. How the work is done (foreach, fused) is left
+        out."""
         saved = self.optimizer.state_dict()
         known = (like or self).optimizer.state_dict()["param_groups"]
         groups = [
             {key: mine[key] for key in theirs if key in mine and key not in ("foreach", "fused")}
             for mine, theirs in zip(saved["param_groups"], known, strict=True)
         ]
-        parameters = [p.detach() for p in self.parameters]
-        return {"parameters": parameters, "state": saved["state"], "param_groups": groups}
+        return {"state": saved["state"], "param_groups": groups}
+
+    def require_values(self, other: "Run", when: str) -> float:
+        """Equal parameters."""
+        return require_equal(self.values(), other.values(), f"parameters {when}", TOLERANCE, floor=1e-6)
 
     def require_like(self, other: "Run", when: str) -> float:
-        """Equal parameters, options and state."""
+        """Equal state and options."""
         return require_equal(self.snapshot(other), other.snapshot(), when, TOLERANCE, floor=1e-6)
 
 
 def pair(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> tuple[Run, Run]:
-    return Run(case, candidate), Run(case, case.reference or reference)
+    like = case.reference or reference
+    return Run(case, candidate, like), Run(case, like)
 
 
 @named(OPTIMIZER_CHECKS)
 def steps(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
-    """Parameters and state agree after every step, and the gradients are left as they were."""
+    """The parameters agree after every step, and the gradients are left as they were."""
+    ours, theirs = pair(case, candidate, reference)
+    error = 0.0
+    for number in range(case.steps):
+        ours.step(number)
+        theirs.step(number)
+        error = max(error, ours.require_values(theirs, f"after step {number}"))
+    if ours.changed and not theirs.changed:
+        raise ours.changed
+    return error
+
+
+@named(OPTIMIZER_CHECKS)
+def state(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
+    """State and options agree before the first step and after every one."""
     ours, theirs = pair(case, candidate, reference)
     error = ours.require_like(theirs, "before the first step")
     for number in range(case.steps):
@@ -177,24 +205,41 @@ def steps(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> fl
 
 @named(OPTIMIZER_CHECKS)
 def state_dict(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
-    """A state saved half-way by either loads into the other, and training goes on as if nothing had been."""
-    error, half = 0.0, case.steps // 2
-    for turn in (1, -1):
-        first, second = pair(case, candidate, reference)[::turn]
-        way = f"{title(first.package)} to {title(second.package)}"
-        for number in range(half):
-            first.step(number)
-        with torch.no_grad():
-            for p, trained in zip(second.parameters, first.parameters, strict=True):
-                p.copy_(trained)
-        saved = first.optimizer.state_dict()
-        for side in (first, second):  # the first too: loading casts some numbers to the parameters' dtype
-            side.optimizer.load_state_dict(copy.deepcopy(saved))
-        for number in range(half, case.steps):
-            first.step(number)
-            second.step(number)
-            ours, theirs = (first, second)[::turn]
-            error = max(error, ours.require_like(theirs, f"{way}: after step {number}"))
+    """A state saved half-way by either loads into the other, and training goes on as if nothing had been.
+
+    Loading casts what is in the state, such as NAdam's mu_product, to the type of the parameters: with a default of
+    float64 it has this type from the start."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        ours, theirs = pair(case, candidate, reference)
+        error = _moved(ours, theirs, ours=0)
+        ours, theirs = pair(case, candidate, reference)
+        return max(error, _moved(theirs, ours, ours=1))
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _moved(first: Run, second: Run, ours: int) -> float:
+    """From the first to the second, one of which is ours."""
+    error, case = 0.0, first.case
+    way = f"{title(first.package)} to {title(second.package)}"
+    half = case.steps // 2
+    for number in range(half):
+        first.step(number)
+    with torch.no_grad():
+        for p, trained in zip(second.parameters, first.parameters, strict=True):
+            p.copy_(trained)
+    saved = first.optimizer.state_dict()
+    for side in (first, second):  # the first too, for what loading casts
+        side.optimizer.load_state_dict(copy.deepcopy(saved))
+    sides = (first, second)
+    for number in range(half, case.steps):
+        first.step(number)
+        second.step(number)
+        when = f"{way}, after step {number}"
+        error = max(error, sides[ours].require_values(sides[1 - ours], when))
+        error = max(error, sides[ours].require_like(sides[1 - ours], when))
     return error
 
 
@@ -224,5 +269,6 @@ def contract(case: OptimizerCase, candidate: Namespace, reference: Namespace) ->
 @named(BAD_OPTIMIZER_CHECKS)
 def same_error(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
     """The same type of exception as the reference, at construction or at the first step."""
-    require_same_error(lambda: Run(case, candidate).step(0), lambda: Run(case, case.reference or reference).step(0))
+    like = case.reference or reference
+    require_same_error(lambda: Run(case, candidate, like).step(0), lambda: Run(case, like).step(0))
     return 0.0

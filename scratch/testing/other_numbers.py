@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from scratch.testing.calls import Case, Namespace
+from scratch.testing.calls import Case
 from scratch.testing.compare import Check, leaves, mapped, named, require_equal
 from scratch.testing.layers import TOLERANCE, second_derivatives
+from scratch.testing.packages import Namespace
 from scratch.testing.running import Layer, Outcome, continuous, pair, run
 
 NUMBER_CHECKS: dict[str, Check] = {}

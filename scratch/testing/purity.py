@@ -4,9 +4,10 @@ import torch
 from torch import Generator, Tensor
 
 from scratch.audit import Audit
-from scratch.testing.calls import Case, Namespace
+from scratch.testing.calls import Case
 from scratch.testing.compare import Check, mapped, named
 from scratch.testing.optimizers import OptimizerCase, Run
+from scratch.testing.packages import Namespace
 from scratch.testing.running import Layer, differentiable_leaves, random
 
 PURITY_CHECKS: dict[str, Check] = {}
@@ -17,15 +18,15 @@ def purity(case: Case | OptimizerCase, candidate: Namespace, reference: Namespac
     """The candidate's forward and backward pass, or its steps, are made of primitive operations only."""
     if isinstance(case, OptimizerCase):
         optimizer = Run(case, candidate)
-        with Audit():
+        with Audit(candidate):
             for number in range(3):
                 optimizer.step(number)
     else:
-        layer = Layer(case, candidate)
+        layer = Layer(case, candidate, like=case.reference or reference)
         for train in (True, False):
             inputs, tensors = layer.draw()
             inputs = mapped(Tensor.clone, inputs)
-            with Audit():
+            with Audit(candidate):
                 outputs = list(differentiable_leaves(layer(*inputs, train=train)).values())
                 if outputs:
                     upstream = [random(t, Generator()) for t in outputs]

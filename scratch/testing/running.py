@@ -1,15 +1,17 @@
 """Run one side of a case: build the layer, call it on the case's inputs, differentiate."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
+from torch.nn import Module
 from torch.nn.parameter import is_lazy
 
-from scratch.testing.calls import Case, Namespace, resolve
-from scratch.testing.compare import leaves, mapped
+from scratch.testing.calls import Case
+from scratch.testing.compare import Mismatch, leaves, mapped
+from scratch.testing.packages import Namespace, adapted, resolve
 
 Cast = Callable[[Tensor], Tensor]
 Layout = Callable[[Tensor], Tensor]
@@ -59,43 +61,77 @@ def expanded(like: Tensor, generator: Generator) -> Tensor:
     return random(like.sum(), generator).expand(like.shape)
 
 
-def complete(module: torch.nn.Module, case: Case, call: dict[str, Any]) -> None:
-    """A lazy layer takes its sizes from its first input; nothing else is to come of it."""
+def build(case: Case, package: Namespace, like: Namespace | None = None) -> Module:
+    """The Module of a case as its constructor leaves it, a lazy one as its first call does, which takes its sizes from
+    its inputs; the arguments are adapted from those of the package ``like``."""
+    args, kwargs, call = case.draw_arguments()
+    target = resolve(package, case.name)
+    if like is not None:
+        args, kwargs = adapted(target, resolve(like, case.name), args, kwargs)
+    torch.default_generator.manual_seed(case.seed)
+    module = target(*args, **kwargs)
     if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
         module.eval()(*mapped(in_dtype(torch.get_default_dtype()), case.draw_inputs()), **call)
         module.train()
+    return module
 
 
 class Layer:
-    """One package's side of a case, in one precision, always called from the same state and seed."""
+    """One package's side of a case, in one precision, always called from the same state and seed.
 
-    def __init__(self, case: Case, package: Namespace, cast: Cast = DOUBLE) -> None:
+    ``like`` is the package for which the case was written. The tensors of a module go by the names that they have
+    there, once the two have met."""
+
+    def __init__(self, case: Case, package: Namespace, cast: Cast = DOUBLE, like: Namespace | None = None) -> None:
         self.case, self.cast = case, cast
-        target = resolve(package, case.name)
-        args, kwargs, call = case.draw_arguments()
         self.module: Any = None
+        self.names: dict[str, str] = {}  # of its tensors, where the reference has other ones
+        self.alone: set[str] = set()  # of these those that only one of two sides has
         if case.is_function:
+            target = resolve(package, case.name)
+            args, kwargs, _ = case.draw_arguments()
+            if like is not None:
+                args, kwargs = adapted(target, resolve(like, case.name), args, kwargs, len(case.inputs))
             args, kwargs = mapped(cast, (args, kwargs))
             self.function = lambda *inputs: target(*inputs, *args, **kwargs)
         else:
-            torch.default_generator.manual_seed(case.seed)
-            self.module = target(*args, **kwargs)
-            complete(self.module, case, call)
+            self.module = build(case, package, like)
             for tensor in (*self.module.parameters(), *self.module.buffers()):
                 tensor.data = cast(tensor.data)
-            call = mapped(cast, call)
+            call = mapped(cast, case.draw_arguments()[2])
+            if like is not None and call:
+                forward = getattr(resolve(like, case.name), "forward", None)
+                call = adapted(self.module.forward, forward, (), call)[1] if forward else call
             self.function = lambda *inputs: self.module(*inputs, **call)
         self.keep()
 
     def keep(self) -> None:
         """Take the present parameters and buffers as the state from which every call begins."""
-        self.trainable = {name for name, p in self.tensors() if p.requires_grad}
+        self.trainable = {name for name, p in self.tensors() if p.requires_grad} - self.alone
         self.initial = {name: t.detach().clone() for name, t in self.tensors()}
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         if self.module is not None:
-            yield from self.module.named_parameters()
-            yield from self.module.named_buffers()
+            for name, tensor in (*self.module.named_parameters(), *self.module.named_buffers()):
+                yield self.names.get(name, name), tensor
+
+    def meet(self, other: "Layer") -> None:
+        """Find out which of the module's tensors is which of the reference's."""
+        ours, theirs = self.module.state_dict(), other.module.state_dict()
+        self.names = counterparts(ours, theirs)
+        known = {self.names.get(name, name) for name in ours}
+        self.alone = other.alone = known ^ theirs.keys()
+
+    def state(self) -> dict[str, Tensor]:
+        """What both sides have."""
+        return {name: tensor for name, tensor in self.tensors() if name not in self.alone}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take over the reference's state, and keep it."""
+        own = self.module.state_dict()
+        known = {name: state[self.names.get(name, name)] for name in own if self.names.get(name, name) in state}
+        self.module.load_state_dict(own | known, strict=True)
+        self.keep()
 
     def __call__(self, *inputs: Any, train: bool = True, again: bool = False) -> Any:
         if self.module is not None:
@@ -123,6 +159,33 @@ class Layer:
         return self.cast(tensor).requires_grad_() if continuous(tensor) else tensor
 
 
+SYNONYMS = {"g": "weight", "gamma": "weight", "scale": "weight", "w": "weight", "b": "bias", "beta": "bias"}
+
+
+def counterparts(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> dict[str, str]:
+    """Which of our tensors is which of theirs: by name, by the last part of the name or a synonym of it, then by order
+    and shape. Raises `Mismatch` where one of theirs is left over, but for
+    counters."""
+    found = {name: name for name in ours if name in theirs and ours[name].shape == theirs[name].shape}
+
+    def match(alike: Callable[[str, str], bool]) -> None:
+        for name in theirs:
+            if name not in found.values():
+                same = [mine for mine in ours if mine not in found and ours[mine].shape == theirs[name].shape]
+                same = [mine for mine in same if alike(mine, name)]
+                if same:
+                    found[same[0]] = name
+
+    match(lambda mine, name: mine.rpartition(".")[2] == name.rpartition(".")[2])
+    match(lambda mine, name: SYNONYMS.get(mine.rpartition(".")[2]) == name.rpartition(".")[2])
+    match(lambda mine, name: True)
+    left = [name for name, t in theirs.items() if name not in found.values() and t.is_floating_point()]
+    if left:
+        sides = (", ".join(f"{name} {tuple(t.shape)}" for name, t in side.items()) for side in (ours, theirs))
+        raise Mismatch("parameters and buffers are {}, expected {}".format(*(side or "none" for side in sides)))
+    return {mine: name for mine, name in found.items() if mine != name}
+
+
 def continuous(tensor: Tensor) -> bool:
     return tensor.is_floating_point() or tensor.is_complex()
 
@@ -130,9 +193,11 @@ def continuous(tensor: Tensor) -> bool:
 def pair(case: Case, candidate: Namespace, reference: Namespace, cast: Cast = DOUBLE) -> tuple[Layer, Layer]:
     """Both sides with equal weights, moved away from their initial values: a bias of zero or a scale of one
     would hide a mistake. Where random numbers cannot agree the candidate is compared with itself."""
-    ours = Layer(case, candidate, cast)
-    theirs = Layer(case, (case.reference or reference) if case.same_random else candidate, cast)
+    like = case.reference or reference
+    ours = Layer(case, candidate, cast, like)
+    theirs = Layer(case, like, cast) if case.same_random else Layer(case, candidate, cast, like)
     if ours.module is not None and theirs.module is not None:
+        ours.meet(theirs)
         generator = Generator().manual_seed(case.seed + 2)
         state = theirs.module.state_dict()
         parameters = dict(theirs.module.named_parameters())
@@ -141,8 +206,7 @@ def pair(case: Case, candidate: Namespace, reference: Namespace, cast: Cast = DO
                 noise = 0.3 * torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
                 state[name] = cast(tensor.double() + (noise if name in parameters else noise.abs()))
         for side in (ours, theirs):
-            side.module.load_state_dict(state, strict=True)
-            side.keep()
+            side.load(state)
     return ours, theirs
 
 
@@ -182,7 +246,7 @@ def run(
     outcome = Outcome(
         output=copied(outputs),
         differentiable=list(differentiable),
-        state=copied(dict(layer.tensors())),
+        state=copied(layer.state()),
         before=copied(untouchable),
     )
     if upstream is not None and differentiable:

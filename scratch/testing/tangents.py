@@ -14,9 +14,10 @@ from torch import Generator, Tensor
 from torch.func import grad, jvp, vjp, vmap
 from torch.utils._pytree import tree_leaves, tree_map
 
-from scratch.testing.calls import Case, Namespace
+from scratch.testing.calls import Case
 from scratch.testing.compare import Mismatch, named, require_equal
 from scratch.testing.layers import TOLERANCE, distinct_modes, mode_name
+from scratch.testing.packages import Namespace
 from scratch.testing.running import Layer, pair, random
 from scratch.testing.transforms import TRANSFORM_CHECKS, Pure
 

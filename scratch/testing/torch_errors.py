@@ -212,6 +212,12 @@ def margin_of_bytes(nn: Any) -> Tensor:
     return nn.functional.margin_ranking_loss(values(2.0), values(5.0), ones, 1.0)[None]
 
 
+def cosine_of_different_sizes(nn: Any) -> Tensor:
+    """1 − cos of (1, 1, 1), given as one number, and of three others."""
+    a, b = values(1.0)[None], values(1.0, 2.0, 3.0)[None]
+    return nn.functional.cosine_embedding_loss(a, b, values(1.0))[None]
+
+
 def pdist_ties(nn: Any) -> Tensor:
     """The slope of max |a − b| along a − b, which is 1, where two numbers are the largest."""
     a = values(1.0, 1.0, 0.0).requires_grad_()
@@ -281,6 +287,11 @@ TORCH_ERRORS = [
         "SiLU in place: the gradient of complex numbers lacks the conjugate", silu_in_place, silu_by_differences, 1e-7
     ),
     TorchError("margin_ranking_loss of uint8 targets negates in uint8", margin_of_bytes, lambda: values(4.0)),
+    TorchError(
+        "cosine_embedding_loss broadcasts its inputs, but not their norms",
+        cosine_of_different_sizes,
+        lambda: values(1 - 6 / math.sqrt(3 * 14)),
+    ),
     TorchError("pdist, p = ∞: each of several maxima gets the whole gradient", pdist_ties, lambda: values(1.0)),
     TorchError(
         "RReLU under checkpointing: the slopes are memory as it is found", checkpointed_rrelu, lambda: torch.ones(4)

@@ -16,9 +16,10 @@ from torch.func import functional_call, grad, vmap
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 from torch.utils.checkpoint import checkpoint
 
-from scratch.testing.calls import Case, Namespace
+from scratch.testing.calls import Case
 from scratch.testing.compare import Check, Mismatch, leaves, mapped, named, relative_error, require_equal
 from scratch.testing.layers import TOLERANCE, mode_name, modes
+from scratch.testing.packages import Namespace
 from scratch.testing.running import Layer, Outcome, continuous, differentiable_leaves, in_dtype, pair, random, run
 
 TRANSFORM_CHECKS: dict[str, Check] = {}
@@ -114,36 +115,47 @@ def vmapped(case: Case, candidate: Namespace, reference: Namespace) -> float | N
 @named(TRANSFORM_CHECKS)
 def batched_gradients(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
     """``torch.autograd.grad(is_grads_batched=True)``, which ``jacobian(vectorize=True)`` calls, gives for a batch of
-    upstream gradients what it gives for each alone."""
+    upstream gradients what it gives for each alone; and can be differentiated again."""
     ours, theirs = pair(case, candidate, reference)
-    try:
-        expected = for_each_upstream(theirs, batched=False)
-        for_each_upstream(theirs, batched=True)
-    except Exception:  # torch's own does not work like this
-        return None
-    if expected is None:
-        return None
-    return require_equal(for_each_upstream(ours, batched=True), expected, "a batch of gradients", TOLERANCE)
+    error = None
+    for twice in (False, True) if case.second_order else (False,):
+        try:
+            expected = of_each_upstream(theirs, False, twice)
+            of_each_upstream(theirs, True, twice)
+        except Exception:  # torch's own does not work like this
+            continue
+        actual = of_each_upstream(ours, True, twice)
+        where = "a batch of gradients, differentiated" if twice else "a batch of gradients"
+        error = max(error or 0.0, require_equal(actual, expected, where, TOLERANCE))
+    return error
 
 
-def for_each_upstream(layer: Layer, batched: bool) -> dict[str, Tensor | None] | None:
-    """The gradients for several upstream gradients, stacked."""
+def of_each_upstream(layer: Layer, batched: bool, twice: bool) -> dict[str, Tensor | None]:
+    """The gradients for several upstream gradients, stacked; or the gradient of a sum of them with weights."""
     inputs, tensors = layer.draw()
     outputs = list(differentiable_leaves(layer(*mapped(Tensor.clone, inputs))).values())
     if not outputs:
-        return None
+        return {}
     generator = Generator().manual_seed(layer.case.seed + 3)
     upstream = [torch.stack([random(t, generator).to(t.dtype) for _ in range(BATCH)]) for t in outputs]
 
     def gradients(arriving: list[Tensor], **options: bool) -> tuple[Tensor | None, ...]:
         wanted = list(tensors.values())
-        return torch.autograd.grad(outputs, wanted, arriving, retain_graph=True, allow_unused=True, **options)
+        options |= {"retain_graph": True, "create_graph": twice, "allow_unused": True}
+        return torch.autograd.grad(outputs, wanted, arriving, **options)
 
+    found: tuple[Tensor | None, ...]
     if batched:
         found = gradients(upstream, is_grads_batched=True)
     else:
         each = [gradients([t[i] for t in upstream]) for i in range(BATCH)]
         found = tuple(None if g[0] is None else torch.stack([t.to_dense() for t in g]) for g in zip(*each, strict=True))
+    if twice:
+        weighted = [(g * random(g, generator)).sum() for g in found if g is not None and g.requires_grad]
+        if not weighted:
+            return {name: torch.zeros_like(t) for name, t in tensors.items()}
+        total = torch.stack(weighted).sum().real
+        found = torch.autograd.grad(total, list(tensors.values()), allow_unused=True, materialize_grads=True)
     return dict(zip(tensors, found, strict=True))
 
 

@@ -10,7 +10,8 @@ A file is one claim. Its docstring states it, says what is run and how it is dec
     decide      (the numbers, medians over the seeds) -> Verdict
     draw        (figure, the runs, say) -> None; say("English", "中文") gives the one that is wanted
 
-workbench.py     what they share: the switch between implementations, data, small networks, a training loop, verdicts
+workbench.py     what they share: the switch between implementations, data, small networks, a training loop
+verdict.py       what comes out, in two languages
 drawing.py       how their figures look
 experiments.py   runs them, and writes figures, JSON and the table
 """

@@ -20,7 +20,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from zoo.claims.verdict import FAILS, HOLDS, ONLY_IF
-from zoo.claims.workbench import UsageError
+from zoo.core.errors import UsageError
 
 BLUE, RED, GREEN, ORANGE, PURPLE, SKY, GREY, INK = (
     *("#0072B2", "#D55E00", "#009E73", "#C88700", "#AA4A88", "#3D9AD1", "#767676", "#1b1b1b"),

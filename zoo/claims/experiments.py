@@ -20,7 +20,8 @@ from rich.table import Table
 from zoo.claims import NAMES
 from zoo.claims.drawing import HEIGHT, chinese_font, new_figure, save, style
 from zoo.claims.verdict import FAILS, HOLDS, LANGUAGES, Verdict, spoken, turning, written
-from zoo.claims.workbench import Failure, Implementation, UsageError, begin, machine, one_of, whole
+from zoo.claims.workbench import Implementation, begin, machine
+from zoo.core.errors import Failure, UsageError, one_of, whole
 
 
 def load(name: str) -> ModuleType:
@@ -250,9 +251,10 @@ def markdown(results: list[dict[str, Any]], asked: str) -> str:
     lines = [
         "# What the notes claim",
         "",
-        f"Made by `python scripts/claims.py {asked}` with {first['impl']['layers']} and {first['impl']['optim']};",
-        f"{first['machine']}, {first['date']}. Seconds are those of computing, for all seeds together. A verdict is on",
-        "the medians over the seeds, against thresholds that were fixed beforehand and stand in the claim's file.",
+        f"Made by `python scripts/claims.py {asked}` with {first['impl']['layers']} and {first['impl']['optim']}; "
+        f"{first['machine']}, {first['date']}. Seconds are those of computing, for all seeds together; beside other "
+        "work they are up to twice as many. A verdict is on the medians over the seeds, against thresholds that were "
+        "fixed before the first run; where one was changed after it, the claim's file says so under *Changed*.",
         "",
         "| claim | what it says | verdict | numbers | seeds | seconds |",
         "| --- | --- | --- | --- | --- | --- |",

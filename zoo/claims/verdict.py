@@ -51,7 +51,7 @@ SUPERSCRIPTS = str.maketrans("+-0123456789", "⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 
 def written(text: Text | None) -> Text | None:
-    """Numbers as one writes them: 2×10⁻⁷ for 2e-07, ∞ for inf, − for -, 0 for -0."""
+    """Numbers as one writes them: 2×10⁻⁷ for 2e-07, ∞ for inf, − for -, 0 for -0; in Chinese 1、2 and 3% besides."""
 
     def power(found: re.Match[str]) -> str:
         digits, exponent = found[1], int(found[2])
@@ -65,7 +65,10 @@ def written(text: Text | None) -> Text | None:
         words = re.sub(r"(?<![\w.])-(?=[0.]*(?![\d.]))", "", words)
         return re.sub(r"\binf\b", "∞", re.sub(r"(?<![\w.])-(?=\d)", "−", words))
 
-    return None if text is None else (number(text[0]), number(text[1]))
+    if text is None:
+        return None
+    english, chinese = map(number, text)
+    return english, re.sub(r"(?<=[\d∞)]), (?=[\d−∞])", "、", chinese.replace(" %", "%"))
 
 
 def spoken(verdict: dict[str, Any], language: str) -> Text:

@@ -1,7 +1,4 @@
-"""What every experiment stands on: the switch, random numbers, data, small networks, a training loop.
-
-The rest of zoo is imported here, and nowhere else in this room.
-"""
+"""What every experiment stands on: the switch, random numbers, data, small networks, a training loop."""
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,14 +12,10 @@ from torch import Tensor
 from torch.nn import Module, Sequential, init
 
 import scratch.optim
-
-# the rest of this room takes them from here
-from zoo.core.errors import Failure as Failure
-from zoo.core.errors import UsageError as UsageError
-from zoo.core.errors import one_of as one_of
-from zoo.core.errors import whole as whole
+from zoo.core.errors import UsageError
 from zoo.core.namespace import Namespace
 from zoo.core.seeding import mix
+from zoo.tools.measure import processor
 
 
 class Implementation:
@@ -158,7 +151,5 @@ def mean_loss(network: Module, criterion: Callable, x: Tensor, y: Tensor) -> flo
 
 def machine() -> str:
     """On what, and with how many threads, this is running."""
-    from zoo.benchmark import processor  # which imports much else
-
     threads = torch.get_num_threads()
     return f"{processor()}, {threads} thread{'s' * (threads > 1)}, torch {torch.__version__}"

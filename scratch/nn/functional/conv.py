@@ -231,7 +231,7 @@ def windows_transposed(
         raise RuntimeError(f"only the batch may be empty, but the input has the size {tuple(places)}")
     reach = [s * (n - 1) + d * (k - 1) + 1 for n, k, s, d in zip(places, kernel, stride, dilation, strict=True)]
     size = tuple(n - 2 * p + q for n, p, q in zip(reach, padding, output_padding, strict=True))
-    if min(size) < 0:
+    if min(size) <= 0:
         raise RuntimeError(f"padding {padding} cuts away more than there is: the output would have the size {size}")
     # On the right p of the border is cut away, but q given back; where q > p even more than there was.
     borders = (amount for p, q in zip(padding[::-1], output_padding[::-1], strict=True) for amount in (p, p - q))

@@ -70,7 +70,7 @@ class GELUFn(Function):
         pdf = log2_pdf.exp2_()
         grad_x = None if grad_cdf is None else pdf * grad_cdf  # (9)
         if grad_y is not None:
-            out = pdf if grad_x is None and in_place(grad_y) else None
+            out = pdf if grad_x is None and in_place() else None
             through_y = times_if(torch.addcmul(cdf, wide, pdf, out=out), widen(grad_y))  # (3)
             grad_x = through_y if grad_x is None else grad_x + through_y
         return None if grad_x is None else grad_x.to(x.dtype)

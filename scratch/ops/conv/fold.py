@@ -33,6 +33,8 @@ def im2col(x: Tensor, windows: Windows) -> Tensor:
 
 def col2im(X: Tensor, windows: Windows) -> Tensor:
     """(2): X (N, C, *K, *L) -> x (N, C, *S), one dimension after the other."""
+    if X.is_complex():  # which slice_scatter does not differentiate
+        return torch.complex(col2im(X.real, windows), col2im(X.imag, windows))
     axis = 1 + len(windows.kernel)  # of L, once its K is gone
     for size, (_, s, d) in zip(windows.padded, windows.axes, strict=True):
         parts = X.unbind(2)  # (N, C, *K left, *S so far, *L left) for each k of this dimension

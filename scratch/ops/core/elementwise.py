@@ -100,7 +100,7 @@ def fast_form(op: Any, value: Any, argument: str, options: list[str]) -> tuple[A
 
 
 def times_if(slope: Tensor, grad: Tensor) -> Tensor:  # TEMPORARY: pages not yet converted
-    return times_(slope, grad) if in_place(grad) else times(slope, grad)
+    return times_(slope, grad) if in_place() else times(slope, grad)
 
 
 def times_(slope: Tensor, grad: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ def at_once(f: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
 def in_parts(f: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """f of the tensors, part by part where they are large, of one type and lie alike in the memory of a CPU."""
     x = tensors[0]
-    if x.numel() < LARGE or not (x.is_cpu and x.is_floating_point() and in_place(x)):
+    if x.numel() < LARGE or not (x.is_cpu and x.is_floating_point() and in_place()):
         return f(*tensors)
     if not all(t.is_contiguous() and t.dtype is x.dtype for t in tensors):
         return f(*tensors)

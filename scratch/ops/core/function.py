@@ -19,7 +19,8 @@ Around the formulas, which know nothing of it, this class
     gives each gradient the dtype of its input and, where that was broadcast, its shape, by (2) of broadcast.py;
     drops the gradients that nobody asked for;
     conjugates complex gradients on their way in and out. Where ẏ = J ẋ, torch's x̄ is Jᴴ ȳ, the conjugate of Jᵀ times
-    the conjugate of ȳ; pages are written with Jᵀ, as for real numbers.
+    the conjugate of ȳ; pages are written with Jᵀ, as for real numbers;
+    takes batches of upstream gradients, from ``torch.autograd.grad(is_grads_batched=True)``, through torch.func.vmap.
 
 The formulas can be recorded, batched and compiled, so they are what runs in second derivatives, under torch.func,
 torch.compile and torch.export, and on tensors without memory of their own. Elsewhere `forms.py` chooses between them
@@ -34,6 +35,7 @@ their tensors are read (`compiler.py`).
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -61,12 +63,10 @@ def numbers_known(x: Tensor) -> bool:
     return values_known() and not (x.is_meta or isinstance(x, FakeTensor))
 
 
-def in_place(grad: Tensor) -> bool:
+def in_place() -> bool:
     """Whether a backward may write over the tensors it made: not while it is recorded for a second derivative,
     nor compiled, nor while vmap batches the upstream gradient but not what was saved."""
-    if torch.is_grad_enabled() or not values_known():
-        return False
-    return not torch._C._functorch.is_legacy_batchedtensor(grad)  # from torch.autograd.grad(is_grads_batched=True)
+    return not torch.is_grad_enabled() and values_known()
 
 
 def known(shape: torch.Size) -> tuple[int, ...]:
@@ -95,7 +95,7 @@ class Function(torch.autograd.Function):
             cls.dual = type(cls.__name__, (cls,), {"jvp": jvp})  # apart: torch.compile refuses a Function with a jvp
             cls.direct = direct_form(cls, places)
         elif "forward" in own:
-            cls.backward = staticmethod(between_conjugates(cls.backward))  # type: ignore[method-assign]
+            cls.backward = staticmethod(called_as_written(cls.backward))  # type: ignore[method-assign]
             cls.direct = cls.dual = directly(cls)
 
     @staticmethod
@@ -227,16 +227,18 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
         return tuple(found[:count]) if count > 1 else found[0]
 
     def backward(ctx, *bars):
+        if any(map(batched, bars)):
+            return for_each(partial(backward, ctx), bars)
         if not (ctx.fast or ctx.compiled):
             return textbook_backward(ctx, *bars)
         arguments = [*map(conjugate, bars), *loaded(ctx)]
-        if ctx.compiled and in_place(bars[0]):
+        if ctx.compiled and in_place():
             wanted = tuple(like is not None for like in ctx.like)
             found = adjoint_kernel(*[arguments[i] for i in places.adjoint], wanted=wanted)
             if found is not None:
                 grads = iter(found)
                 return fitted(ctx, places, tuple(next(grads) if want else None for want in wanted))
-        if ctx.fast and fast_adjoint is not None and in_place(bars[0]):
+        if ctx.fast and fast_adjoint is not None and in_place():
             needs = [ctx.needs_input_grad[i] for i in places.varied]
             return fitted(ctx, places, fast_adjoint(needs, *[arguments[i] for i in places.fast]))
         if not ctx.fast:
@@ -309,15 +311,47 @@ def rounded(y: Tensor, dtype: torch.dtype) -> Tensor:
     return y.to(dtype) if y.is_floating_point() else y
 
 
-def between_conjugates(backward: Callable[..., Any]) -> Callable[..., Any]:
-    def conjugated(ctx: Any, *grads: Any) -> Any:
+Grads = tuple[Tensor | None, ...]
+
+
+def called_as_written(backward: Callable[..., Any]) -> Callable[..., Grads]:
+    """What autograd calls in its place: for complex numbers between conjugates, for batches under vmap."""
+
+    def called(ctx: Any, *grads: Tensor | None) -> Grads:
+        if values_known() and any(map(batched, grads)):
+            return for_each(partial(called, ctx), grads)
         found = backward(ctx, *conjugates(grads))
         return conjugates(found if isinstance(found, tuple) else (found,))
 
-    return conjugated
+    return called
 
 
-def conjugates(grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+def batched(grad: Tensor | None) -> bool:
+    return grad is not None and torch._C._functorch.is_legacy_batchedtensor(grad)
+
+
+def for_each(backward: Callable[..., Grads], grads: Grads) -> Grads:
+    """The backward of each upstream gradient of a batch. Autograd batches them by an older kind of vmap, which knows
+    few operations, and of a Function inside a recorded backward no derivative: that of today takes its place."""
+    level = torch._C._vmapmode_increment_nesting() - 1
+    torch._C._vmapmode_decrement_nesting()
+    dims = tuple(0 if batched(grad) else None for grad in grads)
+    stacked: list[Any] = list(grads)
+    for i, dim in enumerate(dims):
+        if dim == 0:
+            stacked[i] = torch._remove_batch_dim(stacked[i], level, 0, 0)
+    given: list[bool] = []
+
+    def tensors(*grads: Tensor | None) -> tuple[Tensor, ...]:
+        found = backward(*grads)
+        given[:] = [g is not None for g in found]
+        return tuple(g for g in found if g is not None)
+
+    found = iter(torch.func.vmap(tensors, dims)(*stacked))
+    return tuple(torch._add_batch_dim(next(found), 0, level) if each else None for each in given)
+
+
+def conjugates(grads: Grads) -> Grads:
     """The same, if all are real."""
     for grad in grads:
         if grad is not None and grad.is_complex():
@@ -344,7 +378,7 @@ def directly(function: type[Function]) -> type[torch.autograd.Function]:
 def unbound(output: Any, inputs: tuple[Any, ...]) -> Any:
     """The same numbers in the same memory, no longer known as a view of what ``forward`` made on its way, since
     autograd forbids to write into such an output, and so an activation with ``inplace=True`` behind it."""
-    if not isinstance(output, Tensor) or not output._is_view() or torch._C._functorch.is_legacy_batchedtensor(output):
+    if not isinstance(output, Tensor) or not output._is_view():
         return output
     base = output._base
     if any(isinstance(x, Tensor) and base is (x._base if x._is_view() else x) for x in inputs):

@@ -15,6 +15,8 @@ Recorded:   never: autograd does not know oneDNN's. Where a product may be recor
             is ``torch.mm``.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -38,8 +40,6 @@ def fast(a: Tensor, b: Tensor, adding: bool = False) -> bool:
         and a.dtype is b.dtype is torch.float32
         and a.device.type == "cpu"
         and not torch.is_grad_enabled()
-        and not torch._C._functorch.is_legacy_batchedtensor(a)
-        and not torch._C._functorch.is_legacy_batchedtensor(b)
     )
 
 
@@ -48,6 +48,12 @@ def onednn(a: Tensor, b: Tensor, plus: Tensor | None = None) -> Tensor:
         return onednn(b.t(), a.t()).t().contiguous()
     w = b.t() if b.is_contiguous() or b.t().is_contiguous() else b.t().contiguous()
     return ONEDNN(a, w, None if plus is None else plus.flatten(), "none", [], "")  # type: ignore[misc]
+
+
+def primitive(operator: Any, args: tuple[Any, ...]) -> bool:
+    """Whether a call of an operator is oneDNN's product without an activation behind it: what `scratch` declares to
+    the audit of `scratch.testing` as primitive besides."""
+    return operator is ONEDNN and args[3] == "none"
 
 
 def product(a: Tensor, b: Tensor, plus: Tensor | None = None) -> Tensor:
@@ -61,7 +67,7 @@ def product(a: Tensor, b: Tensor, plus: Tensor | None = None) -> Tensor:
 
 def add_product(out: Tensor, a: Tensor, b: Tensor) -> None:
     """out += a b"""
-    if fast(a, b, adding=True) or not in_place(out):  # oneDNN knows no product that adds, and vmap none in place
+    if fast(a, b, adding=True) or not in_place():  # oneDNN knows no product that adds, and vmap none in place
         out += product(a, b)
     elif out.dim() == 2:
         out.addmm_(a, b)

@@ -166,6 +166,8 @@ def bags_of(input: Tensor, offsets: Tensor | None, include_last_offset: bool) ->
         raise ValueError("a row of indices needs offsets, of one dimension")
     if numbers_known(offsets) and len(offsets) and (offsets[0] != 0 or offsets[-1] > len(input)):
         raise RuntimeError(f"offsets must begin with 0 and end within {len(input)} indices")
+    if numbers_known(offsets) and (offsets[1:] < offsets[:-1]).any():
+        raise IndexError("offsets must not decrease")
     if include_last_offset and not len(offsets):
         raise RuntimeError("include_last_offset needs at least one offset")
     place = torch.arange(len(input), device=input.device, dtype=offsets.dtype)

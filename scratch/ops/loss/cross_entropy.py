@@ -221,12 +221,14 @@ def check_weight(x: Tensor, weight: Tensor) -> None:
         raise RuntimeError(f"weight must have {x.shape[1]} classes, but has shape {list(weight.shape)}")
 
 
-def batched(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Give an unbatched x (C,) its dimension N, and its target, which may be () or (1,)."""
+def batched(x: Tensor, target: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """Give an unbatched x its dimension N, and its target (), or (1,) of one class only, as in PyTorch."""
     if x.dim() != 1:
         return x, target
     if target.dim() == 1 and target.shape[0] != 1:
         raise ValueError(f"one row of logits takes one target, but got {target.shape[0]}")
+    if target.dim() > 1 or (target.dim() == 1 and classes != 1):
+        raise RuntimeError(f"one row of logits takes a target without dimensions, but got {list(target.shape)}")
     return x[None], target.reshape(1)
 
 
@@ -249,9 +251,10 @@ def cross_entropy(
     input, target, weight = autocast_wide(input, target, weight)
     if input.shape == target.shape:
         return soft_cross_entropy(input, target, weight, ignore_index, reduction, smoothing)
-    x, target = batched(input, target)
+    x, target = batched(input, target, input.shape[-1])
     if x.shape[1] == 0:
-        return without_classes(x, target, ignore_index, reduction, smoothing)
+        loss = without_classes(x, target, ignore_index, reduction, smoothing)
+        return loss.reshape(()) if input.dim() == 1 else loss
     rows = class_numbers(x, target, weight, ignore_index)
     weight = weight if smoothing else None  # which only (1)'s second term asks for again
     loss = CrossEntropyFn.apply(x, *rows, weight, reduction, smoothing)[0]
@@ -305,8 +308,9 @@ def nll_loss(
         raise ValueError("nll_loss needs at least one dimension")
     need_floating(input.dtype, "nll_loss")
     input, weight = autocast_wide(input, weight)
-    y, target = batched(input, target)
+    y, target = batched(input, target, input.shape[-1])
     if y.shape[1] == 0:
-        return without_classes(y, target, ignore_index, reduction)
+        loss = without_classes(y, target, ignore_index, reduction)
+        return loss.reshape(()) if input.dim() == 1 else loss
     loss = NLLLossFn.apply(y, *class_numbers(y, target, weight, ignore_index), reduction)
     return loss.reshape(()) if input.dim() == 1 else loss

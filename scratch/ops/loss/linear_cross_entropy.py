@@ -47,7 +47,7 @@ class LinearCrossEntropyFn(Function):
 
     @staticmethod
     def forward(x, weight, bias, index, a, b, w, size, rows, wanted):
-        if in_place(x):
+        if in_place():
             loss, ell, early = in_chunks(x, weight, bias, index, a, b, w, size, wanted)
         else:
             loss, ell = loss_rows(logits(x, weight, bias), index, a, b, w)
@@ -65,7 +65,7 @@ class LinearCrossEntropyFn(Function):
     def backward(ctx, grad, grad_ell, *_):
         x, weight, bias, index, a, b, w, ell, *early = ctx.saved_tensors
         needs = ctx.needs_input_grad[:3]
-        if grad is not None and grad_ell is None and in_place(grad):
+        if grad is not None and grad_ell is None and in_place():
             if any(t.numel() for t in early):
                 grads = [g * grad if need else None for g, need in zip(early, needs, strict=True)]
             else:
@@ -175,7 +175,7 @@ def linear_cross_entropy(
     reduction = reduction_name(reduction)
     if label_smoothing > 1:
         raise RuntimeError(f"label_smoothing must be between 0 and 1, but is {label_smoothing}")
-    x, target = batched(input, target)
+    x, target = batched(input, target, C)
     stand_in, weight = autocast_wide(
         x.new_empty(1, 1).expand(x.shape[0], C), weight
     )  # for the logits, in shape and type

@@ -21,7 +21,15 @@ from torch import Tensor
 from scratch.ops.conv.window import Sizes
 from scratch.ops.core.dtype import autocast_wide, narrowed, widen
 from scratch.ops.core.function import Function
-from scratch.ops.pool.pool import AvgPoolFn, AvgSpreadFn, Geometry, MaxPoolFn, unbatched, windows_of
+from scratch.ops.pool.pool import (
+    AvgPoolFn,
+    AvgSpreadFn,
+    Geometry,
+    MaxPoolFn,
+    refuse_larger_kernel,
+    unbatched,
+    windows_of,
+)
 
 
 class LPPoolFn(Function):
@@ -93,6 +101,7 @@ def lp_pool(dims: int, x: Tensor, p: float, kernel, stride, ceil_mode: bool) -> 
     if dims == 3:
         (x,) = autocast_wide(x, gpu=False)
     g = windows_of(x, dims, kernel, stride, 0, 1, ceil_mode)
+    refuse_larger_kernel(dims, g)
     if math.isinf(p):
         sign = 1 if p > 0 else -1
         return sign * MaxPoolFn.apply(sign * x.abs(), g)

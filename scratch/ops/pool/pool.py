@@ -148,7 +148,7 @@ class MaxPoolFn(Function):
     @staticmethod
     def backward(ctx, grad):
         (x,), g = ctx.saved_tensors, ctx.geometry
-        if not in_place(grad):
+        if not in_place():
             return scatter(grad, argmax(x.detach(), g)[1], g), None
         n = part_count(x)
         parts = [hand_back(*part, g) for part in zip(x.chunk(n), laid_out(grad, g).chunk(n), strict=True)]
@@ -395,7 +395,14 @@ def avg_pool(
     if dims == 3:
         (x,) = autocast_wide(x, gpu=False)
     g = windows_of(x, dims, kernel, stride, padding, 1, ceil_mode)
+    refuse_larger_kernel(dims, g)
     return AvgPoolFn.apply(x, g, count_include_pad, override)
+
+
+def refuse_larger_kernel(dims: int, g: Geometry) -> None:
+    """In three dimensions PyTorch takes no mean over a kernel larger than the input, whatever the padding."""
+    if dims == 3 and any(n < k for n, k in zip(g.size, g.kernel, strict=True)):
+        raise RuntimeError(f"the kernel {g.kernel} is larger than the input {g.size}")
 
 
 def unbatched(result: Any) -> Any:

@@ -47,6 +47,9 @@ CASES = [*texts()]
 
 SOME = [log_probabilities(5, 2, 3), given([[1, 2], [2, 1]])]
 BAD_ARGUMENTS = [
+    bad("CTCLoss", inputs=[*SOME, given([5.0, 5.0]), given([2, 2])]),
+    bad("CTCLoss", inputs=[*SOME, given([5, 5]), given([True, True])]),
+    bad("CTCLoss", inputs=[normal(0, 2, 3), given([[1, 2], [1, 2]]), given([0, 0]), given([2, 2])]),
     bad("CTCLoss", inputs=[*SOME, given([6, 5]), given([2, 2])]),
     bad("CTCLoss", inputs=[*SOME, given([5, 5]), given([3, 2])]),
     bad("CTCLoss", inputs=[*SOME, given([5]), given([2, 2])]),

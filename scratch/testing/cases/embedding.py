@@ -8,6 +8,9 @@ TOKENS = [given([[1, 4, 1], [0, 6, 1]])]  # one of them three times, some never
 
 CASES = [
     case("Embedding", 7, 3, inputs=TOKENS),
+    case("Embedding", 7, 3, max_norm=1.0, inputs=[given([[1, 4, 1], [0, 6, 1]], dtype=torch.int32)]).but(
+        finite_differences=False
+    ),
     *(
         # what these options ask for is not the derivative, or the table changes at every call
         case("Embedding", 7, 3, inputs=TOKENS, **options).but(finite_differences=False)

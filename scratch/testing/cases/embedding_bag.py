@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import torch
+
 from scratch.testing import Case, bad, case, given, integers, normal
 
 ROWS = given([[1, 4, 1], [0, 6, 1]])
@@ -12,6 +14,8 @@ def bags() -> Iterator[Case]:
     for mode in ("sum", "mean", "max"):
         yield case("EmbeddingBag", 7, 3, mode=mode, inputs=[ROWS])
         yield case("EmbeddingBag", 7, 3, mode=mode, inputs=LIST)
+        narrow = given([1, 4, 1, 0, 6, 1], dtype=torch.int16)
+        yield case("EmbeddingBag", 7, 3, mode=mode, inputs=[narrow, LIST[1]])
         yield case("EmbeddingBag", 7, 3, mode=mode, padding_idx=1, inputs=LIST)
         yield case("EmbeddingBag", 7, 3, mode=mode, include_last_offset=True, inputs=[LIST[0], given([0, 2, 2, 6])])
     yield case("EmbeddingBag", 7, 3, mode="sum", inputs=[*LIST, normal(6)])
@@ -35,6 +39,9 @@ CASES = [
 ]
 
 BAD_ARGUMENTS = [
+    bad("EmbeddingBag", 7, 3, inputs=[LIST[0], given([0, 3, 1])]),
+    bad("EmbeddingBag", 7, 3, mode="sum", inputs=[*LIST, integers(3, 6)]),
+    bad("EmbeddingBag", 7, 3, inputs=[LIST[0], given([0.0, 2.0])]),
     bad("EmbeddingBag", 7, 3, inputs=[given([[7]])]),
     bad("EmbeddingBag", 7, 3, inputs=[given([[-1]])]),
     bad("EmbeddingBag", 7, 3, inputs=[given([[1.0]])]),

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from scratch.testing import Case, bad, case, given, normal, probabilities, uniform
+import torch
+
+from scratch.testing import Case, bad, case, given, integers, normal, probabilities, uniform
 
 PAIR = [normal(3, 4), uniform(3, 4, high=4.0)]
 SURE = [given([0.0, 1.0, 0.0, 1.0, 1e-300, 0.5]), given([0.0, 1.0, 1.0, 0.0, 1.0, 0.5])]
@@ -44,6 +46,12 @@ BAD_ARGUMENTS = [
     bad("GaussianNLLLoss", inputs=[*PAIR, uniform(4)]),
     bad("functional.gaussian_nll_loss", -0.7, inputs=PAIR),
     bad("BCELoss", inputs=[normal(3, 4), uniform(3, 4)]),
+    *(bad("BCELoss", inputs=[uniform(3), given([0.5, target, 1.0])]) for target in (2.0, -0.5, 1.0000001)),
+    bad("GaussianNLLLoss", inputs=[normal(3), normal(3), integers(5, 3, low=1)]),
+    *(
+        bad("KLDivLoss", inputs=[normal(3, dtype=first), normal(3, dtype=second)])
+        for first, second in ((torch.complex128, torch.float64), (torch.float64, torch.complex128))
+    ),
     bad("BCELoss", inputs=[uniform(3, 4), uniform(4)]),
     bad("BCELoss", uniform(3), inputs=[uniform(3, 4), uniform(3, 4)]),
     bad("BCELoss", reduction="median", inputs=[uniform(3), uniform(3)]),

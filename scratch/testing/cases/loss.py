@@ -182,6 +182,12 @@ BAD_ARGUMENTS = [
     *class_losses_refuse(),
     bad("MSELoss", inputs=[normal(3, 4), normal(3)]),
     bad("MSELoss", inputs=[integers(3, 4), integers(3, 4)]),
+    *(bad(name, inputs=[normal(2, 0), given([0, -100])]) for name in ("CrossEntropyLoss", "NLLLoss")),
+    *(
+        bad(name, inputs=[normal(5), given(t)])
+        for name in ("CrossEntropyLoss", "NLLLoss")
+        for t in ([2], [[2]], [2, 1])
+    ),
     bad("MSELoss", reduction="median", inputs=[normal(3), normal(3)]),
     bad("functional.mse_loss", inputs=[normal(3), normal(3), NOTHING, NOTHING, lambda _: "mean", uniform(2)]),
     bad("BCEWithLogitsLoss", inputs=[normal(3, 4), uniform(4)]),

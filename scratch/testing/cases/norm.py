@@ -47,6 +47,7 @@ CASES = [
 ]
 
 BAD_ARGUMENTS = [
+    bad("functional.group_norm", 1, inputs=[normal(2, 0, 3)]),
     *(
         bad(name, shape, inputs=[normal(3, 4)])
         for name in ("LayerNorm", "RMSNorm")

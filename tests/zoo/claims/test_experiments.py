@@ -165,6 +165,7 @@ def test_one_that_does_not_is_not(monkeypatch):
 def test_numbers_as_they_are_written():
     text = ("2e-07 of 1e+04, 0e+00, inf, -3, -0.00, 003-4", "")
     assert written(text)[0] == "2×10⁻⁷ of 10⁴, 0, ∞, −3, 0.00, 003-4"
+    assert written(("", "分别为 1, -2, inf 步，占 3 %"))[1] == "分别为 1、−2、∞ 步，占 3%"
 
 
 def test_titles_are_broken_to_the_width():

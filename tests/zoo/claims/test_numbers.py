@@ -229,7 +229,7 @@ def test_proximal_steps_by_numpy():
 
 
 def test_lines_through_outliers():
-    found = outliers.run(impl, 0, steps=1000)
+    found = outliers.run(impl, 0, steps=300)
     slope, intercept = np.polyfit(*found["points"], 1)
     np.testing.assert_allclose(found["lines"]["MSELoss"], [slope, intercept], rtol=1e-3)
     assert outliers.rise([2.0, 6.0, 1.0]) == 3

@@ -13,7 +13,8 @@ from zoo.claims import NAMES
 from zoo.claims.drawing import chinese_font
 from zoo.claims.experiments import draw, experiment, load
 from zoo.claims.verdict import FAILS, HOLDS, ONLY_IF
-from zoo.claims.workbench import Implementation, UsageError
+from zoo.claims.workbench import Implementation
+from zoo.core.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

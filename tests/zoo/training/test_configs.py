@@ -93,7 +93,9 @@ def run(tmp_path, monkeypatch):
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_file_composes(group):
     for name in GROUPS[group]:
-        choice = f"[default,{name}]" if group == "callbacks" and name in ADDED else name
+        choice = name
+        if group == "callbacks":
+            choice = f"[default,{name}]" if name in ADDED else "default"  # of which the others are parts
         OmegaConf.to_container(composed(f"{group}={choice}"), resolve=True, throw_on_missing=True)
 
 
