@@ -34,7 +34,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, roots_plus
+from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options
+from scratch.optim.rule import Rule, roots_plus
 
 
 def adam(
@@ -78,7 +79,7 @@ def adam_fast(
 
 
 class Adam(Optimizer):
-    rule, fast_rule = staticmethod(adam), staticmethod(adam_fast)
+    rule = Rule(adam, adam_fast)
     states = "m: exp_avg, v: exp_avg_sq, v_max: max_exp_avg_sq"
 
     def __init__(

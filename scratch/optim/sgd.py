@@ -23,7 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim.optimizer import Optimizer, Params, check, check_lr, decay_and_add_, options
+from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options
+from scratch.optim.rule import Rule, decay_and_add_
 
 
 def sgd(
@@ -60,7 +61,7 @@ def sgd_fast(
 
 
 class SGD(Optimizer):
-    rule, fast_rule = staticmethod(sgd), staticmethod(sgd_fast)
+    rule = Rule(sgd, sgd_fast, linear=True)
     states = "b: momentum_buffer"
     takes_sparse = True
 

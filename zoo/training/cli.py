@@ -47,7 +47,10 @@ def command(
 
     def guarded(cfg: DictConfig) -> None:
         with mistakes_in_one_line(traceback_wanted):  # inside of Hydra, too, which would add lines of its own
-            task(cfg)
+            from zoo.core.form import in_form
+
+            with in_form(cfg.get("impl") or {}):
+                task(cfg)
 
     os.environ["HANDGRAD_TRACEBACK"] = wish
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra passes exceptions on unchanged
