@@ -1,20 +1,17 @@
-"""Cases of the losses that are likelihoods and divergences in scratch/nn/loss.py."""
+"""Cases of scratch/ops/loss/likelihood.py: Poisson, Gaussian and Kullback-Leibler."""
 
 from collections.abc import Iterator
 
 from scratch.testing import Case, bad, case, given, normal, probabilities, uniform
+from scratch.testing.cases.common import REDUCTIONS
 
 PAIR = [normal(3, 4), uniform(3, 4, high=4.0)]
-SURE = [given([0.0, 1.0, 0.0, 1.0, 1e-300, 0.5]), given([0.0, 1.0, 1.0, 0.0, 1.0, 0.5])]
-REDUCTIONS = ("mean", "sum", "none")
 
 
 def likelihoods() -> Iterator[Case]:
     for reduction in REDUCTIONS:
         yield case("PoissonNLLLoss", reduction=reduction, inputs=PAIR)
         yield case("GaussianNLLLoss", reduction=reduction, inputs=[*PAIR, uniform(3, 4, low=0.1)])
-        yield case("BCELoss", reduction=reduction, inputs=[probabilities(3, 4), uniform(3, 4)])
-        yield case("BCELoss", uniform(4), reduction=reduction, inputs=[probabilities(3, 4), uniform(3, 4)])
         yield case("KLDivLoss", reduction=reduction, inputs=[normal(3, 4), probabilities(3, 4)])
     yield case("PoissonNLLLoss", full=True, inputs=PAIR)
     yield case("PoissonNLLLoss", False, True, eps=0.1, inputs=[uniform(3, 4), uniform(3, 4, high=4.0)])
@@ -25,8 +22,6 @@ def likelihoods() -> Iterator[Case]:
     small = [normal(4), normal(4), given([0.0, 0.05, 1e-300, 0.2])]  # PyTorch's slope where the variance is held
     yield case("GaussianNLLLoss", eps=0.1, inputs=small).but(finite_differences=False)
     yield case("functional.gaussian_nll_loss", 0.7, inputs=PAIR)
-    yield case("BCELoss", reduction="none", inputs=SURE).but(finite_differences=False, second_order=False)
-    yield case("BCELoss", inputs=[uniform(0, 3), uniform(0, 3)]).but(finite_differences=False, second_order=False)
     yield case("KLDivLoss", reduction="batchmean", inputs=[normal(3, 4), probabilities(3, 4)])
     yield case("KLDivLoss", reduction="batchmean", inputs=[normal(), uniform(low=0.1)])
     yield case("KLDivLoss", reduction="sum", log_target=True, inputs=[normal(3, 4), normal(3, 4)])
@@ -43,8 +38,4 @@ BAD_ARGUMENTS = [
     bad("GaussianNLLLoss", inputs=[*PAIR, normal(3, 4)]),
     bad("GaussianNLLLoss", inputs=[*PAIR, uniform(4)]),
     bad("functional.gaussian_nll_loss", -0.7, inputs=PAIR),
-    bad("BCELoss", inputs=[normal(3, 4), uniform(3, 4)]),
-    bad("BCELoss", inputs=[uniform(3, 4), uniform(4)]),
-    bad("BCELoss", uniform(3), inputs=[uniform(3, 4), uniform(3, 4)]),
-    bad("BCELoss", reduction="median", inputs=[uniform(3), uniform(3)]),
 ]
