@@ -117,3 +117,14 @@ def test_ci_checks_what_is_checked_before_a_commit():
     lines = (ROOT / ".ci/run").read_text().splitlines()
     assert len(hooks) == 3
     assert all(any(line.startswith(hook) for line in lines) for hook in hooks)
+
+
+def test_paths_that_are_named_exist():
+    """In documents, docstrings, comments and configurations; the changelog tells of former ones."""
+    files = [*DOCUMENTS, *ROOT.glob("conf/**/*.yaml")]
+    files += [file for room in ("scratch", "zoo", "tests", "scripts") for file in ROOT.glob(f"{room}/**/*.py")]
+    pattern = re.compile(r"\b(?:scratch|zoo|tests|conf|scripts|docs)/[\w/.-]+\.(?:py|md|yaml)\b")
+    found = [
+        (file, path) for file in files if file.name != "CHANGELOG.md" for path in pattern.findall(file.read_text())
+    ]
+    assert not [f"{name(file)}: {path}" for file, path in found if not (ROOT / path).exists()]

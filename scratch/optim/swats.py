@@ -45,7 +45,7 @@ def inner(xs, ys) -> float:
 
 
 def swats_adam(params, grads, exp_avg, exp_avg_sq, *, t, lr, betas, eps) -> tuple[float, float]:
-    """(1). Returns pᵀp and pᵀg."""
+    """Adam's step (1). Returns pᵀp and pᵀg."""
     p = [torch.zeros_like(grad) for grad in grads]
     adam(
         p, grads, exp_avg, exp_avg_sq,
