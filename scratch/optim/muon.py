@@ -41,7 +41,8 @@ FACTORS = {
 
 
 def orthogonalize(u: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
-    """(6). The product with the smaller side in the middle is the cheaper one, so a tall u is transposed."""
+    """The nearest orthogonal matrix, by iterating (6). The cheaper product has the smaller side in the middle, so that
+    a tall u is transposed."""
     check(steps < 100, "Number of steps must be less than 100 for computational efficiency")
     check(len(coefficients) == 3, "Coefficients must be a tuple of exactly 3 values")
     a, b, c = coefficients

@@ -109,7 +109,7 @@ def gradients(case: Case, candidate: Namespace, reference: Namespace) -> float:
 
 @named(CHECKS)
 def subsets(case: Case, candidate: Namespace, reference: Namespace) -> float:
-    """The same gradients when only some are asked for, and through each of several outputs alone.
+    """Gradients do not change when only some are asked for, and through each of several outputs alone.
 
     Every subset of up to four tensors; of more, each alone and each left out."""
     ours, theirs = pair(case, candidate, reference)
@@ -133,7 +133,7 @@ def subsets(case: Case, candidate: Namespace, reference: Namespace) -> float:
 
 @named(CHECKS)
 def layouts(case: Case, candidate: Namespace, reference: Namespace) -> float:
-    """The same outputs and gradients for inputs and upstream gradients that are not contiguous."""
+    """Outputs and gradients do not change for inputs and upstream gradients that are not contiguous."""
     ours, theirs = pair(case, candidate, reference)
     error = 0.0
     for name, layout in list(LAYOUTS.items())[1:]:  # all but contiguous
@@ -397,7 +397,7 @@ def low_precision(
 
 @named(CHECKS)
 def warnings(case: Case, candidate: Namespace, reference: Namespace) -> float:
-    """The same categories of warnings, when the layer is built and called."""
+    """Warnings are of the reference's categories, when the layer is built and called."""
 
     def heard(package: Namespace) -> list[str]:
         always = torch.is_warn_always_enabled()

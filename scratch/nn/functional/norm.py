@@ -40,7 +40,7 @@ def sync_batch_norm(
     eps: float,
     group: Any,
 ) -> Tensor:
-    """The same, with the means over the batches of a group of processes."""
+    """Batch normalisation with the means over the batches of a group of processes."""
     channels = input.shape[1]
     if training and group is None and input.numel() == channels > 0:
         raise ValueError(f"training needs more than 1 number for each channel, but got {list(input.shape)}")
