@@ -68,7 +68,11 @@ class Rule:
     def plain(self, params: Tensors, grads: Tensors, state: dict[str, Tensors], hyper: dict[str, Any]) -> None:
         for i, (theta, g) in enumerate(zip(params, grads, strict=True)):
             old = {symbol: tensors[i] for symbol, tensors in state.items()}
-            for place, value in self.changes(theta, old, self.textbook(theta, g, **old, **hyper)):
+            if torch.is_grad_enabled():  # autograd keeps what the rule reads, which is then written over
+                found = self.textbook(theta.clone(), g, **{symbol: s.clone() for symbol, s in old.items()}, **hyper)
+            else:
+                found = self.textbook(theta, g, **old, **hyper)
+            for place, value in self.changes(theta, old, found):
                 place.copy_(value)
 
     def where_given(self, params: Tensors, grads: Tensors, state: dict[str, Tensors], hyper: dict[str, Any]) -> None:

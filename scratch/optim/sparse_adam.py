@@ -26,7 +26,7 @@ from scratch.optim.rule import Rule
 
 
 def sparse_adam(theta, g, m, v, *, t, lr, betas, eps):
-    """Of the numbers at those indices."""
+    """The update of the numbers at those indices."""
     beta1, beta2 = betas
     m = m + (1 - beta1) * (g - m)  # (1)
     v = v + (1 - beta2) * (g * g - v)  # (2)
