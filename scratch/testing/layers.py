@@ -199,7 +199,8 @@ def doubled(layer: Layer) -> dict[str, Any]:
     for output in outputs.values():
         output.mul_(2)
     upstream = [random(output, Generator()) for output in outputs.values()]
-    gradients = torch.autograd.grad(list(outputs.values()), list(tensors.values()), upstream, allow_unused=True)
+    found = list(outputs.values())
+    gradients = torch.autograd.grad(found, list(tensors.values()), upstream, allow_unused=True) if tensors else ()
     return {"output": outputs, "gradient": dict(zip(tensors, gradients, strict=True)), "input": inputs}
 
 
