@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
-from scratch.testing import Case, bad, case, given, integers, normal, probabilities, uniform
+from scratch.testing import Case, bad, booleans, case, given, integers, normal, probabilities, uniform
 
 PAIR = [normal(3, 4), uniform(3, 4, high=4.0)]
 SURE = [given([0.0, 1.0, 0.0, 1.0, 1e-300, 0.5]), given([0.0, 1.0, 1.0, 0.0, 1.0, 0.5])]
@@ -51,6 +51,11 @@ BAD_ARGUMENTS = [
     *(
         bad("KLDivLoss", inputs=[normal(3, dtype=first), normal(3, dtype=second)])
         for first, second in ((torch.complex128, torch.float64), (torch.float64, torch.complex128))
+    ),
+    *(
+        bad("KLDivLoss", log_target=log, inputs=inputs)
+        for log in (False, True)
+        for inputs in ([normal(3), integers(2, 3)], [normal(3), booleans(3)], [integers(2, 3), normal(3)])
     ),
     bad("BCELoss", inputs=[uniform(3, 4), uniform(4)]),
     bad("BCELoss", uniform(3), inputs=[uniform(3, 4), uniform(3, 4)]),

@@ -23,6 +23,7 @@ CASES = [
 ]
 
 BAD_ARGUMENTS = [
+    bad("functional.linear", inputs=[normal(), normal(3, 1)]),
     bad("functional.linear", inputs=[normal(4, 5), normal(5), normal(1)]),
     bad("functional.linear", inputs=[normal(4, 5), normal(3, 5), normal(2, 3)]),
     bad("functional.bilinear", inputs=[normal(3, 2), normal(3, 4), normal(1, 2, 4), integers(2, 1)]),
