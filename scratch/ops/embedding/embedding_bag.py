@@ -10,7 +10,7 @@ Adjoint:    W̄[v] = Σ a_k ȳ_b / n_b over all k with i_k = v   (3)     ā_k = 
             ``padding_idx`` are left out of their bags:
             they go to one bag more, which is dropped.
 Bags:       the rows of a matrix of indices, or the stretches of a list that begin at ``offsets``; the last of these is
-            the end of the list with ``include_last_offset``.
+            the end of the list with ``include_last_offset``, whatever its value, as in PyTorch.
 Saved:      i, b, n, W, a; with max i and m.   Recomputed: nothing.
 Kinks:      the first of equal maxima.
 Errors:     ValueError for wrong shapes, modes, or options that exclude each other; NotImplementedError for weights
@@ -172,4 +172,4 @@ def bags_of(input: Tensor, offsets: Tensor | None, include_last_offset: bool) ->
         raise RuntimeError("include_last_offset needs at least one offset")
     place = torch.arange(len(input), device=input.device, dtype=offsets.dtype)
     bags = len(offsets) - include_last_offset
-    return input, (torch.searchsorted(offsets, place, right=True) - 1).clamp_max(bags), bags
+    return input, (torch.searchsorted(offsets, place, right=True) - 1).clamp_max(max(bags - 1, 0)), bags

@@ -42,7 +42,8 @@ def windows(n: int, o: int, device: torch.device) -> Axis:
 def sizes(dims: int, output: Output, x: Tensor, mean: bool) -> list[int]:
     """O, after torch's checks; the mean of everything may be that of nothing."""
     if x.dim() != dims + 2:
-        raise RuntimeError(f"expected (N, C, *S) or (C, *S) with {dims} dimensions S, but got {tuple(x.shape)}")
+        error = ValueError if isinstance(output, Sequence) and x.dim() <= len(output) > 1 else RuntimeError
+        raise error(f"expected (N, C, *S) or (C, *S) with {dims} dimensions S, but got {tuple(x.shape)}")
     if isinstance(output, int):
         output = [output] * dims
     if not isinstance(output, Sequence) or (dims == 1 and None in output):
@@ -50,7 +51,8 @@ def sizes(dims: int, output: Output, x: Tensor, mean: bool) -> list[int]:
     if len(output) != dims:
         raise RuntimeError(f"output_size needs 1 or {dims} numbers, but got {output}")
     found = [int(n) if o is None else o for o, n in zip(output, x.shape[2:], strict=True)]
-    if min(found) <= 0 or (0 in x.shape[1:] and not (mean and max(found) == 1)):
+    filled = x.shape[2:] if mean and dims < 3 else x.shape[1:]
+    if min(found) <= 0 or (0 in filled and not (mean and max(found) == 1)):
         raise RuntimeError(
             f"output_size must be positive and only the batch empty, but got {output} for an input {tuple(x.shape)}"
         )
@@ -66,7 +68,8 @@ def adaptive_avg_pool(dims: int, x: Tensor, output_size: Output) -> Tensor:
         (x,) = autocast_wide(x, gpu=False)
     output = sizes(dims, output_size, x, mean=True)
     if 0 in x.shape[1:]:
-        return x.sum(list(range(2, 2 + dims)), keepdim=True) / x.shape[2:].numel()
+        mean = x.sum(list(range(2, 2 + dims)), keepdim=True) / x.shape[2:].numel()
+        return mean.expand(*x.shape[:2], *output)
     axes = [windows(n, o, x.device) for n, o in zip(x.shape[2:], output, strict=True)]
     u, kernel = unroll(x, axes, 0), [axis.kernel for axis in axes]
     lengths = None if u is x else tuple(zip(x.shape[2:], output, strict=True))  # m: that of each window

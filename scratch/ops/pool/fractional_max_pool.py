@@ -54,6 +54,8 @@ def fractional_max_pool(
         if ratio is None:
             raise ValueError("fractional max-pooling needs output_size or output_ratio")
         ratios = ratio if isinstance(ratio, Sequence) else [ratio] * dims
+        if len(ratios) != dims:
+            raise ValueError(f"output_ratio needs 1 or {dims} numbers, but got {ratio}")
         output = [int(n * r) for n, r in zip(x.shape[2:], ratios, strict=True)]
     need_floating(x.dtype, f"fractional_max_pool{dims}d")
     kernel, output = pair(kernel, dims), pair(output, dims)
@@ -66,6 +68,9 @@ def fractional_max_pool(
             f"_random_samples must be {x.dtype} of shape {(*x.shape[:2], dims)}, "
             f"but are {samples.dtype} of {tuple(samples.shape)}"
         )
+    if 0 in output:
+        y = x.flatten(2)[..., :0].clone().view(*x.shape[:2], *output)
+        return (y, y.long()) if return_indices else y
     each = samples[: x.shape[0]].unbind(-1)
     each = each[::-1] if dims == 2 else each
     axes = [windows(*options) for options in zip(each, x.shape[2:], output, kernel, strict=True)]
@@ -75,8 +80,8 @@ def fractional_max_pool(
 def check(dims: int, size: Sizes, kernel: Sizes, output: Sizes) -> None:
     if not len(kernel) == len(output) == dims:
         raise RuntimeError(f"kernel_size and output_size need 1 or {dims} numbers, but got {kernel} and {output}")
-    if min(*kernel, *output) <= 0:
-        raise RuntimeError(f"kernel_size {kernel} and output_size {output} must be positive")
+    if min(kernel) <= 0 or min(output) < 0:
+        raise RuntimeError(f"kernel_size {kernel} must be positive, output_size {output} not negative")
     most = [n - k + (dims == 2) for n, k in zip(size, kernel, strict=True)]
     if any(o > m for o, m in zip(output, most, strict=True)):
         raise RuntimeError(

@@ -29,6 +29,7 @@ from scratch.ops.pool.pool import (
     refuse_larger_kernel,
     unbatched,
     windows_of,
+    with_batch,
 )
 
 
@@ -97,7 +98,7 @@ def lp_pool(dims: int, x: Tensor, p: float, kernel, stride, ceil_mode: bool) -> 
     if p == 0:
         raise ValueError("norm_type must not be 0")
     if x.dim() == dims + 1:
-        return unbatched(lp_pool(dims, x[:, None], p, kernel, stride, ceil_mode))
+        return unbatched(lp_pool(dims, with_batch(x), p, kernel, stride, ceil_mode))
     if dims == 3:
         (x,) = autocast_wide(x, gpu=False)
     g = windows_of(x, dims, kernel, stride, 0, 1, ceil_mode)

@@ -48,6 +48,8 @@ def max_unpool(
     need_floating(x.dtype, f"max_unpool{dims}d")
     kernel, padding = pair(kernel, dims), pair(padding, dims)
     stride = kernel if stride is None else pair(stride, dims)
+    if not len(kernel) == len(stride) == len(padding) == dims:
+        raise RuntimeError(f"kernel_size {kernel}, stride {stride} and padding {padding} need 1 or {dims} numbers")
     size = [s * (n - 1) + k - 2 * p for n, k, s, p in zip(x.shape[-dims:], kernel, stride, padding, strict=True)]
     if output_size is not None:
         wanted = list(output_size[2:] if len(output_size) == dims + 2 else output_size)

@@ -373,7 +373,7 @@ def max_pool(
     dims: int, x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, return_indices: bool
 ) -> Tensor | tuple[Tensor, Tensor]:
     if x.dim() == dims + 1:
-        return unbatched(max_pool(dims, x[:, None], kernel, stride, padding, dilation, ceil_mode, return_indices))
+        return unbatched(max_pool(dims, with_batch(x), kernel, stride, padding, dilation, ceil_mode, return_indices))
     if x.dtype == torch.bool or x.is_complex():
         raise NotImplementedError(f"max-pooling takes real numbers, but got {x.dtype}")
     if dims == 3 and not return_indices:
@@ -387,7 +387,7 @@ def avg_pool(
     dims: int, x: Tensor, kernel, stride, padding, ceil_mode: bool, count_include_pad: bool, override: int | None = None
 ) -> Tensor:
     if x.dim() == dims + 1:
-        return unbatched(avg_pool(dims, x[:, None], kernel, stride, padding, ceil_mode, count_include_pad, override))
+        return unbatched(avg_pool(dims, with_batch(x), kernel, stride, padding, ceil_mode, count_include_pad, override))
     if override == 0:
         raise RuntimeError("divisor_override must not be 0")
     if x.dtype == torch.bool:
@@ -403,6 +403,13 @@ def refuse_larger_kernel(dims: int, g: Geometry) -> None:
     """In three dimensions PyTorch takes no mean over a kernel larger than the input, whatever the padding."""
     if dims == 3 and any(n < k for n, k in zip(g.size, g.kernel, strict=True)):
         raise RuntimeError(f"the kernel {g.kernel} is larger than the input {g.size}")
+
+
+def with_batch(x: Tensor) -> Tensor:
+    """(C, *S) as (C, 1, *S)."""
+    if x.shape[0] == 0:
+        raise RuntimeError(f"only the batch may be empty, but got (C, *S) of shape {tuple(x.shape)}")
+    return x[:, None]
 
 
 def unbatched(result: Any) -> Any:

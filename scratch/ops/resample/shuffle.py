@@ -12,6 +12,7 @@ Source:     Shi et al., Real-time single image and video super-resolution using 
             neural network (2016); Zhang, Zhou, Lin and Sun, ShuffleNet (2018).
 """
 
+import torch
 from torch import Tensor
 
 from scratch.ops.core.layout import keeps_channels_last
@@ -40,7 +41,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     batch, (channels, height, width), r = input.shape[:-3], image(input), upscale_factor
     channels = divide("channels", divide("channels", channels, r), r)
     x = input.reshape(*batch, channels, r, r, height, width).movedim((-4, -3), (-3, -1))
-    return x.reshape(*batch, channels, height * r, width * r)
+    return copied(x).view(*batch, channels, height * r, width * r)
 
 
 @keeps_channels_last
@@ -49,7 +50,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     batch, (channels, height, width), r = input.shape[:-3], image(input), downscale_factor
     height, width = divide("height", height, r), divide("width", width, r)
     x = input.reshape(*batch, channels, height, r, width, r).movedim((-3, -1), (-4, -3))
-    return x.reshape(*batch, channels * r * r, height, width)
+    return copied(x).view(*batch, channels * r * r, height, width)
 
 
 @keeps_channels_last
@@ -57,4 +58,10 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """(3) for x (N, C, *S), or of any three dimensions."""
     if input.dim() < 3:
         raise RuntimeError(f"expected (N, C, *S), but got {tuple(input.shape)}")
-    return input.unflatten(1, (groups, divide("channels", input.shape[1], groups))).transpose(1, 2).flatten(1, 2)
+    x = input.unflatten(1, (groups, divide("channels", input.shape[1], groups)))
+    return copied(x.transpose(1, 2)).flatten(1, 2)
+
+
+def copied(x: Tensor) -> Tensor:
+    """In order, and never the memory of the input, even if nothing moves: who writes into it does not change that."""
+    return x.clone(memory_format=torch.contiguous_format)

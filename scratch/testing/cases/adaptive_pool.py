@@ -49,6 +49,9 @@ BAD_ARGUMENTS = [
         )
     ),
     bad("AdaptiveMaxPool2d", 2, inputs=[normal(2, 0, 3, 5)]),
+    *(bad(f"Adaptive{mean}Pool2d", (2, 2), inputs=[normal(3, 3)]) for mean in ("Avg", "Max")),
+    bad("AdaptiveAvgPool3d", (2, 2, 2), inputs=[normal(3, 3)]),
+    bad("AdaptiveAvgPool3d", 2, inputs=[normal(2, 0, 3, 3, 3)]),
     bad("functional.adaptive_avg_pool2d", 2, inputs=[integers(3, 2, 3, 3)]),
     bad("functional.adaptive_max_pool2d", 2, inputs=[integers(3, 2, 3, 3)]),
 ]

@@ -14,11 +14,14 @@ CASES = [
     case("FractionalMaxPool3d", 2, (2, 1, 3), return_indices=True, inputs=[distinct(2, 2, 5, 3, 6)]),
     case("FractionalMaxPool3d", (1, 2, 1), output_ratio=0.5, inputs=[distinct(2, 4, 5, 4)]),
     case("FractionalMaxPool3d", 2, 2, None, False, uniform(1, 2, 3), inputs=[distinct(1, 2, 4, 4, 5)]),
+    case("FractionalMaxPool2d", 2, (0, 1), inputs=IMAGE),
+    case("FractionalMaxPool3d", 2, (1, 0, 1), return_indices=True, inputs=VOLUME),
     case("functional.fractional_max_pool2d", 2, output_ratio=(0.5, 0.5), return_indices=True, inputs=IMAGE),
     case("functional.fractional_max_pool3d", 1, 2, inputs=VOLUME),
 ]
 
 BAD_ARGUMENTS = [
+    bad("functional.fractional_max_pool2d", 2, output_ratio=(0.5, 0.5, 0.5), inputs=IMAGE),
     bad("FractionalMaxPool2d", 2, inputs=IMAGE),
     bad("FractionalMaxPool2d", 2, 3, 0.5, inputs=IMAGE),
     bad("FractionalMaxPool2d", 2, output_ratio=1.5, inputs=IMAGE),

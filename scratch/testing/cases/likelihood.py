@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
-from scratch.testing import Case, bad, case, given, integers, normal, probabilities, uniform
+from scratch.testing import Case, bad, booleans, case, given, integers, normal, probabilities, uniform
 from scratch.testing.cases.common import REDUCTIONS
 
 PAIR = [normal(3, 4), uniform(3, 4, high=4.0)]
@@ -45,4 +45,9 @@ BAD_ARGUMENTS = [
     bad("GaussianNLLLoss", inputs=[*PAIR, normal(3, 4)]),
     bad("GaussianNLLLoss", inputs=[*PAIR, uniform(4)]),
     bad("functional.gaussian_nll_loss", -0.7, inputs=PAIR),
+    *(
+        bad("KLDivLoss", log_target=log, inputs=inputs)
+        for log in (False, True)
+        for inputs in ([normal(3), integers(2, 3)], [normal(3), booleans(3)], [integers(2, 3), normal(3)])
+    ),
 ]

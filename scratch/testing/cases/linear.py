@@ -18,6 +18,7 @@ CASES = [
 ]
 
 BAD_ARGUMENTS = [
+    bad("functional.linear", inputs=[normal(), normal(3, 1)]),
     bad("functional.linear", inputs=[normal(4, 5), normal(5), normal(1)]),
     bad("functional.linear", inputs=[normal(4, 5), normal(3, 5), normal(2, 3)]),
     bad("Linear", 5, 3, inputs=[normal(4, 6)]),

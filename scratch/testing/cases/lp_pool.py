@@ -2,7 +2,7 @@
 
 import torch
 
-from scratch.testing import bad, case, uniform
+from scratch.testing import bad, case, normal, uniform
 from scratch.testing.cases.common import IMAGE, LINE, VOLUME
 
 
@@ -27,6 +27,7 @@ CASES = [
 ]
 
 BAD_ARGUMENTS = [
+    bad("LPPool1d", 2, 2, inputs=[normal(0, 4)]),
     bad("LPPool1d", 0, 2, inputs=LINE),
     bad("LPPool2d", 2, 8, inputs=IMAGE),
     bad("functional.lp_pool3d", 0, 2, inputs=VOLUME),

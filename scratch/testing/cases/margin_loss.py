@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
-from scratch.testing import Case, bad, case, distinct, given, integers, normal, uniform
+from scratch.testing import Case, bad, booleans, case, distinct, given, integers, normal, uniform
 from scratch.testing.calls import source
 from scratch.testing.cases.common import REDUCTIONS
 
@@ -62,6 +62,7 @@ def margins() -> Iterator[Case]:
 CASES = [*margins()]
 
 BAD_ARGUMENTS = [
+    bad("MultiLabelSoftMarginLoss", inputs=[normal(3, 4), booleans(3, 4)]),
     *(
         bad(name, reduction="median", inputs=[normal(3), given([1, -1, 1])])
         for name in ("HingeEmbeddingLoss", "SoftMarginLoss")

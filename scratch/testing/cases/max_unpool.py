@@ -37,6 +37,7 @@ CASES = [
 ]
 
 BAD_ARGUMENTS = [
+    bad("functional.max_unpool3d", (1, 1), inputs=[normal(1, 1, 1, 1, 1), integers(1, 1, 1, 1, 1, 1)]),
     bad("MaxUnpool1d", 2, inputs=[normal(1, 2, 3), integers(9, 1, 2, 3, low=6)]),
     bad("MaxUnpool1d", 2, inputs=[normal(1, 2, 3), integers(2, 1, 2, 3, low=-9)]),
     bad("MaxUnpool2d", 2, inputs=[normal(1, 2, 3, 2), integers(6, 1, 2, 3)]),
