@@ -63,6 +63,8 @@ class LinearFn(Function):
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x Wᵀ + b with x (…, I), W (O, I), b (O,). See the module's page."""
+    if input.dim() == 0:
+        raise RuntimeError("linear takes rows of numbers, but got a number without dimensions")
     if weight.dim() == 1:  # one output unit without its dimension, as torch takes it
         if bias is not None and bias.dim():
             raise RuntimeError(f"a weight of one dimension takes no bias {list(bias.shape)}")

@@ -33,7 +33,7 @@ def scaled_dot_product_attention(
     (…, L, S). With ``enable_gqa`` one head of k and v serves several consecutive heads of q.
     """
     q, k, v = autocast(query, key, value)
-    check(q, k, v, attn_mask, dropout_p, is_causal)
+    check(q, k, v, attn_mask, dropout_p, is_causal, (torch.bool, torch.float32, query.dtype, q.dtype))
     if enable_gqa:
         k, v = (grouped(t, q.size(-3)) for t in (k, v))
     batch = torch.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
@@ -60,7 +60,9 @@ def attention_with_weights(
     return matmul(*autocast(p, v)), p
 
 
-def check(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float, causal: bool) -> None:
+def check(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float, causal: bool, types: tuple[torch.dtype, ...]
+) -> None:
     if min(q.dim(), k.dim(), v.dim()) < 2:
         raise RuntimeError(f"query, key and value need 2 dimensions, but have {q.dim()}, {k.dim()} and {v.dim()}")
     if not q.dtype == k.dtype == v.dtype:
@@ -75,8 +77,8 @@ def check(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but is {dropout_p}")
     if mask is not None and causal:
         raise RuntimeError("a mask does not go with is_causal")
-    if mask is not None and not (mask.is_floating_point() or mask.dtype is torch.bool):
-        raise RuntimeError(f"attn_mask must be boolean or of query's type {q.dtype}, but is {mask.dtype}")
+    if mask is not None and mask.dtype not in types:
+        raise RuntimeError(f"attn_mask must be boolean, float32 or of query's type {q.dtype}, but is {mask.dtype}")
 
 
 def grouped(x: Tensor, heads: int) -> Tensor:

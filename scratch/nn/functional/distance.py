@@ -15,7 +15,9 @@ from scratch.ops.distance import normalize as normalized
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
     """x divided by its p-norm along ``dim``, or by eps where that is smaller."""
-    output = normalized(input.movedim(dim, -1), p, eps).movedim(-1, dim)
+    output = normalized(last(input, dim), p, eps).movedim(-1, dim)
+    if input.dim() == 0:
+        output = output.squeeze(0)
     return output if out is None else out.copy_(output)
 
 
@@ -26,7 +28,12 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     if not dtype.is_floating_point:
         raise RuntimeError(f"cosine_similarity is not defined for {dtype}")
     a, b = torch.broadcast_tensors(*in_one_type(x1, x2))
-    return cosine(a.movedim(dim, -1), b.movedim(dim, -1), eps)
+    return cosine(last(a, dim), last(b, dim), eps)
+
+
+def last(x: Tensor, dim: int) -> Tensor:
+    """x with this dimension last; a number alone is a row of one."""
+    return x.movedim(dim, -1).reshape(1) if x.dim() == 0 else x.movedim(dim, -1)
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:

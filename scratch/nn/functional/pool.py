@@ -24,6 +24,13 @@ Pooled = Tensor | tuple[Tensor, Tensor]  # with return_indices also the places
 Output = int | Sequence[int | None]
 
 
+def with_batch(x: Tensor) -> Tensor:
+    """(C, *S) as (C, 1, *S)."""
+    if x.shape[0] == 0:
+        raise RuntimeError(f"only the batch may be empty, but got (C, *S) of shape {tuple(x.shape)}")
+    return x[:, None]
+
+
 def unbatched(result: Any) -> Any:
     """The results for (C, *S) of those for (C, 1, *S)."""
     return tuple(y.squeeze(1) for y in result) if isinstance(result, tuple) else result.squeeze(1)
@@ -83,7 +90,7 @@ def refuse_larger_kernel(windows: Windows) -> None:
 @keeps_channels_last
 def max_pool(dims: int, x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, return_indices: bool) -> Pooled:
     if x.dim() == dims + 1:
-        return unbatched(max_pool(dims, x[:, None], kernel, stride, padding, dilation, ceil_mode, return_indices))
+        return unbatched(max_pool(dims, with_batch(x), kernel, stride, padding, dilation, ceil_mode, return_indices))
     if x.dtype == torch.bool or x.is_complex():
         raise NotImplementedError(f"max-pooling takes real numbers, but got {x.dtype}")
     if dims == 3 and not return_indices:
@@ -97,7 +104,7 @@ def avg_pool(
     dims: int, x: Tensor, kernel, stride, padding, ceil_mode: bool, count_include_pad: bool, override: int | None = None
 ) -> Tensor:
     if x.dim() == dims + 1:
-        return unbatched(avg_pool(dims, x[:, None], kernel, stride, padding, ceil_mode, count_include_pad, override))
+        return unbatched(avg_pool(dims, with_batch(x), kernel, stride, padding, ceil_mode, count_include_pad, override))
     if override == 0:
         raise RuntimeError("divisor_override must not be 0")
     if x.dtype == torch.bool:
@@ -115,7 +122,7 @@ def lp_pool(dims: int, x: Tensor, p: float, kernel, stride, ceil_mode: bool) -> 
     if p == 0:
         raise ValueError("norm_type must not be 0")
     if x.dim() == dims + 1:
-        return unbatched(lp_pool(dims, x[:, None], p, kernel, stride, ceil_mode))
+        return unbatched(lp_pool(dims, with_batch(x), p, kernel, stride, ceil_mode))
     if dims == 3:
         (x,) = autocast_wide(x, gpu=False)
     windows = windows_of(x, dims, kernel, stride, 0, 1, ceil_mode)
@@ -126,7 +133,8 @@ def lp_pool(dims: int, x: Tensor, p: float, kernel, stride, ceil_mode: bool) -> 
 def adaptive_size(dims: int, output: Output, x: Tensor, mean: bool) -> list[int]:
     """O, after torch's checks; the mean of everything may be that of nothing."""
     if x.dim() != dims + 2:
-        raise RuntimeError(f"expected (N, C, *S) or (C, *S) with {dims} dimensions S, but got {tuple(x.shape)}")
+        error = ValueError if isinstance(output, Sequence) and x.dim() <= len(output) > 1 else RuntimeError
+        raise error(f"expected (N, C, *S) or (C, *S) with {dims} dimensions S, but got {tuple(x.shape)}")
     if isinstance(output, int):
         output = [output] * dims
     if not isinstance(output, Sequence) or (dims == 1 and None in output):
@@ -134,7 +142,8 @@ def adaptive_size(dims: int, output: Output, x: Tensor, mean: bool) -> list[int]
     if len(output) != dims:
         raise RuntimeError(f"output_size needs 1 or {dims} numbers, but got {output}")
     found = [int(n) if o is None else o for o, n in zip(output, x.shape[2:], strict=True)]
-    if min(found) <= 0 or (0 in x.shape[1:] and not (mean and max(found) == 1)):
+    filled = x.shape[2:] if mean and dims < 3 else x.shape[1:]
+    if min(found) <= 0 or (0 in filled and not (mean and max(found) == 1)):
         raise RuntimeError(
             f"output_size must be positive and only the batch empty, but got {output} for an input {tuple(x.shape)}"
         )
@@ -150,7 +159,8 @@ def adaptive_avg_pool(dims: int, x: Tensor, output_size: Output) -> Tensor:
         (x,) = autocast_wide(x, gpu=False)
     output = adaptive_size(dims, output_size, x, mean=True)
     if 0 in x.shape[1:]:
-        return x.sum(list(range(2, 2 + dims)), keepdim=True) / x.shape[2:].numel()
+        mean = x.sum(list(range(2, 2 + dims)), keepdim=True) / x.shape[2:].numel()
+        return mean.expand(*x.shape[:2], *output)
     return adaptive_mean(x, output)
 
 
@@ -184,6 +194,8 @@ def fractional_max_pool(
         if ratio is None:
             raise ValueError("fractional max-pooling needs output_size or output_ratio")
         ratios = ratio if isinstance(ratio, Sequence) else [ratio] * dims
+        if len(ratios) != dims:
+            raise ValueError(f"output_ratio needs 1 or {dims} numbers, but got {ratio}")
         output = [int(n * r) for n, r in zip(x.shape[2:], ratios, strict=True)]
     need_floating(x.dtype, f"fractional_max_pool{dims}d")
     kernel, output = pair(kernel, dims), pair(output, dims)
@@ -196,6 +208,9 @@ def fractional_max_pool(
             f"_random_samples must be {x.dtype} of shape {(*x.shape[:2], dims)}, "
             f"but are {samples.dtype} of {tuple(samples.shape)}"
         )
+    if 0 in output:
+        y = x.flatten(2)[..., :0].clone().view(*x.shape[:2], *output)
+        return (y, y.long()) if return_indices else y
     return fractional_maximum(x, samples[: x.shape[0]], kernel, output, return_indices)
 
 
@@ -203,8 +218,8 @@ def check_fractional(dims: int, size: Sizes, kernel: Sizes, output: Sizes) -> No
     """In 3 dimensions o + k − 1 must be smaller than n, in 2 it may be as large, as torch's."""
     if not len(kernel) == len(output) == dims:
         raise RuntimeError(f"kernel_size and output_size need 1 or {dims} numbers, but got {kernel} and {output}")
-    if min(*kernel, *output) <= 0:
-        raise RuntimeError(f"kernel_size {kernel} and output_size {output} must be positive")
+    if min(kernel) <= 0 or min(output) < 0:
+        raise RuntimeError(f"kernel_size {kernel} must be positive, output_size {output} not negative")
     most = [n - k + (dims == 2) for n, k in zip(size, kernel, strict=True)]
     if any(o > m for o, m in zip(output, most, strict=True)):
         raise RuntimeError(
@@ -220,6 +235,8 @@ def max_unpool(
     need_floating(x.dtype, f"max_unpool{dims}d")
     kernel, padding = pair(kernel, dims), pair(padding, dims)
     stride = kernel if stride is None else pair(stride, dims)
+    if not len(kernel) == len(stride) == len(padding) == dims:
+        raise RuntimeError(f"kernel_size {kernel}, stride {stride} and padding {padding} need 1 or {dims} numbers")
     size = [s * (n - 1) + k - 2 * p for n, k, s, p in zip(x.shape[-dims:], kernel, stride, padding, strict=True)]
     if output_size is not None:
         wanted = list(output_size[2:] if len(output_size) == dims + 2 else output_size)

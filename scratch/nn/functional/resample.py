@@ -55,6 +55,8 @@ def interpolate(
         return adaptive_avg_pool(dims, input, output)
     if min(*output, *input.shape[1:]) <= 0:
         raise RuntimeError(f"only the batch may be empty, but got {tuple(input.shape)} and the output size {output}")
+    if max(output) >= 2**63:
+        raise RuntimeError(f"the output size {output} is beyond all memory")
     if recompute_scale_factor:
         factors = [None] * dims
     options = zip(input.shape[2:], output, factors, strict=True)

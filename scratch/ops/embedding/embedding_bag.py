@@ -9,7 +9,7 @@ Adjoint:    W̄[v] = Σ a_k ȳ_b / n_b over all k with i_k = v   (5)     ā_k = 
             ``scale_grad_by_freq``, ``sparse``, ``max_norm``: as in embedding.py. Indices that are ``padding_idx`` are
             left out of their bags: they go to one bag more, which is dropped.
 Bags:       the rows of a matrix of indices, or the stretches of a list that begin at ``offsets``; the last of these is
-            the end of the list with ``include_last_offset``.
+            the end of the list with ``include_last_offset``, whatever its value, as in PyTorch.
 Saved:      i, b, n, W, a; with max the i_m.   Recomputed: nothing.
 Kinks:      the first of equal maxima.
 Errors:     see scratch/nn/functional/embedding.py.

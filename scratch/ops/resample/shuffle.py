@@ -14,6 +14,7 @@ Source:     Shi et al., Real-time single image and video super-resolution using 
             neural network (2016); Zhang, Zhou, Lin and Sun, ShuffleNet (2018).
 """
 
+import torch
 from torch import Tensor
 
 from scratch.ops.core.function import Function
@@ -23,19 +24,24 @@ def shuffled(x: Tensor, r: int) -> Tensor:
     """(1)"""
     *batch, channels, H, W = x.shape
     C = channels // (r * r)
-    return x.reshape(*batch, C, r, r, H, W).movedim((-4, -3), (-3, -1)).reshape(*batch, C, H * r, W * r)
+    return copied(x.reshape(*batch, C, r, r, H, W).movedim((-4, -3), (-3, -1))).view(*batch, C, H * r, W * r)
 
 
 def unshuffled(y: Tensor, r: int) -> Tensor:
     """(2)"""
     *batch, C, height, width = y.shape
     H, W = height // r, width // r
-    return y.reshape(*batch, C, H, r, W, r).movedim((-3, -1), (-4, -3)).reshape(*batch, C * r * r, H, W)
+    return copied(y.reshape(*batch, C, H, r, W, r).movedim((-3, -1), (-4, -3))).view(*batch, C * r * r, H, W)
 
 
 def channels_shuffled(x: Tensor, G: int) -> Tensor:
     """(3) for x (N, C, …)"""
-    return x.unflatten(1, (G, x.shape[1] // G)).transpose(1, 2).flatten(1, 2)
+    return copied(x.unflatten(1, (G, x.shape[1] // G)).transpose(1, 2)).flatten(1, 2)
+
+
+def copied(x: Tensor) -> Tensor:
+    """In order, and never the memory of the input, even if nothing moves: who writes into it does not change that."""
+    return x.clone(memory_format=torch.contiguous_format)
 
 
 class PixelShuffleFn(Function):

@@ -1,4 +1,4 @@
-"""Cases of scratch/nn/upsample.py and scratch/ops/resample/interpolate.py."""
+"""Cases of scratch/ops/resample/interpolate.py, of Upsample and the layers that name its modes."""
 
 from scratch.testing import bad, case, integers, normal
 
@@ -59,6 +59,7 @@ BAD_ARGUMENTS = [
             (IMAGE, {"size": 0}),
             (IMAGE, {"scale_factor": 0.1}),
             (IMAGE, {"scale_factor": -1.0, "mode": "bilinear"}),
+            (IMAGE, {"scale_factor": 1e20, "mode": "bilinear"}),
             (IMAGE, {"size": 3, "align_corners": True}),
             (IMAGE, {"size": 3, "recompute_scale_factor": True}),
             (IMAGE, {"size": 3, "antialias": True}),

@@ -172,6 +172,14 @@ def test_booleans_are_targets_of_zero_and_one() -> None:
     for name in ("mse_loss", "smooth_l1_loss", "huber_loss"):
         loss = getattr(F, name)
         torch.testing.assert_close(loss(x, t), loss(x, t.double()), rtol=0, atol=0)
+    torch.testing.assert_close(F.soft_margin_loss(x, t), (math.log(2) + 0 * x).where(~t, (1 + (-x).exp()).log()).mean())
+
+
+@pytest.mark.parametrize("loss", [F.huber_loss, F.soft_margin_loss])
+def test_the_loss_has_the_type_of_the_input(loss: Callable[..., Tensor]) -> None:
+    x, t = drawn(3, 4).float(), drawn(3, 4, seed=1)
+    assert loss(x, t).dtype is torch.float32
+    torch.testing.assert_close(loss(x, t), loss(x.double(), t).float(), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -210,6 +218,13 @@ def test_a_row_of_lowest_numbers_looks_everywhere(size: int, dtype: torch.dtype)
     torch.testing.assert_close(gradient[:, :, 1], expected, **tolerance)
 
 
+def test_a_mask_of_another_type_is_refused() -> None:
+    q = torch.zeros(2, 3)
+    with pytest.raises(RuntimeError, match="attn_mask must be boolean, float32 or of query's type"):
+        F.scaled_dot_product_attention(q, q, q, torch.zeros(2, 2, dtype=DOUBLE))
+    F.scaled_dot_product_attention(q.double(), q.double(), q.double(), torch.zeros(2, 2))
+
+
 @pytest.mark.parametrize("size", [4, 140])
 def test_weights_asked_for_or_not(size: int) -> None:
     layer = nn.MultiheadAttention(4, 2, batch_first=True, dtype=DOUBLE)
@@ -239,6 +254,25 @@ def test_the_curvature_of_a_norm_is_that_beside_zero() -> None:
     assert second.isfinite().all()
 
 
+STRAIGHT = ("relu", "relu6", "leaky_relu", "rrelu", "hardtanh", "hardsigmoid", "hardshrink", "softshrink")
+
+
+@pytest.mark.parametrize("name", STRAIGHT)
+def test_a_straight_line_has_a_second_derivative(name: str) -> None:
+    """It is 0, at the ends of the pieces, too, and not an error, as in PyTorch."""
+    x = torch.tensor([-6.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0], dtype=DOUBLE, requires_grad=True)
+    (first,) = grad(getattr(F, name)(x).sum(), x, create_graph=True)
+    assert grad(first.sum(), x)[0].tolist() == [0] * 9
+
+
+def test_the_curvature_of_softplus_ends_at_its_threshold() -> None:
+    x = torch.tensor([0.5, 0.25], dtype=DOUBLE, requires_grad=True)
+    (first,) = grad(F.softplus(x, 2.0, 1.0).sum(), x, create_graph=True)
+    (second,) = grad(first.sum(), x)
+    assert second[0] == 0
+    assert second[1].item() == pytest.approx(2 / (4 * math.cosh(0.25) ** 2))  # β σ′(βx)
+
+
 @pytest.mark.parametrize(("p", "expected"), [(math.inf, [0.0, 1.0, 0.0]), (-math.inf, [0.0, 0.0, 1.0])])
 def test_the_norm_of_the_largest_and_of_the_smallest(p: float, expected: list[float]) -> None:
     a = torch.tensor([[2.0, 3.0, 1.0]], dtype=DOUBLE, requires_grad=True)
@@ -259,6 +293,17 @@ def test_distances_by_differences(p: float) -> None:
 def test_counting_differences_does_not_lose_nan() -> None:
     assert F.pdist(torch.tensor([[math.nan, 1.0], [0.0, 0.0], [0.0, 2.0]]), 0.0).tolist()[2] == 1
     assert F.pdist(torch.tensor([[math.nan, 1.0], [0.0, 0.0], [0.0, 2.0]]), 0.0)[:2].isnan().all()
+
+
+def test_the_norm_of_a_million_numbers() -> None:
+    """Sums of float32 that would lose a digit if one number were added after another."""
+    x = torch.rand(1, 2**21, generator=torch.Generator().manual_seed(0))
+    for found, expected in (
+        (F.layer_norm(x, x.shape[1:]), F.layer_norm(x.double(), x.shape[1:])),
+        (F.rms_norm(x, x.shape[1:]), F.rms_norm(x.double(), x.shape[1:])),
+        (F.batch_norm(x.T, None, None, training=True), F.batch_norm(x.double().T, None, None, training=True)),
+    ):
+        torch.testing.assert_close(found.double(), expected, rtol=1e-6, atol=1e-6)
 
 
 # Masks decided by tiny or infinite numbers.
@@ -334,6 +379,9 @@ IN_PLACE: dict[str, Callable[[], tuple[Callable[[Tensor], Tensor], Tensor]]] = {
         for kind in ("RNN", "LSTM", "GRU")
         for options in ({}, {"batch_first": True}, {"num_layers": 2}, {"bidirectional": True})
     },
+    "pixel_shuffle of nothing": lambda: (lambda x: F.pixel_shuffle(x, 1), drawn(1, 1, 2, 2)),
+    "pixel_unshuffle of nothing": lambda: (lambda x: F.pixel_unshuffle(x, 1), drawn(1, 1, 2, 2)),
+    "channel_shuffle of nothing": lambda: (lambda x: F.channel_shuffle(x, 2), drawn(1, 2, 3)),
     "Softshrink": lambda: (F.softshrink, drawn(4, 3)),
     "LPPool1d": lambda: (lambda x: F.lp_pool1d(x, 3.0, 2), drawn(1, 2, 4).abs()),
     "MSELoss with weights": lambda: (
@@ -404,6 +452,28 @@ def test_the_parameters_of_an_empty_batch() -> None:
         assert y.shape == shape
     assert layer.running_mean.tolist() == [0, 0, 0]
     assert layer.weight.grad.tolist() == [0, 0, 0]
+
+
+def test_pooling_no_channels() -> None:
+    for dims in (1, 2):
+        x = torch.zeros(3, 0, *[4] * dims, requires_grad=True)
+        y = getattr(F, f"adaptive_avg_pool{dims}d")(x, 2)
+        assert y.shape == (3, 0, *[2] * dims)
+        assert grad(y.sum(), x)[0].shape == x.shape
+
+
+def test_a_dimension_that_nothing_has() -> None:
+    for function in (F.softmax, F.log_softmax, F.softmin):
+        with pytest.raises(IndexError):
+            function(torch.zeros(0), 1)
+
+
+def test_the_last_bag_goes_to_the_end() -> None:
+    """Whatever the last offset says, as in PyTorch: its documentation has it equal to the number of indices."""
+    weight, index = drawn(5, 2), torch.tensor([0, 1, 2, 3])
+    for last in (1, 3, 4):
+        y = F.embedding_bag(index, weight, torch.tensor([0, 1, last]), mode="sum", include_last_offset=True)
+        torch.testing.assert_close(y, torch.stack([weight[0], weight[1:4].sum(0)]))
 
 
 def test_distances_of_nothing() -> None:
