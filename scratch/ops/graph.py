@@ -61,7 +61,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import without_autocast
-from scratch.ops.core.function import Function, numbers_known, values_known
+from scratch.ops.core.function import Function, at_hand, values_known
 from scratch.ops.dropout import dropout
 from scratch.ops.linear import linear
 
@@ -115,7 +115,7 @@ def check_edges(edge_index: Tensor, num_nodes: int) -> None:
             f"edge_index must be integers of shape (2, E), got {edge_index.dtype} {tuple(edge_index.shape)}"
         )
     missing = ((edge_index < 0) | (edge_index >= num_nodes)).any(0)
-    if numbers_known(missing) and missing.any():
+    if at_hand(missing) and missing.any():
         source, target = edge_index[:, missing.nonzero()[0, 0]].tolist()
         raise ValueError(f"edge {source} -> {target} names a missing node: there are nodes 0 to {num_nodes - 1}")
 
@@ -229,7 +229,7 @@ def rgcn_adjacency(
     source, target = edge_index
     if edge_type.shape != source.shape:
         raise ValueError(f"{source.shape[0]} edges, but kinds of shape {tuple(edge_type.shape)}")
-    if numbers_known(edge_type) and edge_type.numel() and (edge_type.min() < 0 or edge_type.max() >= num_relations):
+    if at_hand(edge_type) and edge_type.numel() and (edge_type.min() < 0 or edge_type.max() >= num_relations):
         raise ValueError(f"edge kinds must be 0 to {num_relations - 1}")
     row, col = target.int(), (source * num_relations + edge_type).int()
     kind = target * num_relations + edge_type

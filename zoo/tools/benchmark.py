@@ -19,6 +19,7 @@ from torch import Tensor
 from torchvision.models import resnet18
 
 from zoo.core.errors import UsageError, at_least, did_you_mean, listed, listing, one_of, whole
+from zoo.core.form import in_form
 from zoo.core.namespace import Namespace
 from zoo.text.vocabulary import SPECIALS, Vocabulary
 from zoo.tools.measure import CLOCKS, Result, Task, measure, processor
@@ -147,7 +148,9 @@ def benchmark(config: DictConfig) -> list[Result]:
     torch.empty(28 * 2**20, dtype=torch.uint8)
     console = Console()
     results = [
-        measure(name, ours(config.impl), theirs(config.reference), config.seconds, config.clock)
+        measure(
+            name, in_its_form(ours, config.impl), in_its_form(theirs, config.reference), config.seconds, config.clock
+        )
         for name, ours, theirs in track(tasks, description="measuring", console=console, transient=True)
     ]
     show(console, config, results)
@@ -158,6 +161,17 @@ def benchmark(config: DictConfig) -> list[Result]:
 
 
 Build = Callable[[DictConfig], Task]
+
+
+def in_its_form(build: Build, impl: DictConfig) -> Task:
+    """The task of an implementation, in the form that it names."""
+    task = build(impl)
+
+    def once() -> Any:
+        with in_form(impl):
+            return task()
+
+    return once
 
 
 def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:

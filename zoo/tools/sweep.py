@@ -29,7 +29,7 @@ from zoo.core.errors import UsageError, one_of, whole
 from zoo.core.files import save_figure
 from zoo.core.seeding import mix
 from zoo.training import record
-from zoo.training.cli import CONF
+from zoo.training.cli import CONF, program
 from zoo.training.processes import in_own_process, refuse_many_jobs, words_of_a_run
 from zoo.training.resume import INTERRUPTED
 
@@ -191,6 +191,6 @@ def report(console: Console, study: optuna.Study, metric: str, folder: Path, wor
     console.print(table)
     write(done, metric, folder)
     console.print(f"All are in {folder}: trial-… (runs), trials.csv, sweep.png.", soft_wrap=True, highlight=False)
-    best = shlex.join(["python", sys.argv[0], *words, *as_words(done[0].params)])
+    best = shlex.join([*program(), *words, *as_words(done[0].params)])
     console.print(f"With the best values:\n  {best}", soft_wrap=True, highlight=False, markup=False)
     return done[0].params

@@ -23,7 +23,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from zoo.core.errors import Failure, UsageError, did_you_mean, listing
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # errors of a full disk
-CONF = Path(__file__).parents[2] / "conf"
+PACKAGE = Path(__file__).parents[1]
+CONF = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path.is_dir())  # installed, or a checkout
 
 
 def command(
@@ -47,7 +48,10 @@ def command(
 
     def guarded(cfg: DictConfig) -> None:
         with mistakes_in_one_line(traceback_wanted):  # inside of Hydra, too, which would add lines of its own
-            task(cfg)
+            from zoo.core.form import in_form
+
+            with in_form(cfg.get("impl") or {}):
+                task(cfg)
 
     os.environ["HANDGRAD_TRACEBACK"] = wish
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra passes exceptions on unchanged
@@ -117,6 +121,12 @@ def streaming_output() -> Iterator[None]:
         sys.exit(130)
     except BrokenPipeError:  # as in `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def program() -> list[str]:
+    """How the running command was called: ``python scripts/train.py`` in a checkout, ``handgrad-train`` installed."""
+    script = sys.argv[0]
+    return ["python", script] if script.endswith(".py") else [os.path.basename(script)]
 
 
 def quoted(word: str, key: str) -> str:

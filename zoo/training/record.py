@@ -15,6 +15,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from zoo.core.errors import UsageError
+from zoo.training.cli import program
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +41,7 @@ def begin(config: DictConfig) -> None:
     except (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError) as error:
         raise UsageError(f"paths.run={folder}: no folder can be made there: {error.strerror}") from error
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    (folder / "command.txt").write_text(shlex.join([os.path.basename(sys.executable), *sys.argv]) + "\n")
+    (folder / "command.txt").write_text(shlex.join([*program(), *sys.argv[1:]]) + "\n")
     commit, changed, patch = state_of_the_code()
     record = {
         "began": time.strftime("%Y-%m-%d %H:%M:%S %z"),

@@ -15,6 +15,7 @@ from zoo.callbacks.interrupt import Interrupted
 from zoo.core.errors import UsageError
 from zoo.training.build import flat, plain_values
 from zoo.training.checkpoint import kind_of, located, read, refuse_difference
+from zoo.training.cli import program
 
 INTERRUPTED = 130  # the exit status of a program ended by Ctrl-C
 
@@ -79,6 +80,6 @@ def interruption_explained(console: Console, folder: Path) -> Iterator[None]:
 
 def tell_how_to_resume(console: Console, path: str) -> None:
     """Print the command of this process with the checkpoint to resume from."""
-    words = ["python", *(word for word in sys.argv if not word.startswith("ckpt_path="))]
+    words = [*program(), *(word for word in sys.argv[1:] if not word.startswith("ckpt_path="))]
     command = f"{shlex.join(words)} ckpt_path={shlex.quote(path)}"
     console.print(f"Go on with:\n  {command}", soft_wrap=True, highlight=False, markup=False)

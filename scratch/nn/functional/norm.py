@@ -42,7 +42,7 @@ def sync_batch_norm(
     eps: float,
     group: Any,
 ) -> Tensor:
-    """The same, with the means over the batches of a group of processes."""
+    """Batch normalisation with the means over the batches of a group of processes."""
     need_floating(input.dtype, "batch_norm")
     if input.numel() == 0 and group is None:
         return of_nothing(input, weight, bias)

@@ -63,6 +63,12 @@ def numbers_known(x: Tensor) -> bool:
     return values_known() and not (x.is_meta or isinstance(x, FakeTensor))
 
 
+def at_hand(x: Tensor) -> bool:
+    """Whether it costs nothing to look at them: for those on a GPU the host would wait until all is computed that was
+    asked for before. What only guards against wrong indices is left to the GPU's own assertions there, as by torch."""
+    return numbers_known(x) and x.is_cpu
+
+
 def in_place() -> bool:
     """Whether a backward may write over the tensors it made: not while it is recorded for a second derivative,
     nor compiled, nor while vmap batches the upstream gradient but not what was saved."""

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import continuous, widen
-from scratch.ops.core.function import Function, numbers_known
+from scratch.ops.core.function import Function, at_hand
 from scratch.ops.core.warning import warn
 from scratch.ops.embedding.embedding import frequency, renormalize
 
@@ -137,7 +137,7 @@ def embedding_bag(
     V = weight.shape[0]
     if index.is_floating_point():
         raise RuntimeError(f"indices must be whole numbers, but are {index.dtype}")
-    if numbers_known(index) and index.numel() and not (index.min() >= 0 and index.max() < V):
+    if at_hand(index) and index.numel() and not (index.min() >= 0 and index.max() < V):
         raise RuntimeError(f"Expected idx >= 0 && idx < num_embeddings, which is {V}")
     if padding_idx is not None:
         if not -V <= padding_idx < V:
@@ -164,9 +164,9 @@ def bags_of(input: Tensor, offsets: Tensor | None, include_last_offset: bool) ->
         raise ValueError(f"input must have 1 or 2 dimensions, but has {input.dim()}")
     if offsets is None or offsets.dim() != 1:
         raise ValueError("a row of indices needs offsets, of one dimension")
-    if numbers_known(offsets) and len(offsets) and (offsets[0] != 0 or offsets[-1] > len(input)):
+    if at_hand(offsets) and len(offsets) and (offsets[0] != 0 or offsets[-1] > len(input)):
         raise RuntimeError(f"offsets must begin with 0 and end within {len(input)} indices")
-    if numbers_known(offsets) and (offsets[1:] < offsets[:-1]).any():
+    if at_hand(offsets) and (offsets[1:] < offsets[:-1]).any():
         raise IndexError("offsets must not decrease")
     if include_last_offset and not len(offsets):
         raise RuntimeError("include_last_offset needs at least one offset")

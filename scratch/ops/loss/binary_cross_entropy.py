@@ -32,7 +32,7 @@ from torch import Tensor
 from scratch.ops.activation.sigmoid import log_sigmoid, logsigmoid
 from scratch.ops.core.dtype import autocast_wide, need_floating, widen
 from scratch.ops.core.elementwise import times_if
-from scratch.ops.core.function import Function, numbers_known
+from scratch.ops.core.function import Function, at_hand
 from scratch.ops.loss.point_loss import PointLoss, weighted
 from scratch.ops.loss.reduction import reduce, reduce_adjoint, reduction_name
 
@@ -132,7 +132,7 @@ def binary_cross_entropy(
     need_floating(input.dtype, "binary_cross_entropy")
     input, target, weight = autocast_wide(input, target, weight)
     for name, given in (("input", input), ("target", target)):
-        if numbers_known(given) and given.numel() and not (given.min() >= 0 and given.max() <= 1):
+        if at_hand(given) and given.numel() and not (given.min() >= 0 and given.max() <= 1):
             raise RuntimeError(f"the probabilities of {name} must be between 0 and 1")
     if weight is None:
         return BCEFn.apply(input, target, reduction)

@@ -27,7 +27,7 @@ from scratch.ops.pool.pool import unbatched
 
 def windows(u: Tensor, n: int, o: int, k: int) -> Axis:
     """(1) for u (N, C)."""
-    alpha = torch.tensor((n - k) / max(o - 1, 1), dtype=u.dtype, device=u.device)
+    alpha = torch.full((), (n - k) / max(o - 1, 1), dtype=u.dtype, device=u.device)
     i = torch.arange(o - 1, dtype=u.dtype, device=u.device)
     begin = ((i + u[..., None]) * alpha).long() - (u[..., None] * alpha).long()
     begin = torch.cat([begin, begin.new_full((*u.shape, 1), n - k)], -1)

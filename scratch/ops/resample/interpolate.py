@@ -107,7 +107,7 @@ def kernel(mode: str, x: Tensor) -> Tensor:
 def taps(axis: Axis, like: Tensor) -> tuple[Tensor, Tensor | None]:
     """(1): j and w (o, T); w is None where it is 1. Places in an image of whole numbers are in single precision."""
     dtype = like.dtype if like.is_floating_point() else torch.float32
-    r = torch.tensor(axis.ratio, dtype=dtype, device=like.device)
+    r = torch.full((), axis.ratio, dtype=dtype, device=like.device)
     i = torch.arange(axis.o, dtype=dtype, device=like.device)
     p = r * i if axis.align or axis.mode == "nearest" else r * (i + 0.5) - 0.5
     last = axis.n - 1

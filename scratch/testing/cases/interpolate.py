@@ -1,4 +1,4 @@
-"""Cases of scratch/nn/upsample.py and scratch/ops/resample/interpolate.py."""
+"""Cases of scratch/ops/resample/interpolate.py, of Upsample and the layers that name its modes."""
 
 from scratch.testing import bad, case, integers, normal
 

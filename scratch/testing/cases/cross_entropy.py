@@ -1,22 +1,17 @@
-"""Cases of scratch/nn/loss.py."""
+"""Cases of scratch/ops/loss/cross_entropy.py: cross-entropy and the negative log-likelihood."""
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from scratch.testing import Case, bad, case, given, integers, normal, probabilities, uniform
+from scratch.testing.cases.common import REDUCTIONS, undefined
 
-REDUCTIONS = ["mean", "sum", "none"]
 C = 5
 CLASS_WEIGHT = uniform(C, low=0.2, high=2.0)
 SMOOTH = {"label_smoothing": 0.1}
-
-
-def NOTHING(_: Generator) -> None:
-    """An argument left out."""
 
 
 def sometimes_ignored(*shape: int):
@@ -51,11 +46,6 @@ BY_PROBABILITY = [
     [normal(2, C, 2, 3), normal(2, C, 2, 3)],
 ]
 ONE = [normal(6, C), sometimes_ignored(6)]
-
-
-def undefined(*args: Any, **kwargs: Any) -> Case:
-    """A mean over nothing, which is NaN: its derivatives are a convention that finite differences do not see."""
-    return case(*args, **kwargs).but(finite_differences=False, second_order=False)
 
 
 def cross_entropy() -> Iterator[Case]:
@@ -98,8 +88,6 @@ def cross_entropy() -> Iterator[Case]:
 
 EXTREME = given([[1e4, 0.0, 1e30], [-1e4, 1e4, 0.0], [0.0, -math.inf, 1.0], [800.0, 800.0, -800.0]])
 UNDEFINED = given([[math.inf, 0.0, 1.0], [math.nan, 0.0, 1.0], [-math.inf, -math.inf, -math.inf]])
-FAR = given([1000.0, -1000.0, 1000.0, -1000.0, 0.0, -0.0, 40.0, -40.0])
-FAR_TARGET = given([1.0, 0.0, 0.0, 1.0, 0.5, 1.0, 0.25, 0.25])
 
 
 def extremes() -> Iterator[Case]:
@@ -116,43 +104,12 @@ def extremes() -> Iterator[Case]:
             yield case("NLLLoss", reduction=reduction, inputs=inputs).but(finite_differences=False)
         inputs = [EXTREME, probabilities(4, 3)]
         yield case("CrossEntropyLoss", reduction=reduction, inputs=inputs).but(finite_differences=False)
-        for pos_weight in (None, given(2.5)):
-            options = {"reduction": reduction, "pos_weight": pos_weight, "inputs": [FAR, FAR_TARGET]}
-            yield case("BCEWithLogitsLoss", **options).but(second_order=False)
 
 
-def regression() -> Iterator[Case]:
-    for reduction in REDUCTIONS:
-        yield undefined("MSELoss", reduction=reduction, inputs=[normal(0, 3), normal(0, 3)])
-        for shapes in (((3, 4), (3, 4)), ((), ()), ((3, 4), (4,)), ((3, 1), (1, 4))):
-            yield case("MSELoss", reduction=reduction, inputs=[normal(*shape) for shape in shapes])
-        for shapes in (((3, 4), (3, 4)), ((1, 4), (3, 4)), ((3, 4), (4,))):
-            inputs = [normal(*shape) for shape in shapes]
-            options = [NOTHING, NOTHING, lambda _, value=reduction: value]
-            yield case("functional.mse_loss", inputs=[*inputs, *options, uniform(*shapes[0])])
-    for size_average in (None, True, False):
-        yield case("MSELoss", size_average, False, inputs=[normal(3), normal(3)])
-        yield case("MSELoss", size_average, inputs=[normal(3), normal(3)])
-    yield case("MSELoss", inputs=[normal(3), integers(4, 3)])
+CASES = [*cross_entropy(), *extremes()]
 
 
-def binary() -> Iterator[Case]:
-    for reduction in REDUCTIONS:
-        yield undefined("BCEWithLogitsLoss", reduction=reduction, inputs=[normal(0, 4), uniform(0, 4)])
-        for shape in ((3, 4), (), (2, 3, 4)):
-            yield case("BCEWithLogitsLoss", reduction=reduction, inputs=[normal(*shape), uniform(*shape)])
-        for weight in (None, uniform(3, 4), uniform(4), uniform(3, 1)):
-            for pos_weight in (None, uniform(4, high=3.0), uniform(3, 1)):
-                options = {"reduction": reduction, "pos_weight": pos_weight}
-                yield case("BCEWithLogitsLoss", weight, inputs=[normal(3, 4), uniform(3, 4)], **options)
-    for size_average, reduce in ((False, None), (None, False)):
-        yield case("BCEWithLogitsLoss", None, size_average, reduce, inputs=[normal(3), uniform(3)])
-
-
-CASES = [*cross_entropy(), *extremes(), *regression(), *binary()]
-
-
-def class_losses_refuse() -> Iterator[Case]:
+def refused() -> Iterator[Case]:
     for name in ("CrossEntropyLoss", "NLLLoss"):
         for target in ([1, C, 0], [1, -1, 0]):
             yield bad(name, inputs=[normal(3, C), given(target)])
@@ -161,6 +118,9 @@ def class_losses_refuse() -> Iterator[Case]:
         yield bad(name, inputs=[normal(3, C, 2), integers(C, 3, 4)])
         yield bad(name, inputs=[normal(3, C, 2, 2), integers(C, 3, 2, 4)])
         yield bad(name, inputs=[normal(C), integers(C, 2)])
+        for target in ([2], [[2]], [2, 1]):
+            yield bad(name, inputs=[normal(5), given(target)])
+        yield bad(name, inputs=[normal(2, 0), given([0, -100])])
         yield bad(name, inputs=[normal(), integers(C)])
         yield bad(name, inputs=[normal(3, C), given([1, 2, 3], dtype=torch.int32)])
         yield bad(name, inputs=[normal(3, C), given([1.0, 2.0, 3.0])])
@@ -178,25 +138,4 @@ def class_losses_refuse() -> Iterator[Case]:
     yield bad("NLLLoss", inputs=[normal(3, C), probabilities(3, C)])
 
 
-BAD_ARGUMENTS = [
-    *class_losses_refuse(),
-    bad("MSELoss", inputs=[normal(3, 4), normal(3)]),
-    bad("MSELoss", inputs=[integers(3, 4), integers(3, 4)]),
-    *(bad(name, inputs=[normal(2, 0), given([0, -100])]) for name in ("CrossEntropyLoss", "NLLLoss")),
-    *(
-        bad(name, inputs=[normal(5), given(t)])
-        for name in ("CrossEntropyLoss", "NLLLoss")
-        for t in ([2], [[2]], [2, 1])
-    ),
-    bad("MSELoss", reduction="median", inputs=[normal(3), normal(3)]),
-    bad("functional.mse_loss", inputs=[normal(3), normal(3), NOTHING, NOTHING, lambda _: "mean", uniform(2)]),
-    bad("BCEWithLogitsLoss", inputs=[normal(3, 4), uniform(4)]),
-    bad("BCEWithLogitsLoss", reduction="median", inputs=[normal(3), uniform(3)]),
-    bad("BCEWithLogitsLoss", inputs=[normal(3), integers(2, 3)]),
-    *(
-        bad("BCEWithLogitsLoss", inputs=[normal(3, 4), uniform(3, 4)], **{name: factor})
-        for name in ("weight", "pos_weight")
-        for factor in (uniform(3), uniform(2, 3, 4))
-    ),
-    bad("functional.binary_cross_entropy_with_logits", inputs=[normal(3), uniform(3), uniform(3)]),
-]
+BAD_ARGUMENTS = [*refused()]

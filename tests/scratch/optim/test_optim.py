@@ -11,7 +11,7 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset
 
 import scratch.optim
-from scratch.optim import optimizer as base
+from scratch.optim import rule
 from scratch.testing import OPTIMIZER_CHECKS
 from scratch.testing.cases.optim import CASES, one_of_each
 
@@ -28,28 +28,28 @@ STEPPED = [case for case in FEW if case.objective is None]
 @pytest.mark.parametrize("case", STEPPED, ids=str)
 def test_pieces(case, optim, monkeypatch):
     """The same with tensors cut after every 3 numbers."""
-    monkeypatch.setattr(base, "PIECE", 3 * 8)
+    monkeypatch.setattr(rule, "PIECE", 3 * 8)
     OPTIMIZER_CHECKS["steps"](case, optim, REFERENCE)
 
 
 def test_pieces_are_all_of_the_tensors_once(monkeypatch):
-    monkeypatch.setattr(base, "PIECE", 10 * 4)
+    monkeypatch.setattr(rule, "PIECE", 10 * 4)
     sizes = [3, 25, 0, 4, 4, 1, 11]
     rows = [[torch.full((size,), float(i)), torch.arange(size)] for i, size in enumerate(sizes)]
     seen = [
         (int(a), int(b))
-        for xs, ys in base.pieces(rows)
+        for xs, ys in rule.pieces(rows)
         for x, y in zip(xs, ys, strict=True)
         for a, b in zip(x, y, strict=True)
     ]
     assert sorted(seen) == [(i, j) for i, size in enumerate(sizes) for j in range(size)]
-    assert all(sum(x.numel() for x in xs) <= 15 for xs, _ in base.pieces(rows))
+    assert all(sum(x.numel() for x in xs) <= 15 for xs, _ in rule.pieces(rows))
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "Rprop"])
 @pytest.mark.parametrize("layout", ["channels_last", "transposed", "gradient transposed"])
 def test_layouts(name, layout, monkeypatch):
-    monkeypatch.setattr(base, "PIECE", 16)
+    monkeypatch.setattr(rule, "PIECE", 16)
     kwargs = {"momentum": 0.9} if name == "SGD" else {}
     results = []
     for package in (scratch.optim, torch.optim):
