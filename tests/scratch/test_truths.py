@@ -476,6 +476,12 @@ def test_the_last_bag_goes_to_the_end() -> None:
         torch.testing.assert_close(y, torch.stack([weight[0], weight[1:4].sum(0)]))
 
 
+def test_bags_that_end_before_they_begin() -> None:
+    """PyTorch adds up what memory it finds there, or refuses."""
+    with pytest.raises(IndexError, match="offsets must not decrease"):
+        F.embedding_bag(torch.tensor([1, 2, 3, 4]), drawn(5, 2), torch.tensor([0, 3, 1]))
+
+
 def test_distances_of_nothing() -> None:
     for p in (0.0, 1.0, 2.0, 3.0, math.inf):
         x = torch.zeros(3, 0, requires_grad=True)

@@ -147,6 +147,7 @@ def adaptive_size(dims: int, output: Output, x: Tensor, mean: bool) -> list[int]
         raise RuntimeError(
             f"output_size must be positive and only the batch empty, but got {output} for an input {tuple(x.shape)}"
         )
+    x.new_empty(*x.shape[:2], *found)  # refuses at once what no memory holds
     return found
 
 
