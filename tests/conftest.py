@@ -13,10 +13,15 @@ from scratch.testing import Case, Check
 from scratch.testing.suite import identified, tasks
 
 pytest_plugins = ["handgrad_pytest"]  # installed it is there by itself
-pytest_addoption = add_options
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+    parser.addoption("--device", default="cuda", help="where tests/gpu computes: cuda, or cpu to try the tests out")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "gpu: for a GPU: run with -m gpu -n 0")
     if hasattr(config, "workerinput"):  # one process of several, each of which has a core to itself
         torch.set_num_threads(1)
     for option in ("--impl", "--optim", "--reference"):
