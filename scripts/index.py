@@ -1,7 +1,7 @@
 """Write docs/index.md: python scripts/index.py makes the table of every op with its formula, page, layer and cases.
 
-Names, pages, layers and cases are found in the sources; only the formulas stand here. A test compares the table with
-the file, and every public name with the table.
+Names, pages, layers and cases are found in the sources; only the formulas stand here. The page that READMEs show is
+brought up to date, too. Tests compare both with the sources, and every public name with the table.
 """
 
 import inspect
@@ -14,6 +14,7 @@ from scratch import nn
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "index.md"
+READMES = (ROOT / "README.md", ROOT / "README.zh.md")
 
 SHARED = {  # files of scratch/ops that are no page: what several share, and fast forms in a file of their own
     "window": "convolutions and pooling", "irregular_windows": "adaptive and fractional pooling",
@@ -316,8 +317,19 @@ def first_words(file: Path) -> str:
     return " ".join(re.split(r"(?<=\.)\s|\n\n", text, maxsplit=1)[0].split()).rstrip(".")
 
 
+def shown_page() -> str:
+    """The page of linear that READMEs show: docstring and textbook form, without imports and fast form."""
+    text = (ROOT / "scratch" / "ops" / "linear.py").read_text()
+    docstring = text[: text.index('"""', 3) + 4]
+    form = text[text.index("class LinearFn") : text.index("    @staticmethod\n    def fast_value")]
+    return f"```python\n{docstring}\n{form.rstrip()}\n```"
+
+
 def main() -> None:
     TARGET.write_text(table())
+    for readme in READMES:
+        text = re.sub(r'```python\n"""Linear.*?```', lambda _: shown_page(), readme.read_text(), flags=re.S)
+        readme.write_text(text)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Linear: y = x Wᵀ + b.
 
 Shapes:     x (…, I)   W (O, I)   b (O,) or None, or whatever broadcasts to y   y (…, O)
-Tangent:    ẏ = ẋ Wᵀ + x Ẇᵀ + ḃ                                          (1)
-Adjoint:    x̄ = ȳ W                                                      (2)
-            W̄ = Σ ȳᵀ x   over all rows, that is, one product (O, N)(N, I)  (3)
-            b̄ = Σ ȳ      over all rows                                     (4)
+Value:      y = x Wᵀ + b                                                 (1)
+Tangent:    ẏ = ẋ Wᵀ + x Ẇᵀ + ḃ                                          (2)
+Adjoint:    x̄ = ȳ W                                                      (3)
+            W̄ = Σ ȳᵀ x   over all rows, that is, one product (O, N)(N, I)  (4)
+            b̄ = Σ ȳ      over all rows                                     (5)
 Saved:      x, W.   Recomputed: nothing.
 Kinks:      none.
 Errors:     RuntimeError where the last size of x is not I.
