@@ -1,6 +1,7 @@
 """What every other room may import, and what imports none of them.
 
 errors.py          wrong values and failures, and the checks that raise them
+trust.py           what may be imported, and from where
 namespace.py       the switch: a package's name becomes the layers that a model is built from
 seeding.py         independent seeds from a few integers
 files.py           files that are written whole or not at all, and figures

@@ -18,6 +18,7 @@ from torchvision.datasets.mnist import read_image_file, read_label_file
 
 from zoo.core.errors import UsageError, between, one_of
 from zoo.data.images import ImageData, Images
+from zoo.data.published import check_published
 
 FILES = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 
@@ -73,7 +74,15 @@ class MNISTData(ImageData):
 
     def _read(self, part: str) -> Images:
         image_file, label_file = (self.folder / name for name in FILES if name.startswith(part))
+        if self.dataset is datasets.MNIST:
+            for path in (image_file, label_file):
+                check_published(path)
         pictures, labels = read_whole(image_file, read_image_file), read_whole(label_file, read_label_file)
+        if len(pictures) != len(labels):
+            raise UsageError(
+                f"{label_file}: {len(labels)} labels, but {image_file.name} has {len(pictures)} pictures; "
+                "delete both, and the next run downloads them again"
+            )
         border = (self.image_size - 28) // 2
         return Images(pad(pictures[:, None].float() / 255, [border] * 4), labels)
 

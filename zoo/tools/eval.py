@@ -9,6 +9,7 @@ from rich.console import Console
 
 from zoo.callbacks.progress import progress
 from zoo.core.distributed import is_first
+from zoo.core.trust import plain
 from zoo.training import record
 from zoo.training.as_trained import rebuilt
 from zoo.training.build import build_trainer
@@ -31,7 +32,7 @@ def evaluate(config: DictConfig) -> dict[str, float]:
     if folder is None:
         model.configure_callbacks = list  # type: ignore[method-assign]  # which draw pictures
     if config.trainer.precision is None:
-        config.trainer.precision = checkpoint["config"]["trainer"]["precision"]
+        config.trainer.precision = str(plain(f"ckpt={path}", checkpoint["config"]["trainer"]["precision"]))
     trainer = build_trainer(config, model, callbacks=[progress()], logger=False, enable_checkpointing=False)
     with one_for_all(trainer):
         if folder is not None and is_first():

@@ -118,13 +118,21 @@ def opened(config: DictConfig, folder: Path, words: list[str]) -> optuna.Study:
 def trials(study: optuna.Study, config: DictConfig, space: Space) -> Iterator[Any]:
     """The interrupted trials, then new ones up to the number asked for."""
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        if trial.params.keys() == space.keys():
+        if trial.params.keys() == space.keys() and all(may_be(trial.params[key], space[key]) for key in space):
             yield trial
         else:  # interrupted before it had all its values
             study.tell(trial.number, state=TrialState.FAIL)
     for number in range(len(study.get_trials()), config.sweep.trials):
         study.sampler = SAMPLERS[config.sweep.sampler](seed=mix(config.seed, number))
         yield study.ask(space)
+
+
+def may_be(value: Any, values: BaseDistribution) -> bool:
+    """Whether a value from study.log is one of these; it becomes a word of a command line."""
+    try:
+        return values._contains(values.to_internal_repr(value))
+    except ValueError:
+        return False
 
 
 def as_words(params: dict[str, Any]) -> list[str]:

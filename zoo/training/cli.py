@@ -4,12 +4,12 @@
 and status 1. This file imports nothing heavy, so that ``--help`` answers at once.
 """
 
-import errno
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from zoo.core.errors import Failure, UsageError, did_you_mean, listing
+from zoo.core.trust import heed
 
-FULL = (errno.ENOSPC, errno.EDQUOT)  # errors of a full disk
 CONF = Path(__file__).parents[2] / "conf"
 
 
@@ -41,8 +41,8 @@ def command(
     # the user had asked for.
     wish = os.environ.get("HANDGRAD_TRACEBACK") or os.environ.get("HYDRA_FULL_ERROR", "0")
     traceback_wanted = wish == "1"
-    sys.path.insert(0, os.getcwd())  # where a user's own package may lie
     sys.argv[1:] = [f"impl@{word}" if word.startswith("reference=") else word for word in sys.argv[1:]]
+    heed(sys.argv[1:])
     offer_packages(sys.argv[1:])
 
     def guarded(cfg: DictConfig) -> None:
@@ -65,21 +65,35 @@ def command(
 def mistakes_in_one_line(traceback_wanted: bool) -> Iterator[None]:
     """End the process where a mistake or failure is raised inside: one line on standard error, exit status 2 or 1.
 
-    A wrong value (UsageError, or an error of Hydra's) has status 2, a Failure and a full disk status 1. Other errors
-    pass with their traceback; so do all where it is wanted.
+    A wrong value (UsageError, or an error of Hydra's) has status 2, all else status 1. An unforeseen error
+    is told with its class and place, and how to see the traceback. Where that is wanted, all errors pass.
     """
     try:
         yield
     except (UsageError, HydraException, OmegaConfBaseException) as error:
         if traceback_wanted:
             raise
-        print(f"error: {explain(error)}", file=sys.stderr)
+        tell(explain(error))
         sys.exit(2)
-    except (Failure, OSError) as error:
-        if traceback_wanted or (isinstance(error, OSError) and error.errno not in FULL):
+    except Exception as error:
+        if traceback_wanted:
             raise
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        tell(one_line(error) if isinstance(error, (Failure, OSError)) else unforeseen(error))
         sys.exit(1)
+
+
+def tell(line: str) -> None:
+    """Print the line of an error, with nothing in it that a terminal would obey."""
+    shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
+    with suppress(OSError, ValueError):  # standard error may be closed
+        print(f"error: {shown}", file=sys.stderr)
+
+
+def unforeseen(error: BaseException) -> str:
+    """The line for an error that nobody has foreseen: its class, its message, and where it came from."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(os.path.dirname(place.filename))}/{os.path.basename(place.filename)}:{place.lineno}"
+    return f"{type(error).__name__}: {one_line(error)} ({where}; HYDRA_FULL_ERROR=1 shows the traceback)"
 
 
 def offer_packages(words: list[str]) -> None:
