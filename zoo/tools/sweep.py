@@ -28,10 +28,10 @@ from rich.table import Table
 from zoo.core.errors import UsageError, one_of, whole
 from zoo.core.files import save_figure
 from zoo.core.seeding import mix
+from zoo.core.signals import is_interruption
 from zoo.training import record
 from zoo.training.cli import CONF
 from zoo.training.processes import in_own_process, refuse_many_jobs, words_of_a_run
-from zoo.training.resume import INTERRUPTED
 
 SAMPLERS: dict[str, Any] = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
 Space = dict[str, BaseDistribution]
@@ -55,9 +55,9 @@ def search(config: DictConfig) -> dict[str, Any]:
         console.print(f"trial {trial.number}: {shlex.join(values)}", soft_wrap=True, highlight=False)
         run = folder / f"trial-{trial.number:03}"
         status = 0 if (run / "metrics.json").exists() else begin(run, [*words, *values])
-        if status == INTERRUPTED:
+        if is_interruption(status):
             console.print("Interrupted; nothing is lost: the same command goes on.")
-            sys.exit(INTERRUPTED)
+            sys.exit(status if status > 0 else 128 - status)
         if status:
             said = (run.with_suffix(".log").read_text(errors="replace").split("\n") or [""])[-2:]
             console.print(f"  failed: {' '.join(said).strip()}", soft_wrap=True, highlight=False, markup=False)

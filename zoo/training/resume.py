@@ -13,10 +13,9 @@ from rich.console import Console
 
 from zoo.callbacks.interrupt import Interrupted
 from zoo.core.errors import UsageError
+from zoo.core.signals import cause, status
 from zoo.training.build import flat, plain_values
 from zoo.training.checkpoint import kind_of, located, read, refuse_difference
-
-INTERRUPTED = 130  # the exit status of a program ended by Ctrl-C
 
 
 def resumed_checkpoint(config: DictConfig, model: LightningModule) -> str | None:
@@ -63,18 +62,18 @@ def options_by_name(rule: dict[str, Any], name: str) -> dict[str, Any]:
 
 @contextmanager
 def interruption_explained(console: Console, folder: Path) -> Iterator[None]:
-    """Where the run inside is interrupted, print how to resume it, and exit with status 130."""
+    """Where the run inside is interrupted, print how to resume it, and exit with the status of the signal."""
     try:
         yield
     except Interrupted as interrupted:
-        console.print("\nInterrupted; nothing is lost.", end=" ")
+        console.print(f"\nInterrupted by {cause()}; nothing is lost.", end=" ")
         tell_how_to_resume(console, interrupted.path)
-        sys.exit(INTERRUPTED)
-    except SystemExit:  # Lightning's answer to a KeyboardInterrupt, which is a second Ctrl-C
+        sys.exit(status())
+    except (SystemExit, KeyboardInterrupt):  # Lightning makes a SystemExit of a KeyboardInterrupt: not saved first
         last = folder / "checkpoints" / "last.ckpt"
-        console.print("\nStopped at once; steps since the last checkpoint are lost.", end=" ")
+        console.print(f"\nStopped by {cause()}; steps since the last checkpoint are lost.", end=" ")
         tell_how_to_resume(console, str(last)) if last.exists() else console.print("There is none yet.")
-        sys.exit(INTERRUPTED)
+        sys.exit(status())
 
 
 def tell_how_to_resume(console: Console, path: str) -> None:

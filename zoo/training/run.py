@@ -12,6 +12,7 @@ from rich.console import Console
 from zoo.base.trainable import Trainable
 from zoo.callbacks.monitor_check import MonitorCheck
 from zoo.callbacks.save_config import SaveConfig, validated
+from zoo.callbacks.unbroken import Unbroken
 from zoo.core.distributed import is_first
 from zoo.training import record
 from zoo.training.build import build, build_trainer, members
@@ -46,7 +47,7 @@ def train(config: DictConfig, recorded: bool = True) -> dict[str, float]:
         return find_rate(config, model, data)
     if not recorded:
         model.configure_callbacks = list  # type: ignore[method-assign]  # which draw pictures
-    callbacks = [MonitorCheck(), *members(config.callbacks), SaveConfig(config)]
+    callbacks = [MonitorCheck(), Unbroken(), *members(config.callbacks), SaveConfig(config)]
     trainer = build_trainer(config, model, callbacks=callbacks, logger=members(config.logger))
 
     console, folder = Console(quiet=not is_first()), Path(config.paths.run)
