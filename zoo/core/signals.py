@@ -20,6 +20,7 @@ class Stopped(KeyboardInterrupt):
 
 class _Received:
     number: int = signal.SIGINT
+    any: bool = False
 
 
 def status() -> int:
@@ -39,26 +40,30 @@ def is_interruption(ended: int) -> bool:
 
 def note(number: int) -> None:
     """Remember which signal came."""
-    _Received.number = number
+    _Received.number, _Received.any = number, True
+
+
+def came() -> bool:
+    """Whether this program was asked to end."""
+    return _Received.any
 
 
 def stop(number: int, frame: Any) -> None:
-    """The handler while nothing is to be saved."""
+    """The handler while nothing is to be saved. In an import, which may catch any exception, end at once."""
     note(number)
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            tell()
+            os._exit(status())
+        frame = frame.f_back
     raise Stopped
-
-
-def leave(number: int, frame: Any) -> None:
-    """The handler while modules are imported, which may catch any exception: one line, and the end."""
-    note(number)
-    os.write(2, f"\nStopped by {cause()}; nothing had begun.\n".encode())
-    os._exit(status())
 
 
 def handle(handler: Any) -> dict[int, Any]:
     """Set the handler of all these signals that are not ignored, as with nohup; return those of before."""
     if threading.current_thread() is not threading.main_thread():
         return {}
+    _Received.any = False
     before = {number: signal.getsignal(number) for number in SIGNALS}
     for number in SIGNALS:
         if before[number] is not signal.SIG_IGN:

@@ -11,6 +11,7 @@ import csv
 import json
 import math
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ from zoo.core.files import save_figure
 from zoo.core.seeding import mix
 from zoo.core.signals import is_interruption
 from zoo.training import record
+from zoo.training.check import one_folder
 from zoo.training.cli import CONF
 from zoo.training.processes import in_own_process, refuse_many_jobs, words_of_a_run
 
@@ -43,12 +45,22 @@ def search(config: DictConfig) -> dict[str, Any]:
     Raises UsageError, before anything is written, for a wrong value under sweep; SystemExit when interrupted.
     """
     refuse_many_jobs("sweep=optuna")
-    options, console = config.sweep, Console()
+    options = config.sweep
     whole("sweep.trials", options.trials, 1)
     one_of("sweep.direction", options.direction, ("minimize", "maximize"))
     one_of("sweep.sampler", options.sampler, SAMPLERS)
     space = {key: distribution(config, key, values) for key, values in options.space.items()}
+    one_folder("sweep.folder", options.folder)
     folder, words = Path(options.folder), words_of_a_run()
+    config.paths.run = str(folder)
+    log = folder / "study.log"
+    with record.claimed(config, log if log.exists() else None, "sweep.folder"):
+        return searched(config, folder, words, space)
+
+
+def searched(config: DictConfig, folder: Path, words: list[str], space: Space) -> dict[str, Any]:
+    """`search`, when the folder is claimed."""
+    options, console = config.sweep, Console()
     study = opened(config, folder, words)
     for trial in trials(study, config, space):
         values = as_words(trial.params)
@@ -98,7 +110,6 @@ def opened(config: DictConfig, folder: Path, words: list[str]) -> optuna.Study:
     asked = {"words": words, **{key: options[key] for key in ("metric", "direction", "sampler", "space")}}
     log = folder / "study.log"
     if not log.exists():
-        config.paths.run = str(folder)
         record.begin(config)
     storage = JournalStorage(JournalFileBackend(str(log)))
     study = optuna.create_study(
@@ -145,6 +156,8 @@ def begin(run: Path, words: list[str]) -> int:
     """Train in a process of its own, from the last checkpoint if there is one; return the exit status."""
     last = run / "checkpoints/last.ckpt"
     again = [f"ckpt_path={last}"] if last.exists() else []
+    if not again and run.exists():  # ended before its first checkpoint
+        shutil.rmtree(run)
     with run.with_suffix(".log").open("a") as log:
         return in_own_process([*words, f"paths.run={run}", *again], log)
 
