@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from zoo.core.errors import between
+from zoo.core.errors import between, one_of
 
 
 class Trainable(LightningModule):
@@ -38,6 +38,8 @@ class Trainable(LightningModule):
     ) -> None:
         super().__init__()
         self._penalty = {"l1": 0.0, "l2": 0.0, "biases": False, **(penalty or {})}
+        for name in self._penalty:
+            one_of("penalty", name, ("l1", "l2", "biases"))
         for name in ("l1", "l2"):
             between(f"penalty.{name}", self._penalty[name], 0, math.inf)
         self._optimizer, self._scheduler = optimizer, scheduler

@@ -65,7 +65,12 @@ class MNISTData(ImageData):
     def load(self) -> dict[str, Images]:
         rest, test = self._read("train"), self._read("t10k")
         indices = range(len(rest.labels))
-        train, val = train_test_split(indices, test_size=self.val_fraction, stratify=rest.labels, random_state=0)
+        try:
+            train, val = train_test_split(indices, test_size=self.val_fraction, stratify=rest.labels, random_state=0)
+        except ValueError as error:
+            raise UsageError(
+                f"data.val_fraction={self.val_fraction}: a part of {len(indices)} pictures lacks a class"
+            ) from error
         return {
             "train": Images(*(part[train] for part in rest)),
             "val": Images(*(part[val] for part in rest)),

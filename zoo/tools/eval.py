@@ -11,6 +11,7 @@ from rich.console import Console
 
 from zoo.callbacks.progress import progress
 from zoo.core.distributed import is_first
+from zoo.core.errors import whole
 from zoo.core.trust import plain
 from zoo.training import record
 from zoo.training.as_trained import rebuilt
@@ -29,6 +30,7 @@ def evaluate(config: DictConfig) -> dict[str, float]:
     """
     quieten()
     warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`")  # the training's callbacks
+    whole("seed", config.seed, 0)
     seed_everything(config.seed, verbose=False)
     path, checkpoint, data, model = rebuilt(config)
     if config.to is not None:

@@ -105,11 +105,22 @@ def mistakes_in_one_line(traceback_wanted: bool) -> Iterator[None]:
     except Exception as error:
         if traceback_wanted:
             raise
-        if "hydra" in Path(place_of(error).filename).parts:  # the words of the command line
-            tell(f"{' '.join(word for word in sys.argv[1:] if '=' in word)}: {one_line(error)}")
+        library = {"hydra", "lightning"} & set(Path(place_of(error).filename).parts)
+        if (library and isinstance(error, (ValueError, TypeError, AttributeError))) or "Misconfiguration" in repr(
+            error
+        ):
+            words = [word for word in sys.argv[1:] if odd(word)] or ["trainer" if "lightning" in library else "a group"]
+            tell(f"{' '.join(words)}: {one_line(error)}")
             sys.exit(2)
         tell(one_line(error) if isinstance(error, (Failure, OSError)) else unforeseen(error))
         sys.exit(1)
+
+
+def odd(word: str) -> bool:
+    """Whether a word gives a group no name of a choice, such as callbacks=1."""
+    key, _, value = word.partition("=")
+    named = re.fullmatch(r"[A-Za-z_][\w./-]*|\[[A-Za-z_][\w./, -]*\]", value) and value not in ("null", "true", "false")
+    return (CONF / key.lstrip("+~").partition("@")[0]).is_dir() and not named
 
 
 def place_of(error: BaseException) -> traceback.FrameSummary:
