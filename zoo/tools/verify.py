@@ -22,6 +22,7 @@ def verify(config: DictConfig) -> bool:
     ``config.steps`` training steps.
     """
     warnings.filterwarnings("ignore", message=".*self.log.*")
+    whole("seed", config.seed, 0)
     whole("steps", config.steps, 0)
     whole("batches", config.batches, 1)
     for name, value in config.small.items():
