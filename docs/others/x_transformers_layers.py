@@ -2,13 +2,11 @@
 
 from torch import nn
 from x_transformers.x_transformers import (  # noqa: F401
-    GLU,
     Attention,
     Derf,
     DynamicTanh,
     FeedForward,
     GRUGating,
-    LayerNorm,
     LoRALinear,
     MultiheadRMSNorm,
     ReluSquared,
@@ -18,6 +16,8 @@ from x_transformers.x_transformers import (  # noqa: F401
     SimpleRMSNorm,
     SoLU,
 )
+from x_transformers.x_transformers import GLU as Gated  # noqa: F401, torch's GLU has no weights
+from x_transformers.x_transformers import LayerNorm as Norm  # noqa: F401, it has no bias
 
 from scratch.testing import case, normal
 
@@ -31,7 +31,13 @@ class Unit(nn.RMSNorm):
         super().__init__(dim, elementwise_affine=False)
 
 
+class NoBias(nn.LayerNorm):
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, bias=False)
+
+
 CASES = [
+    case("Norm", 8, inputs=ROWS).but(reference=NoBias),
     case("SimpleRMSNorm", 8, inputs=ROWS).but(reference=Unit),
     case("MultiheadRMSNorm", 4, 2, inputs=[normal(3, 2, 5, 4)]),
     case("ScaleNorm", 8, inputs=ROWS),
@@ -39,12 +45,11 @@ CASES = [
     case("Derf", 8, inputs=ROWS),
     case("SoLU", 8, inputs=ROWS),
     case("ReluSquared", inputs=ROWS),
-    case("GLU", 8, 4, nn.SiLU(), inputs=ROWS),
+    case("Gated", 8, 4, nn.SiLU(), inputs=ROWS),
     case("FeedForward", 8, inputs=ROWS),
     case("FeedForward", 8, glu=True, swish=True, inputs=ROWS),
-    case("Attention", 8, dim_head=4, heads=2, inputs=ROWS),
-    case("Attention", 8, dim_head=4, heads=2, causal=True, qk_norm=True, inputs=ROWS),
-    case("Attention", 8, dim_head=4, heads=2, flash=True, inputs=ROWS),
+    case("Attention", 4, dim_head=2, heads=2, inputs=[normal(1, 3, 4)]),
+    case("Attention", 4, dim_head=2, heads=2, causal=True, qk_norm=True, inputs=[normal(1, 3, 4)]),
     case("LoRALinear", 8, 4, 2, inputs=ROWS),
     case("GRUGating", 8, inputs=[*ROWS, normal(2, 5, 8)]),
 ]
