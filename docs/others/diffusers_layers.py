@@ -1,7 +1,7 @@
 """The norms and activations of diffusers under torch.nn's names, and those that torch has not."""
 
 from diffusers.models.activations import GEGLU, ApproximateGELU, LinearActivation, SwiGLU  # noqa: F401
-from diffusers.models.activations import GELU as Projected  # noqa: F401, a linear map and a GELU
+from diffusers.models.activations import GELU as Projected  # noqa: F401, N811, a linear map and a GELU
 from diffusers.models.activations import FP32SiLU as SiLU  # noqa: F401
 from diffusers.models.normalization import (  # noqa: F401
     AdaGroupNorm,

@@ -1,4 +1,4 @@
-"""The losses of segmentation_models_pytorch under torch.nn's names where they are torch's, and those that it has not."""
+"""The losses of segmentation_models_pytorch. Two of them are torch's; the others are held against themselves."""
 
 from typing import Any
 

@@ -2,7 +2,7 @@
 
 import lion_pytorch
 import torch
-from timm.optim import AdaBelief, Adafactor, Lion, SGDW  # noqa: F401
+from timm.optim import SGDW, AdaBelief, Adafactor, Lion  # noqa: F401
 from timm.optim import AdamWLegacy as AdamW  # noqa: F401
 from timm.optim import NAdamLegacy as NAdam  # noqa: F401
 from timm.optim import RAdamLegacy as RAdam  # noqa: F401

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 from torch_geometric import utils
+from torch_geometric.nn import BatchNorm as BatchNorm1d  # noqa: F401
 from torch_geometric.nn import (  # noqa: F401
     DenseGCNConv,
     DenseGraphConv,
@@ -20,7 +21,6 @@ from torch_geometric.nn import (  # noqa: F401
     PairNorm,
     SAGEConv,
 )
-from torch_geometric.nn import BatchNorm as BatchNorm1d  # noqa: F401
 from torch_geometric.nn import LayerNorm as GraphLayerNorm
 
 from scratch.testing import case, given, normal, uniform

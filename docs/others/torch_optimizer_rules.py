@@ -2,7 +2,7 @@
 
 from adabelief_pytorch import AdaBelief as Authors
 from torch.optim import SGD, Adam
-from torch_optimizer import SGDW, AccSGD, AdaBelief, QHAdam, QHM, RAdam  # noqa: F401
+from torch_optimizer import QHM, SGDW, AccSGD, AdaBelief, QHAdam, RAdam  # noqa: F401
 
 from scratch.testing import optimizer_case
 

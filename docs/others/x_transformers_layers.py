@@ -1,6 +1,7 @@
 """The layers of x-transformers under torch.nn's names, and those that torch has not."""
 
 from torch import nn
+from x_transformers.x_transformers import GLU as Gated  # noqa: F401, N811, torch's GLU has no weights
 from x_transformers.x_transformers import (  # noqa: F401
     Attention,
     Derf,
@@ -16,7 +17,6 @@ from x_transformers.x_transformers import (  # noqa: F401
     SimpleRMSNorm,
     SoLU,
 )
-from x_transformers.x_transformers import GLU as Gated  # noqa: F401, torch's GLU has no weights
 from x_transformers.x_transformers import LayerNorm as Norm  # noqa: F401, it has no bias
 
 from scratch.testing import case, normal
@@ -49,7 +49,7 @@ CASES = [
     case("FeedForward", 8, inputs=ROWS),
     case("FeedForward", 8, glu=True, swish=True, inputs=ROWS),
     case("Attention", 4, dim_head=2, heads=2, inputs=[normal(1, 3, 4)]),
-    case("Attention", 4, dim_head=2, heads=2, causal=True, qk_norm=True, inputs=[normal(1, 3, 4)]),
+    case("Attention", 4, dim_head=4, heads=2, causal=True, qk_norm=True, inputs=[normal(1, 3, 4)]),
     case("LoRALinear", 8, 4, 2, inputs=ROWS),
     case("GRUGating", 8, inputs=[*ROWS, normal(2, 5, 8)]),
 ]

@@ -313,6 +313,60 @@ def rejected(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> str
     return test if found == pytest.ExitCode.TESTS_FAILED else ""
 
 
+RIGHTLY = {  # of which words one names a kind of mistake; what a mistake inside of a formula makes of it is "a term"
+    "sign": ("wrong sign", "a term", "factor", "conjugated", "absolute value"),
+    "factor": ("2 times", "factor", "multiplied by", "divided by", "a term"),
+    "dropped term": ("a term", "zero everywhere", "zero", "no gradient", "factor", "missing", "first derivative"),
+    "transposed operand": ("transposed", "permuted", "RuntimeError", "order in which it lies", "shape", "a term"),
+    "wrong axis": ("dimension", "Error", "shape", "reversed", "summed", "averaged", "accumulated", "a term"),
+    "detached input": ("first derivative", "a term", "zero everywhere", "no gradient", "factor", "only where"),
+}
+
+
+def told(mutant: Mutant, numbers: list[int], checks: tuple[str, ...] = RECORDED) -> str:
+    """What the harness says of a mistake: the cause that the first check to notice it gives; "" where none does."""
+    for name in [name for name in sys.modules if name.startswith(("scratch", "tests", "zoo"))]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, Planted(mutant))
+    from scratch.testing import CHECKS as TABLE
+    from scratch.testing.cases import CASES
+    from scratch.testing.suite import Task, perform
+
+    for check in checks:
+        for number in numbers:
+            task = Task(CASES[number], str(CASES[number]), check, TABLE[check])
+            result = perform(task, "scratch.nn", "torch.nn")
+            if result.status == "failed" and result.finding:
+                return result.finding.cause
+    return ""
+
+
+def named(files: list[str], per_backward: int, seed: int, only: str = "") -> Counter[str]:
+    """How many mistakes of each kind the harness names rightly, by another name, or not at all."""
+    cases = {(file, line): numbers for file, line, numbers in forked(lambda: reached(files, only))}
+    counts: Counter[str] = Counter()
+    for file in files:
+        for line, choices in mutants(file).items():
+            for mutant in sample(choices, per_backward, random.Random(f"{seed} {file} {line}")):
+                numbers = cases.get((file, line), [])
+                cause = forked(lambda m=mutant, n=numbers[:12]: told(m, n), SECONDS)  # type: ignore[misc]
+                if not cause:
+                    continue  # not noticed by these checks: `plant` is about that
+                right = any(words in cause for words in RIGHTLY[mutant.kind])
+                fate = "not named" if cause.endswith("other numbers") else "rightly" if right else "by another name"
+                counts[mutant.kind, fate] += 1  # type: ignore[index]
+                print(f"{fate}: {file}:{line} {mutant.function}, {mutant.kind}. {cause}", flush=True)
+                if fate != "rightly":
+                    print(mutant.diff(), flush=True)
+    for kind in RIGHTLY:
+        about = {fate: count for (k, fate), count in counts.items() if k == kind}
+        print(f"{kind}: {', '.join(f'{count} {fate}' for fate, count in about.items())}")
+    total = sum(counts.values())
+    right = sum(count for (_, fate), count in counts.items() if fate == "rightly")
+    print(f"{right} of {total} mistakes are named rightly")
+    return counts
+
+
 def plant(
     files: list[str], per_backward: int, seed: int, only: str = "", checks: tuple[str, ...] = CHECKS
 ) -> list[Mutant]:
