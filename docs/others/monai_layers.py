@@ -24,11 +24,11 @@ from monai.networks.blocks import (  # noqa: F401
 from monai.networks.layers import GaussianFilter  # noqa: F401
 from torch import Tensor, nn
 
-from scratch.testing import booleans, case, distinct, normal, uniform
+from scratch.testing import case, distinct, given, normal, uniform
 
 IMAGE = normal(2, 3, 4, 4)
 ONE = uniform(2, 1, 4, 4)
-CLASSES = [normal(2, 2, 4, 4), booleans(2, 2, 4, 4)]
+CLASSES = [normal(2, 2, 2, 2), given([[[[0.0, 1], [1, 1]], [[1, 0], [0, 0]]], [[[1, 1], [0, 1]], [[0, 0], [1, 0]]]])]
 
 
 class Gated(nn.Module):
@@ -54,13 +54,13 @@ CASES = [
     case("MaxAvgPool", 2, 2, inputs=[distinct(2, 3, 4, 4)]),
     case("ChannelSELayer", 2, 4, inputs=[normal(2, 4, 3, 3)]),
     case("GaussianFilter", 2, 1.0, inputs=[ONE]),
-    case("DiceLoss", sigmoid=True, inputs=CLASSES),
-    case("DiceLoss", softmax=True, squared_pred=True, inputs=CLASSES),
-    case("DiceCELoss", sigmoid=True, inputs=CLASSES),
-    case("GeneralizedDiceLoss", sigmoid=True, inputs=CLASSES),
-    case("TverskyLoss", sigmoid=True, alpha=0.3, beta=0.7, inputs=CLASSES),
-    case("FocalLoss", gamma=0.0, inputs=CLASSES).but(reference=Binary),
-    case("FocalLoss", gamma=2.0, alpha=0.25, inputs=CLASSES),
+    case("DiceLoss", sigmoid=True, inputs=CLASSES).but(constant=(1,)),
+    case("DiceLoss", softmax=True, squared_pred=True, inputs=CLASSES).but(constant=(1,)),
+    case("DiceCELoss", sigmoid=True, inputs=CLASSES).but(constant=(1,)),
+    case("GeneralizedDiceLoss", sigmoid=True, inputs=CLASSES).but(constant=(1,)),
+    case("TverskyLoss", sigmoid=True, alpha=0.3, beta=0.7, inputs=CLASSES).but(constant=(1,)),
+    case("FocalLoss", gamma=0.0, inputs=CLASSES).but(reference=Binary, constant=(1,)),
+    case("FocalLoss", gamma=2.0, alpha=0.25, inputs=CLASSES).but(constant=(1,)),
     case("SSIMLoss", 2, win_size=3, inputs=[ONE, uniform(2, 1, 4, 4)]),
     case("LocalNormalizedCrossCorrelationLoss", 2, inputs=[ONE, uniform(2, 1, 4, 4)]),
     case("GlobalMutualInformationLoss", num_bins=5, inputs=[ONE, uniform(2, 1, 4, 4)]),

@@ -1,7 +1,7 @@
 """The rules of pytorch_optimizer under torch.optim's names, and those that torch has not."""
 
 import lion_pytorch
-from pytorch_optimizer import ASGD, SGDW, AdaBelief, Lion, RAdam  # noqa: F401
+from pytorch_optimizer import SGDW, AdaBelief, Lion, RAdam  # noqa: F401
 from pytorch_optimizer import AdaDelta as Adadelta  # noqa: F401
 from pytorch_optimizer import AdaFactor as Adafactor  # noqa: F401
 from pytorch_optimizer import AdaMax as Adamax  # noqa: F401

@@ -70,6 +70,8 @@ def alike(text: str) -> str:
 def finding(check: str, case: Any, candidate: Namespace, reference: Namespace, error: Exception) -> Finding:
     """What to say of an error with which a check ended."""
     error = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    if check in COARSE and attempted(lambda: narrow(pair(case, candidate, reference)[0])):
+        return Finding("digits", "digits are lost: it computes in float32 inside float64", first_line(error))
     if not isinstance(error, Mismatch):
         only = f" {ONLY[check]}" if check in ONLY and check != "copies" else ""
         text = f"{type(error).__name__}{only}: {first_line(error)}"
@@ -77,8 +79,6 @@ def finding(check: str, case: Any, candidate: Namespace, reference: Namespace, e
         return Finding(f"arguments{only}" if arguments else alike(re.sub(r"'[^']*'", "…", text)), text)
     if isinstance(case, OptimizerCase):
         return _of_optimizer(check, case, candidate, reference, error)
-    if check in COARSE and attempted(lambda: narrow(pair(case, candidate, reference)[0])):
-        return Finding("digits", "digits are lost: it computes in float32 inside float64", first_line(error))
     if check in ("finite_differences", "second_differences"):
         found = _of_differences(check, case, candidate, reference)
         return found or Finding(check, first_line(error))
@@ -267,6 +267,10 @@ def _of_optimizer(
 ) -> Finding:
     explain = {"steps": rules.explain, "state_dict": rules.explain_loading}.get(check)
     changed = error.path.startswith("gradient after")
+    if check == "steps" and not changed and attempted(lambda: rules.reference_rounds(case, candidate, reference)):
+        why = "its state is in the default type, float32, whatever type the parameters have"
+        verdict = "the candidate goes where the reference goes with a default type of float64"
+        return Finding("rounding", why, numbers(error), verdict, "candidate")
     kind = attempted(lambda: explain(case, candidate, reference)) if explain and not changed else ""
     if kind:
         return Finding(check, kind, numbers(error))

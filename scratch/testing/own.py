@@ -12,6 +12,7 @@ gradients, a second backward, lower precision.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -122,14 +123,15 @@ def tidy(candidate: Callable[..., Any]) -> Callable[..., Any]:
         outputs = call(*mapped(lambda t: t.clone(memory_format=torch.contiguous_format), inputs), **options)
         return mapped(lambda t: Tidied.apply(t) if t.requires_grad else t, outputs)
 
-    if isinstance(candidate, type) and issubclass(candidate, torch.nn.Module):
+    if not (isinstance(candidate, type) and issubclass(candidate, torch.nn.Module)):
+        return partial(tidily, candidate)
 
-        class Tidy(candidate):  # type: ignore[misc, valid-type]
-            def forward(self, *inputs: Any, **options: Any) -> Any:
-                return tidily(super().forward, *inputs, **options)
+    def build(*args: Any, **kwargs: Any) -> Any:
+        module = candidate(*args, **kwargs)
+        module.forward = partial(tidily, module.forward)
+        return module
 
-        return Tidy
-    return lambda *inputs, **options: tidily(candidate, *inputs, **options)
+    return build
 
 
 @named(OWN_CHECKS)

@@ -105,7 +105,12 @@ class Report:
                 topics.setdefault((result.name, result.finding.topic), []).append(result)
         merged: dict[str, Cause] = {}
         for (name, topic), results in topics.items():
-            words = f"{topic}: {Cause(results).text}".replace(name, "")
+            first = Cause(results)
+            words = f"{topic}: {first.text}"
+            if first.first.finding.named:  # type: ignore[union-attr]
+                words = words.replace(name, "")
+            else:  # what has no name in two layers is not one thing
+                words += name
             merged.setdefault(alike(words), Cause([])).results += results
         return sorted(merged.values(), key=lambda cause: cause.first.check in (*COLUMNS["API"], *COLUMNS["errors"]))
 
