@@ -269,14 +269,15 @@ def forked(task: Callable[[], Any], seconds: int = 3600) -> Any:
     return json.loads(answer) if answer else None
 
 
-def reached(files: list[str], only: str) -> list[tuple[str, int, list[int]]]:
-    """For each function of these files the numbers of the cases, only of the name `only` if given, that call it."""
+def reached(files: list[str], only: str, once: bool = False) -> list[tuple[str, int, list[int]]]:
+    """For each function of these files the numbers of the cases, only of the name `only` if given, that call it; of
+    each name one case, if once is enough."""
     from scratch.testing import CHECKS as TABLE
     from scratch.testing.cases import CASES
 
     paths = {str(PAGES[file]): file for file in files}
     found: dict[tuple[str, int], dict[int, None]] = defaultdict(dict)
-    number = 0
+    number, begun = 0, set[str]()
 
     def trace(frame: Any, event: str, arg: Any) -> None:
         file = paths.get(frame.f_code.co_filename)
@@ -285,7 +286,9 @@ def reached(files: list[str], only: str) -> list[tuple[str, int, list[int]]]:
 
     sys.settrace(trace)
     for number, case in enumerate(CASES):  # noqa: B007, trace reads it
-        for check in RECORDED if only in ("", case.name) else ():
+        wanted = only in ("", case.name) and not (once and case.name in begun)
+        begun.add(case.name)
+        for check in RECORDED if wanted else ():
             TABLE[check](case, "scratch.nn", "torch.nn")
     sys.settrace(None)
     return [(*place, [*cases]) for place, cases in found.items()]
@@ -341,20 +344,21 @@ def told(mutant: Mutant, numbers: list[int], checks: tuple[str, ...] = RECORDED)
     return ""
 
 
-def named(files: list[str], per_backward: int, seed: int, only: str = "") -> Counter[str]:
-    """How many mistakes of each kind the harness names rightly, by another name, or not at all."""
-    cases = {(file, line): numbers for file, line, numbers in forked(lambda: reached(files, only))}
-    counts: Counter[str] = Counter()
+def named(files: list[str], per_backward: int, seed: int, only: str = "") -> None:
+    """Count the mistakes that the harness names rightly, by another name, or not at all, and print them; by one case
+    of each name. What these cases do not notice is not counted: that is what `plant` is about."""
+    cases = {(file, line): numbers for file, line, numbers in forked(lambda: reached(files, only, once=True))}
+    counts: Counter[tuple[str, str]] = Counter()
     for file in files:
         for line, choices in mutants(file).items():
             for mutant in sample(choices, per_backward, random.Random(f"{seed} {file} {line}")):
                 numbers = cases.get((file, line), [])
-                cause = forked(lambda m=mutant, n=numbers[:12]: told(m, n), SECONDS)  # type: ignore[misc]
+                cause = forked(lambda m=mutant, n=numbers: told(m, n), SECONDS)  # type: ignore[misc]
                 if not cause:
-                    continue  # not noticed by these checks: `plant` is about that
+                    continue
                 right = any(words in cause for words in RIGHTLY[mutant.kind])
                 fate = "not named" if cause.endswith("other numbers") else "rightly" if right else "by another name"
-                counts[mutant.kind, fate] += 1  # type: ignore[index]
+                counts[mutant.kind, fate] += 1
                 print(f"{fate}: {file}:{line} {mutant.function}, {mutant.kind}. {cause}", flush=True)
                 if fate != "rightly":
                     print(mutant.diff(), flush=True)
@@ -364,7 +368,6 @@ def named(files: list[str], per_backward: int, seed: int, only: str = "") -> Cou
     total = sum(counts.values())
     right = sum(count for (_, fate), count in counts.items() if fate == "rightly")
     print(f"{right} of {total} mistakes are named rightly")
-    return counts
 
 
 def plant(
