@@ -348,11 +348,12 @@ def named(files: list[str], per_backward: int, seed: int, only: str = "") -> Non
     """Count the mistakes that the harness names rightly, by another name, or not at all, and print them; by one case
     of each name. What these cases do not notice is not counted: that is what `plant` is about."""
     cases = {(file, line): numbers for file, line, numbers in forked(lambda: reached(files, only, once=True))}
+    work = Counter(number for numbers in cases.values() for number in numbers)
     counts: Counter[tuple[str, str]] = Counter()
     for file in files:
         for line, choices in mutants(file).items():
             for mutant in sample(choices, per_backward, random.Random(f"{seed} {file} {line}")):
-                numbers = cases.get((file, line), [])
+                numbers = sorted(cases.get((file, line), []), key=lambda n: work[n])  # the plainest layer first
                 cause = forked(lambda m=mutant, n=numbers: told(m, n), SECONDS)  # type: ignore[misc]
                 if not cause:
                     continue
@@ -366,8 +367,8 @@ def named(files: list[str], per_backward: int, seed: int, only: str = "") -> Non
         about = {fate: count for (k, fate), count in counts.items() if k == kind}
         print(f"{kind}: {', '.join(f'{count} {fate}' for fate, count in about.items())}")
     total = sum(counts.values())
-    right = sum(count for (_, fate), count in counts.items() if fate == "rightly")
-    print(f"{right} of {total} mistakes are named rightly")
+    all_right = sum(count for (_, fate), count in counts.items() if fate == "rightly")
+    print(f"{all_right} of {total} mistakes are named rightly")
 
 
 def plant(

@@ -73,7 +73,7 @@ def test_a_tangent_that_is_not_the_adjoints() -> None:
         def jvp(ctx: Any, x_dot: torch.Tensor) -> torch.Tensor:
             return 3 * x_dot * ctx.saved_tensors[0].cos()
 
-    with pytest.raises(Mismatch, match="⟨ȳ, ẏ⟩ = -.*, but ⟨x̄, ẋ⟩ = "):
+    with pytest.raises(Mismatch, match=r"⟨ȳ, ẏ⟩ = -.*, but ⟨x̄, ẋ⟩ = "):
         check(Tangent.apply, inputs=[normal(4, 5)])
 
 
