@@ -46,10 +46,9 @@ def answer(case: Case, package: Namespace) -> Outcome | None:
 
 def agree(case: Case, candidate: Namespace, reference: Namespace, where: str, tolerance: float) -> float | None:
     """The candidate's outputs and gradients are the reference's, where that has them."""
-    expected = answer(case, case.reference or reference)
-    if expected is None:
+    if answer(case, case.reference or reference) is None:
         return None
-    actual = run(Layer(case, candidate))
+    actual, expected = map(run, pair(case, candidate, reference))
     error = require_equal(actual.output, expected.output, f"{where}: output", tolerance)
     return max(error, require_equal(actual.gradient, expected.gradient, f"{where}: gradient", tolerance))
 
@@ -109,7 +108,7 @@ def whole_numbers(case: Case, candidate: Namespace, reference: Namespace) -> flo
         if answer(changed, case.reference or reference) is None:
             return None
         exact = on(changed, lambda value: mapped(lambda t: t if t.dtype is not dtype else t.double(), value))
-        actual, truth = (run(Layer(each, candidate), upstream=None).output for each in (changed, exact))
+        actual, truth = (run(pair(each, candidate, reference)[0], upstream=None).output for each in (changed, exact))
         return require_equal(actual.double(), truth.double(), str(dtype), 1e-6)
 
     return worst(error_in(dtype) for dtype in WHOLE)

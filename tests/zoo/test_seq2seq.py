@@ -58,7 +58,7 @@ def test_trajectory(way: str, impl: str, optim: str) -> None:
 def test_training_step_is_primitive(way: str, impl: str, optim: str) -> None:
     network = model(impl, **WAYS[way])
     optimizer = maker(optim)(network)
-    with Audit(impl):
+    with Audit():
         loss(network, batch()).backward()
         optimizer.step()
 

@@ -58,7 +58,8 @@ def command(
             with mistakes_in_one_line(traceback_wanted):  # inside of Hydra, too, which would add lines of its own
                 from zoo.core.form import in_form
 
-                with in_form(cfg.get("impl") or {}):
+                impl = cfg.get("impl")
+                with in_form(impl if isinstance(impl, DictConfig) else {}):
                     task(cfg)
         except SystemExit as end:
             job = HydraConfig.get()

@@ -477,7 +477,7 @@ def test_from_primitive_operations(name, options):
     x = torch.ones(len(b), dtype=torch.float64, requires_grad=True)
     optimizer = getattr(scratch.optim, name)([x], lr=0.1, **options)
     closure = quadratic_closure(optimizer, x, A, b, create_graph=name == "Newton")
-    with Audit("scratch"):
+    with Audit():
         for _ in range(4):
             optimizer.step(closure)
 
