@@ -38,6 +38,7 @@ from torch import Tensor
 
 from scratch.ops.core.dtype import need_floating
 from scratch.ops.core.elementwise import Elementwise, applied
+from scratch.ops.core.exponential import LOG2_E, exp, exp_
 from scratch.ops.core.function import Function
 
 SQRT_HALF, PHI_0 = math.sqrt(1 / 2), 1 / math.sqrt(2 * math.pi)
@@ -64,7 +65,7 @@ class GELUFn(Elementwise):
 
     @staticmethod
     def pullback(y_bar, x):
-        phi_2 = torch.addcmul(x.new_full((), math.log(2 * PHI_0)), x, x, value=-0.5).exp_()  # 2 φ
+        phi_2 = torch.addcmul(x.new_full((), math.log2(2 * PHI_0)), x, x, value=-0.5 * LOG2_E).exp2_()  # 2 φ
         half = 0.5 * y_bar
         return torch.addcmul(half, half, (x * SQRT_HALF).erf_().addcmul_(x, phi_2), out=half)
 
@@ -144,14 +145,14 @@ class MishFn(Elementwise):
 
     @staticmethod
     def fast_value(x):
-        n = x.clamp_max(LARGE).exp_()
+        n = exp_(x.clamp_max(LARGE))
         h = n.addcmul_(n, n, value=0.5)
         return h.div_(h + 1).mul_(x)
 
     @staticmethod
     def pullback(y_bar, x):
         z = x.clamp_max(LARGE)
-        n = z.exp()
+        n = exp(z)
         h = torch.addcmul(n, n, n, value=0.5)
         r = (h + 1).reciprocal_()
         return z.mul_(n.addcmul_(n, n)).mul_(r).add_(h).mul_(r).mul_(y_bar)

@@ -38,6 +38,7 @@ from torch import Tensor
 from scratch.ops.activation.sigmoid import hardtanh
 from scratch.ops.core.dtype import need_floating
 from scratch.ops.core.elementwise import Elementwise, applied, inplace_on, where_not_0
+from scratch.ops.core.exponential import LOG2_E
 from scratch.ops.core.function import numbers_known
 from scratch.ops.dropout import DropoutFn
 
@@ -96,7 +97,7 @@ class ELUFn(Elementwise):
     @staticmethod
     def pullback(y_bar, x, alpha, scale, rate):
         steepest = scale * alpha * rate  # of the falling side; its slope at 0
-        slope = x.clamp_max(0).nan_to_num_(0).mul_(rate).exp_().mul_(steepest)
+        slope = x.clamp_max(0).nan_to_num_(0).mul_(rate * LOG2_E).exp2_().mul_(steepest)
         if steepest != scale:
             slope.add_(torch.le(x, 0, out=torch.empty_like(x)).sub_(1), alpha=steepest - scale)  # where x > 0
         return slope.mul_(y_bar)

@@ -38,6 +38,7 @@ from torch import Tensor
 
 from scratch.ops.core.dtype import autocast_wide, need_floating, widen
 from scratch.ops.core.elementwise import Elementwise, applied, where_not_0
+from scratch.ops.core.exponential import LOG2_E
 from scratch.ops.core.function import Function
 
 
@@ -76,7 +77,7 @@ class LogSigmoidFn(Elementwise):
 
     @staticmethod
     def fast_value(x):
-        return x.clamp_max(0).sub_(x.abs().neg_().exp_().log1p_())
+        return x.clamp_max(0).sub_(x.abs().mul_(-LOG2_E).exp2_().log1p_())
 
     @staticmethod
     def pullback(y_bar, x):
@@ -125,7 +126,7 @@ class SoftplusFn(Elementwise):
     @staticmethod
     def fast_value(x, beta, threshold):
         z = x * beta
-        rest = z.abs().neg_().exp_().log1p_().mul_(torch.le(z, threshold, out=torch.empty_like(z)))
+        rest = z.abs().mul_(-LOG2_E).exp2_().log1p_().mul_(torch.le(z, threshold, out=torch.empty_like(z)))
         return z.clamp_min_(0).add_(rest).div_(beta)
 
     @staticmethod
