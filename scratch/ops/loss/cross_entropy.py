@@ -46,7 +46,7 @@ from scratch.ops.loss.reduction import reduce, reduce_adjoint, reduction_name
 class CrossEntropyFn(Function):
     """Class numbers t (N, d₁, …) -> L, p."""
 
-    outputs, dropped = ("L", "p"), ("p",)
+    outputs, dropped, keeps = ("L", "p"), ("p",), ("k", "counted", "w_t", "total")
     layouts = "x (N, C)  t (N)  w (C)  L ()  p (N, C)"
 
     @staticmethod
@@ -101,16 +101,22 @@ class CrossEntropyFn(Function):
         if smoothing is not None:
             mass = x.shape[1] if w is None else w.sum()
             ell.mul_(1 - smoothing).add_(log_s * mass - n_w, alpha=smoothing / x.shape[1])
-        return reduce_rows(ell, counted, w_t, reduction).to(x.dtype), p
+        ell.masked_fill_(counted.logical_not(), 0)
+        if reduction == "none":
+            return ell.squeeze(1).to(x.dtype), p, k, counted, w_t, None
+        total = total_weight(counted, w_t) if reduction == "mean" else None
+        L = ell.sum() if total is None else ell.sum() / total
+        return L.to(x.dtype), p, k, counted, w_t, total
 
     @staticmethod
-    def fast_adjoint(needs, L_bar, p, t, w, ignore_index, reduction, smoothing):
-        k, counted, w_t = targets(t, w, ignore_index)
-        ell_bar = spread_rows(widen(L_bar), counted, w_t, reduction)
-        a = ell_bar * w_t
+    def fast_adjoint(needs, L_bar, p, w, reduction, smoothing, k, counted, w_t, total):
+        L_bar = widen(L_bar)
+        L_bar = L_bar.unsqueeze(1) if reduction == "none" else L_bar if total is None else L_bar / total
+        ell_bar = torch.where(counted, L_bar, 0)
+        a = ell_bar if w is None else ell_bar * w_t
         if smoothing is None:
-            return (p * a).scatter_add_(1, k, a.neg_())
-        a, b = a.mul_(1 - smoothing), ell_bar * (smoothing / p.shape[1])
+            return (p * a).scatter_add_(1, k, -a)
+        a, b = a * (1 - smoothing), ell_bar * (smoothing / p.shape[1])
         mass = p.shape[1] if w is None else w.sum()
         return (p * (a + b * mass)).sub_(b * row(w, p)).scatter_add_(1, k, -a)
 

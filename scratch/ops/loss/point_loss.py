@@ -86,7 +86,7 @@ def state_formulas(op: Any) -> None:
         ell_bar = reduce_adjoint(L_bar, reduction, shape.numel())
         slopes = fast_derivatives(*(widen(x) if isinstance(x, Tensor) else x for x in like(L_bar, arguments, number)))
         if of_difference:
-            x_bar = times_(slopes, ell_bar).expand(shape)
+            x_bar = times_(slopes, ell_bar)
             return x_bar, -x_bar if needs[1] else None
         found = zip(slopes, needs, strict=True)
         return tuple(times_(slope, ell_bar).expand(shape) if need else None for slope, need in found)
@@ -111,12 +111,15 @@ def state_formulas(op: Any) -> None:
 
 def like(bar: Tensor, arguments: Any, number: int) -> list[Any]:
     """The same, with tensors of whole numbers in the type of a gradient or tangent."""
+    if all(x is None or continuous(x) for x in arguments[:number]):
+        return arguments
     tensors = [x if x is None or continuous(x) else x.to(bar.dtype) for x in arguments[:number]]
     return [*tensors, *arguments[number:]]
 
 
 def shape_of(tensors: Any) -> torch.Size:
-    return torch.broadcast_shapes(*(t.shape for t in tensors if t is not None))
+    shape, *others = (t.shape for t in tensors if t is not None)
+    return shape if all(other == shape for other in others) else torch.broadcast_shapes(shape, *others)
 
 
 def times_(slope: Tensor, ell_bar: Tensor) -> Tensor:
