@@ -13,4 +13,6 @@ from scratch.convert import by_hand, convert, revert
 from scratch.ops.core.forms import compiled, plain
 from scratch.ops.core.product import primitive
 
+__version__ = "0.1.0"
+
 __all__ = ["audit", "by_hand", "compiled", "convert", "plain", "primitive", "revert"]

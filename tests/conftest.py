@@ -13,10 +13,15 @@ from scratch.testing import Case, Check
 from scratch.testing.suite import identified, tasks
 
 pytest_plugins = ["handgrad_pytest"]  # installed it is there by itself
-pytest_addoption = add_options
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+    parser.addoption("--device", default="cuda", help="where tests/gpu computes: cuda, or cpu to try the tests out")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "gpu: for a GPU: run with -m gpu -n 0")
     if hasattr(config, "workerinput"):  # one process of several, each of which has a core to itself
         torch.set_num_threads(1)
     for option in ("--impl", "--optim", "--reference"):
@@ -38,15 +43,10 @@ def call(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
 
     def run(script: str, *words: str) -> int:
-        from zoo.training.cli import command
-
         module = importlib.import_module(f"scripts.{script}")
         monkeypatch.setattr(sys, "argv", [f"scripts/{script}.py", *words])
         try:
-            if hasattr(module, "task"):
-                command(module.task, script, getattr(module, "offer_checkpoint", lambda words: None))
-            else:
-                module.main()
+            module.main()
         except SystemExit as end:
             return int(end.code or 0)
         return 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from scratch.testing.packages import Missing, Namespace, title
 
@@ -108,12 +109,17 @@ def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
+PACKED = ("data", "sorted_indices", "unsorted_indices")
+
+
 def mapped(function: Callable[[Tensor], Any], value: Any) -> Any:
     """The nested value with every tensor in it replaced."""
     if isinstance(value, Tensor):
         return function(value)
     if isinstance(value, dict):
         return {key: mapped(function, item) for key, item in value.items()}
+    if isinstance(value, PackedSequence):  # whose batch_sizes are numbers of the host
+        return value._replace(**{name: mapped(function, getattr(value, name)) for name in PACKED})
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(mapped(function, item) for item in value))
     if isinstance(value, (tuple, list)):
@@ -161,7 +167,7 @@ def _brief(value: Any) -> str:
 
 
 def require_signature(actual: Callable[..., Any], expected: Callable[..., Any], what: str) -> None:
-    """The same parameters in the same order with the same defaults. The candidate may add keyword-only ones;
+    """Require the same parameters in the same order with the same defaults. The candidate may add keyword-only ones;
     a leading underscore, *args and **kwargs in the reference, or no signature at all, ask for nothing."""
     try:
         theirs = [

@@ -39,12 +39,12 @@ SECONDS = 40  # of computing for one mutant; one that is not noticed by then has
 
 TESTS = {  # of what no case covers: blocks of long sequences, processes, second derivatives by the weights of edges,
     # third derivatives, many steps
-    "attention.py": "test_attention.py::test_blocks",
-    "batch_norm.py": "test_sync_batch_norm.py::test_a_group_of_one_process",
-    "conv.py": "test_conv.py::test_third_derivatives",
-    "graph.py": "test_graph.py::test_second_derivative_by_the_edges",
-    "gru.py": "test_rnn.py::test_step_by_step",
-    "lstm.py": "test_rnn.py::test_step_by_step",
+    "attention.py": "ops/attention/test_attention.py::test_blocks",
+    "batch_norm.py": "nn/test_sync_batch_norm.py::test_a_group_of_one_process",
+    "conv.py": "ops/conv/test_conv.py::test_third_derivatives",
+    "graph.py": "ops/test_graph.py::test_second_derivative_by_the_edges",
+    "gru.py": "ops/recurrent/test_rnn.py::test_step_by_step",
+    "lstm.py": "ops/recurrent/test_rnn.py::test_step_by_step",
 }
 
 INTEGERS = "integers"
@@ -80,14 +80,14 @@ REVIEWED = {  # (file and function, words of the changed line): why it changes n
     ("pool.py MaxPoolWithIndicesFn.backward", "else index.detach()"): INTEGERS,
     ("pool.py chain", "(z := best)"): "all maxima are doubled, and only compared",
     ("pool.py part_count", "else 2 * z"): "the number of parts is a matter of speed",
-    ("rectifiers.py LeakyReLUFn.derivative", "else x.detach()"): "its sign is detached anyway",
-    ("rectifiers.py ReLUFn.derivative", "else y.detach()"): COMPARED,
-    ("rectifiers.py ThresholdFn.derivative", "else x.detach()"): COMPARED,
+    ("rectifier.py LeakyReLUFn.derivative", "else x.detach()"): "its sign is detached anyway",
+    ("rectifier.py ReLUFn.derivative", "else y.detach()"): COMPARED,
+    ("rectifier.py ThresholdFn.derivative", "else x.detach()"): COMPARED,
     ("shrinkage.py HardshrinkFn.derivative", "else x.detach()"): COMPARED,
     ("shrinkage.py SoftshrinkFn.derivative", "else y.detach()"): COMPARED,
-    ("sigmoids.py HardtanhFn.derivative", "else x.detach()"): COMPARED,
-    ("sigmoids.py HardtanhFn.pullback", "2 * "): "only whether it is 0 counts",
-    ("unroll.py UnrollFn.backward", "else places.detach()"): INTEGERS,
+    ("sigmoid.py HardtanhFn.derivative", "else x.detach()"): COMPARED,
+    ("sigmoid.py HardtanhFn.pullback", "2 * "): "only whether it is 0 counts",
+    ("irregular_windows.py UnrollFn.backward", "else places.detach()"): INTEGERS,
 }
 
 
@@ -309,7 +309,7 @@ def rejected(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> str
                 return f"{check} of {CASES[number]}"
     test = TESTS.get(mutant.file, "")
     with contextlib.redirect_stdout(io.StringIO()):
-        found = test and pytest.main(["-x", "-n0", "-p", "no:cacheprovider", f"{ROOT}/tests/{test}"])
+        found = test and pytest.main(["-x", "-n0", "-p", "no:cacheprovider", f"{ROOT}/tests/scratch/{test}"])
     return test if found == pytest.ExitCode.TESTS_FAILED else ""
 
 

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from scratch.testing.calls import changes, normal, written
 from scratch.testing.compare import Check, Mismatch, named, require_equal, require_same_error, require_signature
 from scratch.testing.packages import Namespace, adapted, resolve, title
+from scratch.testing.running import placed
 
 TOLERANCE = 1e-9
 OPTIMIZER_CHECKS: dict[str, Check] = {}  # for cases
@@ -68,7 +69,7 @@ def quadratic(parameters: Sequence[Tensor]) -> Tensor:
     """Σ k p² / 2 with curvatures k from 1 to 10: an objective for the optimizers that need a closure."""
     total = torch.zeros((), dtype=torch.float64)
     for p in parameters:
-        curvature = torch.linspace(1, 10, p.numel(), dtype=torch.float64).view(p.shape)
+        curvature = torch.linspace(1, 10, p.numel(), dtype=torch.float64, device=p.device).view(p.shape)
         total = total + 0.5 * (curvature * p * p).sum()
     return total
 
@@ -118,7 +119,7 @@ class Run:
     def __init__(self, case: OptimizerCase, package: Namespace, like: Namespace | None = None) -> None:
         self.case, self.package = case, package
         generator = Generator().manual_seed(case.seed)
-        self.parameters = [Parameter(draw(generator)) for draw in case.parameters]
+        self.parameters = [Parameter(placed(draw(generator))) for draw in case.parameters]
         count = len(case.groups)
         groups = [{"params": self.parameters[i::count], **g} for i, g in enumerate(case.groups)]
         target, kwargs = resolve(package, case.name), case.kwargs
@@ -128,17 +129,18 @@ class Run:
         self.changed: Mismatch | None = None  # the first gradient that a step wrote into
 
     def step(self, number: int) -> None:
-        torch.default_generator.manual_seed(number)
+        torch.manual_seed(number)
         if self.case.objective is not None:
             self.optimizer.step(self.closure)
             return
         generator = Generator().manual_seed(1000 * self.case.seed + number)
-        gradients = self.case.gradients([p.detach() for p in self.parameters], number, generator)
+        drawn = self.case.gradients([p.detach() for p in self.parameters], number, generator)
+        gradients = [gradient if gradient is None else placed(gradient) for gradient in drawn]
         for p, gradient in zip(self.parameters, gradients, strict=True):
             p.grad = None if gradient is None else gradient.clone()
         self.optimizer.step()
         try:
-            require_equal([p.grad for p in self.parameters], list(gradients), f"gradient after step {number}", 0.0)
+            require_equal([p.grad for p in self.parameters], gradients, f"gradient after step {number}", 0.0)
         except Mismatch as mismatch:
             self.changed = self.changed or mismatch
 
@@ -268,7 +270,7 @@ def contract(case: OptimizerCase, candidate: Namespace, reference: Namespace) ->
 
 @named(BAD_OPTIMIZER_CHECKS)
 def same_error(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
-    """The same type of exception as the reference, at construction or at the first step."""
+    """The exception is of the reference's type, at construction or at the first step."""
     like = case.reference or reference
     require_same_error(lambda: Run(case, candidate, like).step(0), lambda: Run(case, like).step(0))
     return 0.0

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from scratch.testing.calls import Case
+from scratch.testing.calls import TORCH, Case
 from scratch.testing.compare import Check, leaves, mapped, named, require_equal
 from scratch.testing.layers import TOLERANCE, second_derivatives
 from scratch.testing.packages import Namespace
@@ -25,6 +25,8 @@ CUT = ("CosineEmbeddingLoss", "HingeEmbeddingLoss", "LocalResponseNorm", "functi
 UNDEFINED_ON_NOTHING = {"EmbeddingBag", "functional.embedding_bag", "functional.pdist"} | {
     f"Multi{kind}MarginLoss" for kind in ("", "Label")
 }
+if TORCH < (2, 13):  # attention without heads divides by zero
+    UNDEFINED_ON_NOTHING |= {"ScaledDotProductAttention", "functional.scaled_dot_product_attention"}
 # Here PyTorch gives a weight without input channels no output channels either, and takes no images of no pixels.
 LINEAR = ("conv1d", "conv2d", "conv3d", "transpose1d", "transpose2d", "transpose3d", "linear")
 

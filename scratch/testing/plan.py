@@ -130,7 +130,7 @@ def every_task(settings: Settings) -> list[Task]:
 
 
 def named_alike(tasks: list[Task], reference: str, table: str) -> list[Task]:
-    """Of one class or function those cases that are about it; all of a package's."""
+    """The cases that are about one class or function; of a package all."""
     wanted = load(reference)
     if isinstance(wanted, ModuleType):
         return tasks

@@ -1,6 +1,8 @@
 """Run one side of a case: build the layer, call it on the case's inputs, differentiate."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +29,22 @@ def in_dtype(dtype: torch.dtype, rounded_to: torch.dtype | None = None) -> Cast:
 
 
 DOUBLE = in_dtype(torch.float64)
+DEVICE: ContextVar[str] = ContextVar("device", default="cpu")
+
+
+@contextmanager
+def on(device: str) -> Iterator[None]:
+    """A context in which both sides of a case are computed on this device; what is random is drawn on the CPU."""
+    token = DEVICE.set(device)
+    try:
+        yield
+    finally:
+        DEVICE.reset(token)
+
+
+def placed(tensor: Tensor) -> Tensor:
+    return tensor.to(DEVICE.get())
+
 
 # How a tensor may lie in memory. Each keeps the values, makes a copy, and lets gradients through.
 LAYOUTS: dict[str, Layout] = {
@@ -44,12 +62,13 @@ def _flipped(tensor: Tensor, count: int) -> Tensor:
 
 
 def random(like: Tensor, generator: Generator) -> Tensor:
-    return torch.randn(like.shape, generator=generator, dtype=torch.promote_types(like.dtype, torch.float64))
+    dtype = torch.promote_types(like.dtype, torch.float64)
+    return torch.randn(like.shape, generator=generator, dtype=dtype).to(like.device)
 
 
 def sparse(like: Tensor, generator: Generator) -> Tensor:
     """Mostly zeros."""
-    return random(like, generator) * (torch.rand(like.shape, generator=generator) < 0.2)
+    return random(like, generator) * (torch.rand(like.shape, generator=generator) < 0.2).to(like.device)
 
 
 def zero(like: Tensor, generator: Generator) -> Tensor:
@@ -68,7 +87,7 @@ def build(case: Case, package: Namespace, like: Namespace | None = None) -> Modu
     target = resolve(package, case.name)
     if like is not None:
         args, kwargs = adapted(target, resolve(like, case.name), args, kwargs)
-    torch.default_generator.manual_seed(case.seed)
+    torch.manual_seed(case.seed)
     module = target(*args, **kwargs)
     if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
         module.eval()(*mapped(in_dtype(torch.get_default_dtype()), case.draw_inputs()), **call)
@@ -83,7 +102,7 @@ class Layer:
     there, once the two have met."""
 
     def __init__(self, case: Case, package: Namespace, cast: Cast = DOUBLE, like: Namespace | None = None) -> None:
-        self.case, self.cast = case, cast
+        self.case, self.cast = case, lambda tensor: placed(cast(tensor))
         self.module: Any = None
         self.names: dict[str, str] = {}  # of its tensors, where the reference has other ones
         self.alone: set[str] = set()  # of these those that only one of two sides has
@@ -92,13 +111,13 @@ class Layer:
             args, kwargs, _ = case.draw_arguments()
             if like is not None:
                 args, kwargs = adapted(target, resolve(like, case.name), args, kwargs, len(case.inputs))
-            args, kwargs = mapped(cast, (args, kwargs))
+            args, kwargs = mapped(self.cast, (args, kwargs))
             self.function = lambda *inputs: target(*inputs, *args, **kwargs)
         else:
             self.module = build(case, package, like)
             for tensor in (*self.module.parameters(), *self.module.buffers()):
-                tensor.data = cast(tensor.data)
-            call = mapped(cast, case.draw_arguments()[2])
+                tensor.data = self.cast(tensor.data)
+            call = mapped(self.cast, case.draw_arguments()[2])
             if like is not None and call:
                 forward = getattr(resolve(like, case.name), "forward", None)
                 call = adapted(self.module.forward, forward, (), call)[1] if forward else call
@@ -140,7 +159,7 @@ class Layer:
             with torch.no_grad():
                 for name, tensor in self.tensors():
                     tensor.copy_(self.initial[name])
-        torch.default_generator.manual_seed(self.case.seed)
+        torch.manual_seed(self.case.seed)
         return self.function(*inputs)
 
     def draw(self, wanted: Collection[str] | None = None) -> tuple[tuple[Any, ...], dict[str, Tensor]]:
@@ -156,7 +175,7 @@ class Layer:
         return inputs, {name: t for name, t in found.items() if t.requires_grad}
 
     def _leaf(self, tensor: Tensor) -> Tensor:
-        return self.cast(tensor).requires_grad_() if continuous(tensor) else tensor
+        return self.cast(tensor).requires_grad_(continuous(tensor))
 
 
 SYNONYMS = {"g": "weight", "gamma": "weight", "scale": "weight", "w": "weight", "b": "bias", "beta": "bias"}
@@ -204,7 +223,7 @@ def pair(case: Case, candidate: Namespace, reference: Namespace, cast: Cast = DO
         for name, tensor in state.items():
             if tensor.is_floating_point():
                 noise = 0.3 * torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
-                state[name] = cast(tensor.double() + (noise if name in parameters else noise.abs()))
+                state[name] = cast(tensor.cpu().double() + (noise if name in parameters else noise.abs()))
         for side in (ours, theirs):
             side.load(state)
     return ours, theirs

@@ -174,7 +174,7 @@ def ctc(nn: Any) -> Tensor:
 
 
 def ctc_by_differences() -> Tensor:
-    """Of the probability of all paths over the places blank, 0, blank, which are all the same label."""
+    """The slope of the probability of all paths over the places blank, 0, blank, which are all the same label."""
 
     def loss(x: Tensor) -> Tensor:
         y = x.log_softmax(-1)[:, 0, 0]

@@ -19,13 +19,15 @@ from torch import Tensor
 from torchvision.models import resnet18
 
 from zoo.core.errors import UsageError, at_least, did_you_mean, listed, listing, one_of, whole
+from zoo.core.form import in_form
 from zoo.core.namespace import Namespace
 from zoo.text.vocabulary import SPECIALS, Vocabulary
 from zoo.tools.measure import CLOCKS, Result, Task, measure, processor
 from zoo.training.build import build_data, build_model, with_impl
+from zoo.training.compilation import compile_network
 
 
-def training_step(config: DictConfig, impl: DictConfig, *, batch_size: int) -> Task:
+def training_step(config: DictConfig, impl: DictConfig, *, batch_size: int, compiled: bool = False) -> Task:
     """Forward, loss, backward and optimizer step of the configured model on one batch of the configured data."""
     config = with_impl(config, impl)
     for name, value in (("batch_size", batch_size), ("image_size", config.image_size)):
@@ -34,6 +36,7 @@ def training_step(config: DictConfig, impl: DictConfig, *, batch_size: int) -> T
     torch.manual_seed(config.seed)
     data = build_data(config)
     model: Any = build_model(config, data.facts).to(config.device)
+    compile_network(model, compiled)
     optimizer = model.new_optimizer()
     batch = data.on_after_batch_transfer(move_data_to_device(next(iter(data.train_dataloader())), config.device), 0)
 
@@ -45,7 +48,7 @@ def training_step(config: DictConfig, impl: DictConfig, *, batch_size: int) -> T
     return step
 
 
-def translation_step(config: DictConfig, impl: DictConfig, *, length: int) -> Task:
+def translation_step(config: DictConfig, impl: DictConfig, *, length: int, compiled: bool = False) -> Task:
     """A training step of the configured model on random sentences of `length` tokens each."""
     config = with_impl(config, impl)
     torch.manual_seed(config.seed)
@@ -53,6 +56,7 @@ def translation_step(config: DictConfig, impl: DictConfig, *, length: int) -> Ta
     text = Vocabulary.of_characters([chr(0x4E00 + number) for number in range(sizes.vocabulary - len(SPECIALS))]).text
     facts = {"source_vocabulary": text, "target_vocabulary": text, "metric": "bleu"}
     model: Any = build_model(config, facts).to(config.device)
+    compile_network(model, compiled)
     optimizer = model.new_optimizer()
     source, target = torch.randint(len(SPECIALS), sizes.vocabulary, (2, sizes.sentences, length), device=config.device)
 
@@ -64,7 +68,7 @@ def translation_step(config: DictConfig, impl: DictConfig, *, length: int) -> Ta
     return step
 
 
-def layer_call(entry: Any, impl: DictConfig, *, device: str) -> Task:
+def layer_call(entry: Any, impl: DictConfig, *, device: str, compiled: bool = False) -> Task:
     """Forward and backward of one layer or function, as an entry of conf/benchmark.yaml describes it."""
     torch.manual_seed(0)
     namespace = Namespace(impl.layers)
@@ -74,6 +78,8 @@ def layer_call(entry: Any, impl: DictConfig, *, device: str) -> Task:
     else:
         layer = getattr(namespace, entry["layer"])(*entry.get("args", ()), **entry.get("kwargs", {})).to(device)
         leaves = [*inputs, *layer.parameters()]
+    if compiled:
+        layer = torch.compile(layer)
     grads: list[Tensor] = []
 
     def call() -> None:
@@ -89,7 +95,7 @@ def layer_call(entry: Any, impl: DictConfig, *, device: str) -> Task:
     return call
 
 
-def graph_call(graph: DictConfig, impl: DictConfig, *, nodes: int, device: str) -> Task:
+def graph_call(graph: DictConfig, impl: DictConfig, *, nodes: int, device: str, compiled: bool = False) -> Task:
     """Forward and backward of a graph convolution on a random graph, which is normalised before."""
     torch.manual_seed(0)
     edges = torch.randint(nodes, (2, graph.edges * nodes), device=device)
@@ -100,6 +106,8 @@ def graph_call(graph: DictConfig, impl: DictConfig, *, nodes: int, device: str) 
         layer.cached = True
     x = torch.randn(nodes, graph.features, device=device, requires_grad=True)
     grad = torch.randn(nodes, graph.features, device=device)
+    if compiled:
+        layer.compile()
 
     def call() -> None:
         for tensor in (x, *layer.parameters()):
@@ -109,7 +117,7 @@ def graph_call(graph: DictConfig, impl: DictConfig, *, nodes: int, device: str) 
     return call
 
 
-def optimizer_step(entry: Any, options: str, impl: DictConfig, *, device: str) -> Task:
+def optimizer_step(entry: Any, options: str, impl: DictConfig, *, device: str, compiled: bool = False) -> Task:
     """One step on the parameters of a ResNet-18, with the entry's ``kwargs`` or ``reference_kwargs``."""
     torch.manual_seed(0)
     shapes = [parameter.shape for parameter in resnet18(weights=None).parameters()]
@@ -119,7 +127,8 @@ def optimizer_step(entry: Any, options: str, impl: DictConfig, *, device: str) -
     for parameter in parameters:
         parameter.grad = torch.randn_like(parameter)
     make = getattr(Namespace(impl.optim), entry["optimizer"])
-    return make(parameters, **entry.get(options, entry.get("kwargs", {}))).step
+    step = make(parameters, **entry.get(options, entry.get("kwargs", {}))).step
+    return torch.compile(step) if compiled else step
 
 
 def drawn(shape: list[int], classes: int | None, device: str) -> Tensor:
@@ -137,6 +146,7 @@ def benchmark(config: DictConfig) -> list[Result]:
     if config.threads is not None:
         whole("threads", config.threads, 1)
         torch.set_num_threads(config.threads)
+    one_of("compiled", config.compiled, (None, True, False))
     try:
         torch.empty(0, device=config.device)
     except (RuntimeError, AssertionError) as error:
@@ -146,23 +156,61 @@ def benchmark(config: DictConfig) -> list[Result]:
     # been freed, it keeps twice as much. So both sides are measured as in a process that has run for a while.
     torch.empty(28 * 2**20, dtype=torch.uint8)
     console = Console()
-    results = [
-        measure(name, ours(config.impl), theirs(config.reference), config.seconds, config.clock)
-        for name, ours, theirs in track(tasks, description="measuring", console=console, transient=True)
-    ]
+    results = []
+    for name, ours, theirs in track(tasks, description="measuring", console=console, transient=True):
+        compiled = theirs(config.reference, compiled=True) if with_compiled(config) else None
+        tasks_of_row = in_its_form(ours, config.impl), in_its_form(theirs, config.reference)
+        results.append(measure(name, *tasks_of_row, config.seconds, config.clock, config.device, compiled))
+        save(config, results)
     show(console, config, results)
-    if config.json:
-        rows = [{**asdict(result), "ratio": result.ratio, "memory_ratio": result.memory_ratio} for result in results]
-        Path(config.json).write_text(json.dumps({"machine": machine(config), "results": rows}, indent=2) + "\n")
     return results
 
 
-Build = Callable[[DictConfig], Task]
+def on_gpu(config: DictConfig) -> bool:
+    return torch.device(config.device).type == "cuda"
+
+
+def with_compiled(config: DictConfig) -> bool:
+    """Whether the reference is measured under torch.compile, too."""
+    return on_gpu(config) if config.compiled is None else config.compiled
+
+
+def save(config: DictConfig, results: list[Result]) -> None:
+    """Write what has been measured so far, so that an interruption loses one row at most."""
+    if not config.json:
+        return
+    rows = [
+        {
+            **asdict(result),
+            "ratio": result.ratio,
+            "compiled_ratio": result.compiled_ratio,
+            "memory_ratio": result.memory_ratio,
+        }
+        for result in results
+    ]
+    path = Path(config.json)
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(json.dumps({"machine": machine(config), "results": rows}, indent=2) + "\n")
+    new.replace(path)
+
+
+Build = Callable[..., Task]
+
+
+def in_its_form(build: Build, impl: DictConfig) -> Task:
+    """The task of an implementation, in the form that it names."""
+    task = build(impl)
+
+    def once() -> Any:
+        with in_form(impl):
+            return task()
+
+    return once
 
 
 def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:
     """The name of each task, and the functions that build it from an implementation: for ours and the reference."""
-    one_of("what", config.what, ("all", "model", "layers", "optimizers", "graph", "translation"))
+    one_of("what", config.what, ("all", "model", "layers", "large", "optimizers", "graph", "translation"))
     if config.what in ("all", "model"):
         listed("batch_sizes", config.batch_sizes)
         for size in config.batch_sizes:
@@ -171,6 +219,10 @@ def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:
             yield f"{config.model._target_.rpartition('.')[2]} training step, batch {size}", build, build
     if config.what in ("all", "layers"):
         for name, entry in chosen(config, config.layers):
+            build = partial(layer_call, entry, device=config.device)
+            yield name, build, build
+    if config.what == "large" or (config.what == "all" and on_gpu(config)):
+        for name, entry in chosen(config, config.large):
             build = partial(layer_call, entry, device=config.device)
             yield name, build, build
     if config.what in ("all", "optimizers"):
@@ -193,7 +245,7 @@ def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:
 
 def chosen(config: DictConfig, table: DictConfig) -> Iterator[tuple[str, Any]]:
     """The entries of a table whose names are in config.only, or all."""
-    known = [*config.layers, *config.optimizers]
+    known = [*config.layers, *config.large, *config.optimizers]
     only = [config.only] if isinstance(config.only, str) else config.only or known
     for name in only:
         if name not in known:
@@ -204,6 +256,10 @@ def chosen(config: DictConfig, table: DictConfig) -> Iterator[tuple[str, Any]]:
 
 def machine(config: DictConfig) -> str:
     """Processor, device, threads, clock and version of torch, in one line."""
+    if on_gpu(config):
+        return (
+            f"{torch.cuda.get_device_name(config.device)}, {processor()}, events of the GPU, torch {torch.__version__}"
+        )
     return (
         f"{processor()}, {config.device}, {torch.get_num_threads()} threads, "
         f"{config.clock} time, "
@@ -218,7 +274,8 @@ def show(console: Console, config: DictConfig, results: list[Result]) -> None:
         caption=machine(config),
     )
     table.add_column("", no_wrap=True)  # layers: forward and backward; optimizers: a step
-    for column in ("ms", "reference", "ratio", "peak MiB", "reference", "ratio"):
+    compiled = ("compiled", "ratio") if with_compiled(config) else ()
+    for column in ("ms", "reference", "ratio", *compiled, "peak MiB", "reference", "ratio"):
         table.add_column(column, justify="right")
     for result in results:
         colour = "green" if result.ratio <= 1 else "yellow" if result.ratio <= 1.5 else "red"
@@ -227,6 +284,7 @@ def show(console: Console, config: DictConfig, results: list[Result]) -> None:
             f"{result.milliseconds:.3f}",
             f"{result.reference_milliseconds:.3f}",
             f"[{colour}]{result.ratio:.2f}[/]",
+            *([f"{result.compiled_milliseconds:.3f}", f"{result.compiled_ratio:.2f}"] if compiled else []),
             f"{result.mebibytes:.2f}",
             f"{result.reference_mebibytes:.2f}",
             "" if isnan(result.memory_ratio) else f"{result.memory_ratio:.2f}",

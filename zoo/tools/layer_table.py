@@ -18,7 +18,7 @@ from scratch.testing import CHECKS, PURITY_CHECKS, TRANSFORM_CHECKS, Case, Check
 from scratch.testing.cases import CASES
 from scratch.testing.running import Layer, differentiable_leaves, in_dtype, pair, random
 from zoo.core.errors import UsageError, at_least, did_you_mean, listing, one_of
-from zoo.tools.measure import CLOCKS, Task, interleaved
+from zoo.tools.measure import CLOCKS, Task, interleaved, timer_for
 
 COLUMNS: dict[str, tuple[Check, ...]] = {
     "exact": (CHECKS["outputs"], CHECKS["gradients"]),
@@ -98,7 +98,7 @@ def ratio(case: Case, config: DictConfig) -> float | None:
     with fork_rng(devices=[]):
         try:
             sides = pair(case, config.impl.layers, config.reference.layers, in_dtype(torch.float32))
-            ours, theirs = interleaved((call(sides[0]), call(sides[1])), config.seconds, config.clock)
+            ours, theirs = interleaved((call(sides[0]), call(sides[1])), config.seconds, timer_for("cpu", config.clock))
         except RuntimeError:
             return None
     return ours / theirs

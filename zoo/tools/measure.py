@@ -1,11 +1,13 @@
 """Measurements of time and memory: two tasks in turn, so that both meet the same disturbances."""
 
 import gc
+import math
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,17 @@ class Result:
     reference_milliseconds: float
     mebibytes: float
     reference_mebibytes: float
+    compiled_milliseconds: float = math.nan  # of the reference under torch.compile
 
     @property
     def ratio(self) -> float:
         """The ratio of the times."""
         return self.milliseconds / self.reference_milliseconds
+
+    @property
+    def compiled_ratio(self) -> float:
+        """The ratio to the compiled reference."""
+        return self.milliseconds / self.compiled_milliseconds
 
     @property
     def memory_ratio(self) -> float:
@@ -37,41 +45,64 @@ class Result:
 
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+Timer = Callable[[Task], float]
 
 
-def interleaved(tasks: tuple[Task, Task], seconds: float, clock: str = "wall") -> tuple[float, float]:
-    """Median seconds of each of two tasks, run in turn for about `seconds` in all, after a warm-up.
+def by_clock(task: Task, now: Callable[[], float] = time.perf_counter) -> float:
+    """The seconds of a task on the host."""
+    started = now()
+    task()
+    return now() - started
+
+
+def by_events(
+    task: Task,
+    event: Callable[..., Any] = torch.cuda.Event,
+    synchronize: Callable[[], None] = torch.cuda.synchronize,
+) -> float:
+    """The seconds from the moment when a GPU comes to a task to the one when it has done it: by events that the GPU
+    notes itself, so that neither waiting for it nor what it had to do before counts."""
+    started, ended = (event(enable_timing=True) for _ in range(2))
+    started.record()
+    task()
+    ended.record()
+    synchronize()
+    return started.elapsed_time(ended) / 1e3
+
+
+def timer_for(device: str, clock: str) -> Timer:
+    return by_events if torch.device(device).type == "cuda" else partial(by_clock, now=CLOCKS[clock])
+
+
+def interleaved(tasks: Sequence[Task], seconds: float, timer: Timer = by_clock) -> tuple[float, ...]:
+    """Median seconds of each task, run in turn for about `seconds` in all, after a warm-up.
 
     The clock "cpu" counts the time that this process computes, in all its threads. With one thread on a busy machine it
     is right where "wall" is not.
     """
-    now = CLOCKS[clock]
     for task in tasks:
         for _ in range(3):
             task()
-    times: tuple[list[float], list[float]] = ([], [])
+    times: list[list[float]] = [[] for _ in tasks]
     deadline = time.perf_counter() + seconds
     turn = 0
     collecting = gc.isenabled()
     gc.disable()
     try:
         while time.perf_counter() < deadline or turn < 5:
-            for side in (0, 1) if turn % 2 else (1, 0):  # since the caches favour one of the two places
-                started = now()
-                tasks[side]()
-                if torch.cuda.is_available():
-                    torch.cuda.synchronize()
-                times[side].append(now() - started)
+            sides = range(len(tasks))
+            for side in sides if turn % 2 else reversed(sides):  # since the caches favour one of the places
+                times[side].append(timer(tasks[side]))
             turn += 1
     finally:
         if collecting:
             gc.enable()
-    return statistics.median(times[0]), statistics.median(times[1])
+    return tuple(map(statistics.median, times))
 
 
-def peak_memory(task: Task) -> int:
+def peak_memory(task: Task, device: str = "cpu") -> int:
     """The largest number of bytes that the tensors of `task` hold at once, without those that existed before."""
-    if torch.cuda.is_available():
+    if torch.device(device).type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         task()
@@ -92,10 +123,20 @@ def peak_memory(task: Task) -> int:
     return peak - before
 
 
-def measure(name: str, task: Task, reference: Task, seconds: float, clock: str) -> Result:
-    """Time and memory of a task and its reference."""
-    ours, theirs = interleaved((task, reference), seconds, clock)
-    return Result(name, ours * 1e3, theirs * 1e3, peak_memory(task) / 2**20, peak_memory(reference) / 2**20)
+def measure(
+    name: str,
+    task: Task,
+    reference: Task,
+    seconds: float,
+    clock: str,
+    device: str = "cpu",
+    compiled: Task | None = None,
+) -> Result:
+    """Time and memory of a task and its reference, and the time of the compiled reference, where there is one."""
+    tasks = [task, reference] if compiled is None else [task, reference, compiled]
+    ours, theirs, *more = (1e3 * time for time in interleaved(tasks, seconds, timer_for(device, clock)))
+    memory = (peak_memory(each, device) / 2**20 for each in (task, reference))
+    return Result(name, ours, theirs, *memory, *more)
 
 
 def processor() -> str:

@@ -39,7 +39,7 @@ from scratch.ops.activation.sigmoid import hardtanh
 from scratch.ops.core.dtype import need_floating
 from scratch.ops.core.elementwise import Elementwise, applied, inplace_on, where_not_0
 from scratch.ops.core.exponential import LOG2_E
-from scratch.ops.core.function import numbers_known
+from scratch.ops.core.function import at_hand
 from scratch.ops.dropout import DropoutFn
 
 
@@ -87,7 +87,8 @@ class ELUFn(Elementwise):
 
     @staticmethod
     def derivative(x, alpha, scale, rate):
-        falling = scale * alpha * rate * (x.clamp_max(0) * rate).exp()
+        below = torch.where(x < 0, x, 0)  # its slope at 0 is 0, which that of clamp is not in every version
+        falling = scale * alpha * rate * (below * rate).exp()
         return torch.where(x <= 0, falling, scale)  # (5), (6), (7)
 
     @staticmethod
@@ -149,7 +150,7 @@ def rrelu(
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     negative = input <= 0
-    count = int(negative.sum()) if numbers_known(input) else input.numel()
+    count = int(negative.sum()) if at_hand(input) else input.numel()
     drawn = torch.empty(count, dtype=torch.float64, device=input.device).uniform_(lower, upper)
     slope = torch.ones_like(input, memory_format=torch.contiguous_format).masked_scatter_(
         negative, drawn.to(input.dtype)

@@ -117,7 +117,7 @@ class SoftplusFn(Elementwise):
     @staticmethod
     def derivative(x, beta, threshold):
         z = x * beta
-        return torch.where(z > threshold, 1, z.sigmoid())  # (6)
+        return torch.where(z < threshold, z, z.detach()).sigmoid().masked_fill(z > threshold, 1)  # (6)
 
     @staticmethod
     def fast_if(x, beta, threshold):

@@ -33,7 +33,7 @@ from torch import Tensor
 from scratch.ops.activation.sigmoid import LogSigmoidFn, log_sigmoid
 from scratch.ops.core.dtype import autocast_wide, need_floating
 from scratch.ops.core.exponential import LOG2_E
-from scratch.ops.core.function import numbers_known
+from scratch.ops.core.function import at_hand
 from scratch.ops.loss.point_loss import PointLoss, weighted
 from scratch.ops.loss.reduction import reduction_name
 
@@ -124,7 +124,7 @@ def binary_cross_entropy(
     need_floating(input.dtype, "binary_cross_entropy")
     input, target, weight = autocast_wide(input, target, weight)
     for name, given in (("input", input), ("target", target)):
-        if numbers_known(given) and given.numel() and not (given.min() >= 0 and given.max() <= 1):
+        if at_hand(given) and given.numel() and not (given.min() >= 0 and given.max() <= 1):
             raise RuntimeError(f"the probabilities of {name} must be between 0 and 1")
     if weight is None:
         return BCEFn.apply(input, target, reduction)
@@ -144,6 +144,8 @@ def multilabel_soft_margin_loss(
     """The mean over classes, in the last dimension, of the binary cross-entropy of logits; by default its mean."""
     reduction = reduction_name(reduction, size_average, reduce)
     need_floating(input.dtype, "multilabel_soft_margin_loss")
+    if target.dtype is torch.bool:
+        raise NotImplementedError("multilabel_soft_margin_loss takes numbers for targets, not booleans")
     dtype = torch.promote_types(input.dtype, target.dtype)
     loss = BCEWithLogitsFn.apply(input.to(dtype), target.to(dtype), None, None, "none")
     loss = (loss if weight is None else weighted(loss, weight, "none")).mean(-1)

@@ -39,7 +39,7 @@ from torch import Tensor
 
 from scratch.ops.activation.sigmoid import log_one_plus_exp
 from scratch.ops.core.dtype import autocast_wide, in_one_type, need_floating
-from scratch.ops.core.function import Function, numbers_known
+from scratch.ops.core.function import Function, at_hand
 from scratch.ops.distance import CosineFn, pairwise_distance
 from scratch.ops.loss.point_loss import PointLoss
 from scratch.ops.loss.reduction import reduce, reduce_adjoint, reduction_name
@@ -225,6 +225,7 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """log(1 + e^(−t x)) with t = ±1, by default its mean."""
+    target = target.to(input.dtype) if input.is_floating_point() else target
     return SoftMarginFn.apply(*autocast_wide(input, target), reduction_name(reduction, size_average, reduce))
 
 
@@ -343,7 +344,7 @@ def multilabel_margin_loss(
         raise RuntimeError(f"target {list(target.shape)} does not go with input {list(input.shape)}")
     x, t = (tensor.reshape(1, -1) if tensor.dim() < 2 else tensor for tensor in (input, target))
     counted = (t == -1).cumsum(1) == 0
-    if numbers_known(t) and ((t < -1) | (t >= x.shape[1])).any():
+    if at_hand(t) and ((t < -1) | (t >= x.shape[1])).any():
         raise RuntimeError(f"labels must be classes in [0, {x.shape[1]}), or −1")
     loss = MultiLabelMarginFn.apply(*autocast_wide(x), t.masked_fill(~counted, 0), counted, reduction)
     return loss if input.dim() > 1 or reduction != "none" else loss.reshape(())

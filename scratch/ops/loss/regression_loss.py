@@ -172,6 +172,7 @@ def huber_loss(
     compare_shapes(input, target)
     input, target = autocast_wide(input, target)
     input, target = as_numbers(input, target, "huber_loss")
+    target = target.to(input.dtype) if input.is_floating_point() else target
     if delta <= 0:
         raise RuntimeError(f"delta must be positive, but is {delta}")
     if weight is None:

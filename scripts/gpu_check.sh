@@ -1,0 +1,192 @@
+#!/usr/bin/env bash
+# All that is to be known on a GPU, in under eight minutes, as one Markdown table that grows row by row.
+#
+#   scripts/gpu_check.sh pack     where there is a network: the packages that a bare machine with PyTorch lacks, as files
+#                                 in wheels/ (TORCHVISION=0.26.0 for the one that goes with its torch)
+#   scripts/gpu_check.sh          on the machine with the GPU: the checks, most telling first
+#
+# DEVICE=cpu tries the checks out. TABLE is the file of the table, LIMIT the seconds for all of it, WORKERS how many
+# processes test, and PYTEST_ADDOPTS what pytest understands. What is cut off (by SIGTERM, by Ctrl-C, by the time) is a
+# row that says so; the rows before it are written, and a check that was at work says how far it had come.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+python=${PYTHON:-python3}
+
+if [ "${1:-}" = pack ]; then
+    # every package that the project or its tests need, at this environment's versions, but torch and what comes with it
+    "$python" - > wheels.txt << 'PYTHON'
+import os, re, tomllib
+from importlib.metadata import PackageNotFoundError, distribution
+
+
+def needed(names, without=()):
+    found, waiting = {}, list(names)
+    while waiting:
+        name, _, condition = waiting.pop().partition(";")
+        name = re.match(r"[\w.-]+", name.strip()).group().lower().replace("_", "-")
+        if name not in found and name not in without and "extra" not in condition:
+            try:
+                found[name] = distribution(name).version.partition("+")[0]
+            except PackageNotFoundError:  # for another system
+                continue
+            waiting += distribution(name).requires or []
+    return found
+
+
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]
+there = {*needed(["torch", "numpy"]), "tensorboard"}  # what comes with torch, and what no check writes
+found = needed([*project, "pytest", "pytest-xdist"], there)
+found["torchvision"] = os.environ.get("TORCHVISION", found["torchvision"])
+print(*(f"{name}=={version}" for name, version in sorted(found.items())), sep="\n")
+PYTHON
+    "$python" -m pip wheel --quiet --no-deps --wheel-dir wheels --requirement wheels.txt
+    status=$?
+    rm wheels.txt
+    du -sh wheels
+    exit $status
+fi
+
+device=${DEVICE:-cuda}
+out=$(realpath "${OUT:-.}")
+table=$(realpath "${TABLE:-$out/gpu.md}")
+room=$(mktemp -d)
+all=${LIMIT:-460}
+end=$(($(date +%s) + all))
+workers=${WORKERS:-8}
+child= what= log= began=0
+export HANDGRAD_CACHE="$room/cache" CUBLAS_WORKSPACE_CONFIG=:4096:8 PYTHONPATH="$PWD:$room/packages" PYTHONUNBUFFERED=1
+
+row() { # what, result, seconds, what it said
+    printf '| %s | %s | %s | %s |\n' "$1" "$2" "$3" "$(printf %s "$4" | tr '\n|' ' /' | cut -c1-1500)" >> "$table"
+    sync "$table"
+}
+
+so_far() { # of the check at work, from its log
+    [ -f "$log" ] || return
+    local passed failed
+    passed=$(grep -c ' PASSED\|PASSED ' "$log") failed=$(grep -o 'FAILED [^ ]*' "$log" | sort -u | tr '\n' ' ')
+    if [ "$passed$failed" = 0 ]; then tail -n 1 "$log"; else echo "$passed passed; ${failed:-none failed}"; fi
+}
+
+cut_off() {
+    trap '' TERM INT
+    [ -n "$child" ] && kill -TERM "$child" 2> "$room/kill"
+    [ -n "$what" ] && row "$what" 'cut off' $(($(date +%s) - began)) "$(so_far)"
+    rows_of_benchmark
+    exit 143
+}
+trap cut_off TERM INT
+trap 'rm -rf "$room"' EXIT
+
+run() { # what, seconds, command
+    what=$1 began=$(date +%s) log="$room/log"
+    local left=$((end - began)) limit=$(($2 * all / 460)) status result
+    shift 2
+    if [ "$left" -lt 2 ]; then
+        row "$what" 'not reached' 0 ''
+        what=
+        return
+    fi
+    : > "$log"
+    timeout -k 5 "$((left < limit ? left : limit))" "$@" <&0 > "$log" 2>&1 &
+    child=$!
+    wait "$child"
+    status=$?
+    child=
+    case $status in
+        0) result=passed ;;
+        124 | 137) result='out of time' ;;
+        *) result=FAILED ;;
+    esac
+    row "$what" "$result" $(($(date +%s) - began)) "$(said "$status")"
+    what=
+}
+
+said() { # the end of a log; of tests that failed their names
+    case $1 in
+        124 | 137) so_far ;;
+        0) tail -n 1 "$log" ;;
+        *)
+            tail -n 1 "$log"
+            grep -o '^FAILED .*\|^ERROR .*' "$log" | head -n 20
+            ;;
+    esac
+}
+
+tests() { # what, seconds, pytest's words
+    local name=$1 seconds=$2
+    shift 2
+    run "$name" "$seconds" "$python" -m pytest -v --tb=line -p no:cacheprovider -m gpu --device "$device" -n "$workers" "$@"
+}
+
+benchmark() { # what, seconds, words
+    local name=$1 seconds=$2
+    shift 2
+    json="$room/rows.json"
+    run "$name" "$seconds" "$python" scripts/benchmark.py "device=$device" "json=$json" hydra.run.dir="$room/hydra" "$@"
+    rows_of_benchmark
+}
+
+rows_of_benchmark() { # a row for each that was measured
+    [ -f "${json:-}" ] || return
+    "$python" - "$json" >> "$table" << 'PYTHON'
+import json, sys
+
+for row in json.load(open(sys.argv[1]))["results"]:
+    times = f"{row['milliseconds']:.3f} ms, native {row['reference_milliseconds']:.3f} ms"
+    memory = f"{row['mebibytes']:.1f} MiB, native {row['reference_mebibytes']:.1f} MiB"
+    compiled = row["compiled_ratio"]
+    more = f", of compiled {compiled:.2f}" if compiled == compiled else ""
+    print(f"| · {row['task']} | {row['ratio']:.2f} of native{more} | | {times}; {memory} |")
+PYTHON
+    rm "$json"
+    sync "$table"
+}
+
+printf '\n| check | result | seconds | |\n|---|---|---|---|\n' >> "$table"
+run packages 60 "$python" - "$room/packages" << 'PYTHON'
+import subprocess, sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+lacking = []
+for wheel in sorted(Path("wheels").glob("*.whl")):
+    try:
+        version(wheel.name.split("-")[0].replace("_", "-"))
+    except PackageNotFoundError:
+        lacking.append(str(wheel))
+if lacking:
+    words = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--target", sys.argv[1], *lacking]
+    subprocess.run([sys.executable, "-m", "pip", "install", *words], check=True)
+print(f"{len(lacking)} installed")
+PYTHON
+run machine 60 "$python" - "$device" << 'PYTHON'
+import sys
+
+import torch
+
+device = torch.device(sys.argv[1])
+torch.ones(2, device=device).sum().item()
+count = torch.cuda.device_count()
+name = f"{count} × {torch.cuda.get_device_name()}, CUDA {torch.version.cuda}" if device.type == "cuda" else "CPU"
+print(f"torch {torch.__version__}, {name}")
+PYTHON
+
+at=tests/gpu
+tests 'every case in float64, outputs and gradients' 80 $at/test_table.py -k 'test_layers and (outputs or gradients)'
+tests 'no step waits for the GPU' 40 $at/test_steps.py -k no_step_waits
+for model in lenet gru 'transformer data.train=50 data.test=10'; do
+    # shellcheck disable=SC2086
+    benchmark "steps of ${model%% *}" 30 what=model model=$model batch_sizes=[128] seconds=3
+done
+tests 'every model as native, ten steps in float64' 30 $at/test_steps.py -k as_native
+tests 'float32 without TF32, bfloat16, float16' 45 $at/test_table.py -k 'test_layers and (float32 or bfloat16 or float16)'
+tests 'second derivatives; plain; repeated' 45 $at/test_table.py -k 'test_layers and (second_order or plain or repeated)'
+tests 'autocast, determinism, streams, graphs' 40 $at/test_steps.py -k 'autocast or determin or stream or graph'
+tests 'compiled' 60 $at/test_table.py -k 'compiled or random_layers'
+tests 'optimizers' 30 $at/test_table.py -k test_optimizers
+tests 'checkpoints, resuming, several processes' 60 $at/test_runs.py -k 'moves or bit or processes'
+tests 'recipes' 60 $at/test_runs.py -k recipes
+benchmark 'layers, large' 60 what=large seconds=1 compiled=false
+benchmark 'layers' 60 what=layers seconds=0.5 compiled=false
+benchmark 'optimizers' 40 what=optimizers seconds=0.5 compiled=false
