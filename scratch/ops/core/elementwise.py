@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import NARROW, widen
-from scratch.ops.core.function import Function, in_place
+from scratch.ops.core.function import Function
 
 
 class Elementwise(Function):
@@ -88,10 +88,6 @@ def fast_form(op: Any, value: Any, argument: str, options: list[str]) -> tuple[A
 
     fast_adjoint.__signature__ = named("needs", "y_bar", argument, *options)  # type: ignore[attr-defined]
     return fast_value, fast_adjoint
-
-
-def times_if(slope: Tensor, grad: Tensor) -> Tensor:  # TEMPORARY: losses not yet converted
-    return times_(slope, grad) if in_place() else times(slope, grad)
 
 
 def times_(slope: Tensor, grad: Tensor) -> Tensor:
