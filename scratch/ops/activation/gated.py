@@ -1,8 +1,8 @@
 """Activations that gate: a number times a gate between 0 and 1, which is a function of the same number or of another.
 
 Shapes:     x (…)   y (…);   glu x (…, 2C, …)   a, b, y (…, C, …)
-Tangent:    ẏ = f′(x) ẋ                                                        (1)
-Adjoint:    x̄ = f′(x) ȳ        the Jacobian is diagonal, so its own transpose    (2)
+Tangent:    ẏ = f′ ẋ                                                           (1)
+Adjoint:    x̄ = f′ ȳ        see scratch/ops/core/elementwise.py                  (2)
 
 gelu        y = x Φ(x)                           f′ = Φ(x) + x φ(x)              (3)
   tanh      y = x σ(2u),  u = √(2/π) (x + κx³)   f′ = σ + 2 x u′ σ (1 − σ)       (4)
@@ -10,9 +10,7 @@ silu        y = x σ(x)                           f′ = σ (1 + x (1 − σ))  
 mish        y = x t,  t = tanh log(1 + eˣ)       f′ = t + x σ (1 − t²)           (6)
 hardswish   y = x min(max(x + 3, 0), 6) / 6      f′ = 0 | x/3 + 1/2 | 1          (7)
 glu         y = a σ(b),  a and b the halves of x:
-            ẏ = σ ȧ + a σ (1 − σ) ḃ     ā = σ ȳ,  b̄ = a σ (1 − σ) ȳ             (8)
-
-In gelu Φ is an output too:                      x̄ += φ(x) Φ̄                    (9)
+            ẏ = σ ȧ + a σ (1 − σ) ḃ   (8)     ā = σ ȳ,   b̄ = a σ (1 − σ) ȳ        (9)
 
 Φ(x) = (1 + erf(x/√2)) / 2 is the normal distribution function, φ = Φ′ its density and φ′ = −xφ, κ = 0.044715.
 mish needs no more than one exponential, n = eˣ, and h = n + n²/2:
@@ -22,7 +20,7 @@ mish needs no more than one exponential, n = eˣ, and h = n + n²/2:
 GELU's approximation is usually written ½x (1 + tanh u). As 1 + tanh u = 2σ(2u) it is the form in (4), where
 nothing cancels at large negative x and the function called is the cheaper one.
 
-Saved:      x; in gelu Φ(x) too.   Recomputed: φ, the other gates.
+Saved:      x.   Recomputed: the gates.
 Kinks:      the slope of hardswish is 0 at −3 and 1 at 3, as in PyTorch.
 Errors:     NotImplementedError for integers; RuntimeError for an unknown ``approximate``, or where glu's x has no
             dimension or an odd size; IndexError where it lacks the one named.
@@ -38,104 +36,126 @@ import math
 import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import need_floating, widen
-from scratch.ops.core.elementwise import Elementwise, applied, in_parts, times_if
+from scratch.ops.core.dtype import need_floating
+from scratch.ops.core.elementwise import Elementwise, applied
 from scratch.ops.core.exponential import LOG2_E, exp, exp_
-from scratch.ops.core.function import Function, in_place
+from scratch.ops.core.function import Function
 
-SQRT_HALF = math.sqrt(1 / 2)
-LOG_PHI_0 = -math.log(2 * math.pi) / 2  # φ(x) = exp(LOG_PHI_0 − x²/2)
+SQRT_HALF, PHI_0 = math.sqrt(1 / 2), 1 / math.sqrt(2 * math.pi)
 SQRT_8_PI, KAPPA = math.sqrt(8 / math.pi), 0.044715  # 2u = SQRT_8_PI (x + KAPPA x³)
 
 
-class GELUFn(Function):
-    """x -> y, Φ(x). The caller drops Φ; backward uses it again, and (9) leads a second derivative through it."""
-
-    @staticmethod
-    def forward(x):
-        wide = widen(x)
-        cdf = in_parts(lambda x: (x * SQRT_HALF).erf_().mul_(0.5).add_(0.5), wide)
-        return (wide * cdf).to(x.dtype), cdf
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(inputs[0], output[1])
-        ctx.set_materialize_grads(False)
-
-    @staticmethod
-    def backward(ctx, grad_y, grad_cdf):
-        x, cdf = ctx.saved_tensors
-        wide = widen(x)
-        log2_pdf = torch.addcmul(wide.new_full((), LOG_PHI_0 * LOG2_E), wide, wide, value=-0.5 * LOG2_E)
-        pdf = log2_pdf.exp2_()
-        grad_x = None if grad_cdf is None else pdf * grad_cdf  # (9)
-        if grad_y is not None:
-            out = pdf if grad_x is None and in_place() else None
-            through_y = times_if(torch.addcmul(cdf, wide, pdf, out=out), widen(grad_y))  # (3)
-            grad_x = through_y if grad_x is None else grad_x + through_y
-        return None if grad_x is None else grad_x.to(x.dtype)
-
-
-def sigma_2u(x):
-    return (x * x).mul_(KAPPA * SQRT_8_PI).add_(SQRT_8_PI).mul_(x).sigmoid()
-
-
-class GELUTanhFn(Elementwise):
+class GELUFn(Elementwise):
+    layouts = "x (N)  y (N)"
     parts = True
 
     @staticmethod
     def value(x):
-        return sigma_2u(x).mul_(x)
+        return x * (1 + (x * SQRT_HALF).erf()) / 2
 
     @staticmethod
     def derivative(x):
-        sigma = sigma_2u(x)
-        slope = (x * x).mul_(3 * KAPPA * SQRT_8_PI).add_(SQRT_8_PI) * x  # 2 x u′
-        return torch.addcmul(sigma, slope, torch.addcmul(sigma, sigma, sigma, value=-1))  # (4)
+        Phi, phi = (1 + (x * SQRT_HALF).erf()) / 2, PHI_0 * (-x * x / 2).exp()
+        return Phi + x * phi  # (3)
+
+    @staticmethod
+    def fast_value(x):
+        half = 0.5 * x
+        return torch.addcmul(half, half, (x * SQRT_HALF).erf_(), out=half)
+
+    @staticmethod
+    def pullback(y_bar, x):
+        phi_2 = torch.addcmul(x.new_full((), math.log2(2 * PHI_0)), x, x, value=-0.5 * LOG2_E).exp2_()  # 2 φ
+        half = 0.5 * y_bar
+        return torch.addcmul(half, half, (x * SQRT_HALF).erf_().addcmul_(x, phi_2), out=half)
 
 
-class SiLUFn(Elementwise):
+def sigma_2u(x):
+    return (x * (SQRT_8_PI + KAPPA * SQRT_8_PI * x * x)).sigmoid()
+
+
+class GELUTanhFn(Elementwise):
+    layouts = "x (N)  y (N)"
     parts = True
 
     @staticmethod
     def value(x):
-        return x.sigmoid().mul_(x)
+        return x * sigma_2u(x)
+
+    @staticmethod
+    def derivative(x):
+        sigma, u_2 = sigma_2u(x), SQRT_8_PI + 3 * KAPPA * SQRT_8_PI * x * x  # 2 u′
+        return sigma + x * u_2 * sigma * (1 - sigma)  # (4)
+
+    @staticmethod
+    def fast_value(x):
+        return (x * x).mul_(KAPPA * SQRT_8_PI).add_(SQRT_8_PI).mul_(x).sigmoid_().mul_(x)
+
+    @staticmethod
+    def pullback(y_bar, x):
+        square = (x * x).mul_(KAPPA * SQRT_8_PI)
+        sigma = (square + SQRT_8_PI).mul_(x).sigmoid_()
+        u_2 = square.mul_(3).add_(SQRT_8_PI).mul_(x)
+        rest = torch.addcmul(sigma, sigma, sigma, value=-1)
+        return sigma.addcmul_(u_2, rest).mul_(y_bar)
+
+
+class SiLUFn(Elementwise):
+    layouts = "x (N)  y (N)"
+    parts = True
+
+    @staticmethod
+    def value(x):
+        return x * x.sigmoid()
 
     @staticmethod
     def derivative(x):
         sigma = x.sigmoid()
-        return torch.addcmul(sigma, x * sigma, 1 - sigma)  # (5)
+        return sigma * (1 + x * (1 - sigma))  # (5)
+
+    @staticmethod
+    def fast_value(x):
+        return x.sigmoid().mul_(x)
+
+    @staticmethod
+    def pullback(y_bar, x):
+        sigma = x.sigmoid()
+        return torch.addcmul(x, x, sigma, value=-1).add_(1).mul_(sigma).mul_(y_bar)
 
 
 LARGE = 20.0  # from where on tanh log(1 + eˣ) is 1 in double precision
 
 
-def half_square(n):
-    return torch.addcmul(n, n, n, value=0.5)
-
-
 class MishFn(Elementwise):
+    layouts = "x (N)  y (N)"
     parts = True
 
     @staticmethod
     def value(x):
-        h = half_square(exp_(x.clamp_max(LARGE)))
-        return h.div_(h + 1).mul_(x)  # (10)
+        n = x.clamp_max(LARGE).exp()
+        h = n + n * n / 2
+        return x * h / (h + 1)  # (10)
 
     @staticmethod
     def derivative(x):
-        z = x.clamp_max(LARGE)
-        n = exp(z)
+        x = x.clamp_max(LARGE)
+        n = x.exp()
         h = n + n * n / 2
-        return h / (h + 1) + z * (n + n * n) / (h + 1).square()  # (11)
+        return h / (h + 1) + x * (n + n * n) / (h + 1).square()  # (11)
 
     @staticmethod
-    def pullback(grad, x):
+    def fast_value(x):
+        n = exp_(x.clamp_max(LARGE))
+        h = n.addcmul_(n, n, value=0.5)
+        return h.div_(h + 1).mul_(x)
+
+    @staticmethod
+    def pullback(y_bar, x):
         z = x.clamp_max(LARGE)
         n = exp(z)
-        h = half_square(n)
+        h = torch.addcmul(n, n, n, value=0.5)
         r = (h + 1).reciprocal_()
-        return z.mul_(torch.addcmul(n, n, n)).mul_(r).add_(h).mul_(r).mul_(grad)
+        return z.mul_(n.addcmul_(n, n)).mul_(r).add_(h).mul_(r).mul_(y_bar)
 
 
 class HardswishFn(Elementwise):
@@ -143,37 +163,41 @@ class HardswishFn(Elementwise):
 
     @staticmethod
     def value(x):
-        return (x + 3).clamp_(0, 6).mul_(x).div_(6)
+        return x * (x + 3).clamp(0, 6) / 6
 
     @staticmethod
     def derivative(x):
-        return (x / 3 + 0.5).masked_fill(x <= -3, 0).masked_fill((x < 3).logical_not(), 1)  # (7)
+        return torch.where(x <= -3, 0, torch.where(x < 3, x / 3 + 0.5, 1))  # (7)
 
     @staticmethod
-    def pullback(grad, x):
+    def fast_value(x):
+        return (x + 3).clamp_(0, 6).mul_(x).div_(6)
+
+    @staticmethod
+    def pullback(y_bar, x):
         slope, mask = (x * (1 / 3)).clamp_(-1, 1).nan_to_num_(1), torch.empty_like(x)
         slope.add_(torch.lt(x, 3, out=mask), alpha=0.5).add_(torch.le(x, -3, out=mask), alpha=0.5)
-        return slope.mul_(grad)
+        return slope.mul_(y_bar)
 
 
 class GLUFn(Function):
     @staticmethod
-    def forward(x, dim):
-        a, b = widen(x).chunk(2, dim)
-        return b.sigmoid().mul_(a).to(x.dtype)
+    def value(x, dim):
+        a, b = x.chunk(2, dim)
+        return a * b.sigmoid()
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, ctx.dim = inputs
-        ctx.save_for_backward(x)
-
-    @staticmethod
-    def backward(ctx, grad):
-        (x,) = ctx.saved_tensors
-        (a, b), grad = widen(x).chunk(2, ctx.dim), widen(grad)
+    def tangent(x_dot, x, dim):
+        (a, b), (a_dot, b_dot) = x.chunk(2, dim), x_dot.chunk(2, dim)
         sigma = b.sigmoid()
-        grad_a = sigma * grad
-        return torch.cat([grad_a, a * (1 - sigma) * grad_a], ctx.dim).to(x.dtype), None  # (8)
+        return sigma * a_dot + a * sigma * (1 - sigma) * b_dot  # (8)
+
+    @staticmethod
+    def adjoint(y_bar, x, dim):
+        a, b = x.chunk(2, dim)
+        sigma = b.sigmoid()
+        a_bar = sigma * y_bar
+        return torch.cat([a_bar, a * (1 - sigma) * a_bar], dim)  # (9)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -181,7 +205,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     need_floating(input.dtype, "gelu")
     if approximate not in ("none", "tanh"):
         raise RuntimeError(f"approximate must be 'none' or 'tanh', but is {approximate!r}")
-    return GELUFn.apply(input)[0] if approximate == "none" else GELUTanhFn.apply(input)
+    return (GELUFn if approximate == "none" else GELUTanhFn).apply(input)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:

@@ -2,7 +2,7 @@
 
 Shapes:     x (N, C, …)   w (C,) along dimension 1, or one number   y (N, C, …)
 Tangent:    ẏ = [x > 0] ẋ + [x ≤ 0] (w ẋ + ẇ x)                             (1)
-Adjoint:    x̄ = ȳ where x > 0, else w ȳ   (2)     w̄ = Σ min(x, 0) ȳ over all but the channels   (3)
+Adjoint:    x̄ = ȳ where x > 0, else w ȳ   (2)     w̄ = Σ [x ≤ 0] x ȳ over all but the channels   (3)
 Saved:      x, w.   Recomputed: nothing.
 Kinks:      the slope at 0 is w.
 Errors:     NotImplementedError for integers; RuntimeError where w has more than one dimension, neither one number
@@ -14,8 +14,7 @@ Source:     He, Zhang, Ren and Sun, Delving deep into rectifiers (2015).
 import torch
 from torch import Tensor
 
-from scratch.ops.core.broadcast import unbroadcast
-from scratch.ops.core.dtype import autocast, need_floating, widen
+from scratch.ops.core.dtype import autocast, need_floating
 from scratch.ops.core.function import Function
 
 
@@ -23,23 +22,17 @@ class PReLUFn(Function):
     """x, and w in a shape that broadcasts to it -> y."""
 
     @staticmethod
-    def forward(x, weight):
-        return torch.where(x > 0, x, weight * x)
+    def value(x, w):
+        return torch.where(x > 0, x, w * x)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs)
+    def tangent(x_dot, w_dot, x, w):
+        return torch.where(x > 0, x_dot, w * x_dot + w_dot * x)  # (1)
 
     @staticmethod
-    def backward(ctx, grad):
-        x, weight = ctx.saved_tensors
-        needs_x, needs_weight = ctx.needs_input_grad
-        grad_x = torch.where(x > 0, grad, weight * grad) if needs_x else None  # (2)
-        grad_weight = None
-        if needs_weight:
-            through_weight = widen(x.clamp_max(0)) * widen(grad)
-            grad_weight = unbroadcast(through_weight, weight.shape).to(weight.dtype)  # (3)
-        return grad_x, grad_weight
+    def adjoint(y_bar, x, w):
+        x_bar = torch.where(x > 0, y_bar, w * y_bar)  # (2)
+        return x_bar, torch.where(x > 0, 0, x * y_bar)  # (3), summed to the shape of w
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:

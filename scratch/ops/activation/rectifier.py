@@ -1,8 +1,8 @@
 """Activations that rectify: x where it is positive, and little or nothing of it where it is not.
 
 Shapes:     x (…)   y (…)
-Tangent:    ẏ = f′(x) ẋ                                                        (1)
-Adjoint:    x̄ = f′(x) ȳ        the Jacobian is diagonal, so its own transpose    (2)
+Tangent:    ẏ = f′ ẋ                                                           (1)
+Adjoint:    x̄ = f′ ȳ        see scratch/ops/core/elementwise.py                  (2)
 
 relu        y = max(x, 0)                        f′ = [x > 0]                    (3)
 leaky_relu  y = max(x, sx); for s > 1 min(x, sx) f′ = s + (1 − s) [x > 0]        (4)
@@ -44,8 +44,6 @@ from scratch.ops.dropout import DropoutFn
 
 
 class ReLUFn(Elementwise):
-    saved = "y"
-
     @staticmethod
     def value(x):
         return x.clamp_min(0)
@@ -55,43 +53,55 @@ class ReLUFn(Elementwise):
         return (y <= 0).logical_not()  # (3)
 
     @staticmethod
-    def pullback(grad, y):
-        return where_not_0(y, grad)
+    def pullback(y_bar, y):
+        return where_not_0(y, y_bar)
 
 
 class LeakyReLUFn(Elementwise):
     @staticmethod
-    def value(x, slope):
-        return (x * slope).clamp_(min=x) if slope <= 1 else (x * slope).clamp_(max=x)
+    def value(x, s):
+        return torch.maximum(x, x * s) if s <= 1 else torch.minimum(x, x * s)
 
     @staticmethod
-    def derivative(x, slope):
-        sign = x.detach().sign()
-        if 0 <= slope <= 1:
-            return sign.clamp_(min=slope)
-        return sign.clamp_(min=0).mul_(1 - slope).add_(slope)  # (4)
+    def derivative(x, s):
+        return torch.where(x > 0, 1.0, torch.full_like(x, s))  # (4)
+
+    @staticmethod
+    def fast_value(x, s):
+        return (x * s).clamp_(min=x) if s <= 1 else (x * s).clamp_(max=x)
+
+    @staticmethod
+    def pullback(y_bar, x, s):
+        slope = x.sign()
+        slope = slope.clamp_(min=s) if 0 <= s <= 1 else slope.clamp_(min=0).mul_(1 - s).add_(s)
+        return slope.mul_(y_bar)
 
 
 class ELUFn(Elementwise):
+    layouts = "x (N)  y (N)"
     parts = True
 
     @staticmethod
     def value(x, alpha, scale, rate):
-        return x.clamp_max(0).mul_(rate).expm1_().mul_(alpha * scale).add_(x.clamp_min(0), alpha=scale)
+        return scale * x.clamp_min(0) + scale * alpha * (x.clamp_max(0) * rate).expm1()
 
     @staticmethod
     def derivative(x, alpha, scale, rate):
         below = torch.where(x < 0, x, 0)  # its slope at 0 is 0, which that of clamp is not in every version
-        falling = (below * rate).exp() * (scale * alpha * rate)
+        falling = scale * alpha * rate * (below * rate).exp()
         return torch.where(x <= 0, falling, scale)  # (5), (6), (7)
 
     @staticmethod
-    def pullback(grad, x, alpha, scale, rate):
+    def fast_value(x, alpha, scale, rate):
+        return x.clamp_max(0).mul_(rate).expm1_().mul_(alpha * scale).add_(x.clamp_min(0), alpha=scale)
+
+    @staticmethod
+    def pullback(y_bar, x, alpha, scale, rate):
         steepest = scale * alpha * rate  # of the falling side; its slope at 0
         slope = x.clamp_max(0).nan_to_num_(0).mul_(rate * LOG2_E).exp2_().mul_(steepest)
         if steepest != scale:
             slope.add_(torch.le(x, 0, out=torch.empty_like(x)).sub_(1), alpha=steepest - scale)  # where x > 0
-        return slope.mul_(grad)
+        return slope.mul_(y_bar)
 
 
 LAMBDA, ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
@@ -99,16 +109,16 @@ LAMBDA, ALPHA = 1.0507009873554804934193349852946, 1.673263242354377284817042991
 
 class ThresholdFn(Elementwise):
     @staticmethod
-    def value(x, theta, value):
-        return x.masked_fill(x <= theta, value)
+    def value(x, theta, v):
+        return torch.where(x <= theta, v, x)
 
     @staticmethod
-    def derivative(x, theta, value):
+    def derivative(x, theta, v):
         return (x <= theta).logical_not()  # (8)
 
     @staticmethod
-    def pullback(grad, x, theta, value):
-        return where_not_0(torch.le(x, theta, out=torch.empty_like(x)).sub_(1), grad)
+    def pullback(y_bar, x, theta, v):
+        return where_not_0(torch.le(x, theta, out=torch.empty_like(x)).sub_(1), y_bar)
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:

@@ -1,8 +1,8 @@
 """Activations that shrink: they take small numbers to 0, as the denoising of signals does.
 
 Shapes:     x (…)   y (…)
-Tangent:    ẏ = f′(x) ẋ                                                        (1)
-Adjoint:    x̄ = f′(x) ȳ        the Jacobian is diagonal, so its own transpose    (2)
+Tangent:    ẏ = f′ ẋ                                                           (1)
+Adjoint:    x̄ = f′ ȳ        see scratch/ops/core/elementwise.py                  (2)
 
 hardshrink  y = x [|x| > λ]                      f′ = [|x| > λ]                  (3)
 softshrink  y = x − min(max(x, −λ), λ)           f′ = [|x| > λ]                  (4)
@@ -27,39 +27,46 @@ from scratch.ops.core.elementwise import Elementwise, where_not_0
 class HardshrinkFn(Elementwise):
     @staticmethod
     def value(x, lambd):
-        return x.abs().gt_(lambd).mul_(x)
+        return torch.where(x.abs() <= lambd, 0, x)  # (3)
 
     @staticmethod
     def derivative(x, lambd):
-        return (x.abs() <= lambd).logical_not()  # (3)
+        return (x.abs() <= lambd).logical_not()
 
     @staticmethod
-    def pullback(grad, x, lambd):
-        return where_not_0(x.abs().le_(lambd).sub_(1), grad)
+    def fast_value(x, lambd):
+        return x.abs().gt_(lambd).mul_(x)
+
+    @staticmethod
+    def pullback(y_bar, x, lambd):
+        return where_not_0(x.abs().le_(lambd).sub_(1), y_bar)
 
 
 class SoftshrinkFn(Elementwise):
     @staticmethod
     def value(x, lambd):
-        return x - x.clamp(-lambd, lambd)
+        return x - x.clamp(-lambd, lambd)  # (4)
 
     @staticmethod
     def derivative(x, lambd):
-        return (x.abs() <= lambd).logical_not()  # (4)
+        return (x.abs() <= lambd).logical_not()
 
     @staticmethod
-    def pullback(grad, x, lambd):
-        return where_not_0(x - x.clamp(-lambd, lambd), grad)
+    def pullback(y_bar, x, lambd):
+        return where_not_0(x - x.clamp(-lambd, lambd), y_bar)
 
 
 class TanhshrinkFn(Elementwise):
+    layouts = "x (N)  y (N)"
+
     @staticmethod
     def value(x):
         return x - x.tanh()
 
     @staticmethod
     def derivative(x):
-        return x.tanh().square()  # (5)
+        t = x.tanh()
+        return t * t  # (5)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:

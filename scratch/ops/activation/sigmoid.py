@@ -1,8 +1,8 @@
 """Activations that bend: the sigmoid and its relatives, smooth or of straight pieces.
 
 Shapes:     x (…)   y (…)
-Tangent:    ẏ = f′(x) ẋ                                                        (1)
-Adjoint:    x̄ = f′(x) ȳ        the Jacobian is diagonal, so its own transpose    (2)
+Tangent:    ẏ = f′ ẋ                                                           (1)
+Adjoint:    x̄ = f′ ȳ        see scratch/ops/core/elementwise.py                  (2)
 
 sigmoid     y = 1 / (1 + e⁻ˣ)                    f′ = y (1 − y)                  (3)
 logsigmoid  y = −log(1 + e⁻ˣ)                    f′ = σ(−x)                      (4)
@@ -13,8 +13,9 @@ softsign    y = x / (1 + |x|)                    f′ = 1 / (1 + |x|)²         
 hardsigmoid y = min(max(x + 3, 0), 6) / 6        f′ = [−3 < x < 3] / 6           (8)
 hardtanh    y = min(max(x, a), b)                f′ = [a < x < b]                (9)
 
-tanh x is 2σ(2x) − 1, and in float32 on the CPU computed so: with the rounding error of a number near 1, below 2⁻²²,
-also where x is very small.
+Complex softsign has no complex derivative. With n = 1 + |x| and s the conjugate of x / |x|:
+            ẏ = ẋ/n − x Re(s ẋ)/n²   (10)      x̄ = ȳ/n − s Re(x ȳ)/n²                 (11)
+
 log(1 + eᶻ) is computed as max(z, 0) + log1p(e^−|z|), where no exponent is positive and nothing cancels;
 logsigmoid likewise, being −log(1 + e⁻ˣ).
 
@@ -23,7 +24,7 @@ Kinks:      f′ is 0 at both ends of hardsigmoid and hardtanh, as in PyTorch. N
 Errors:     NotImplementedError for integers (logsigmoid, softplus, hardsigmoid) and booleans (softsign,
             hardtanh); ValueError for hardtanh with a > b, RuntimeError for unsigned x with a or b below 0.
 Reference:  torch.nn.functional.sigmoid, logsigmoid, tanh, softplus, softsign, hardsigmoid, hardtanh. Differs:
-            tanh in float32 on the CPU as above; softplus with a large threshold is finite where PyTorch's e^βx
+            softplus with a large threshold is finite where PyTorch's e^βx
             has overflowed; the slope of softsign at ±∞ is 0, PyTorch's NaN; PyTorch's gradient of hardsigmoid has,
             for some x, 1/6 in single precision.
 Source:     LeCun, Bottou, Orr and Müller, Efficient BackProp (1998); Dugas, Bengio, Bélisle, Nadeau and Garcia,
@@ -35,14 +36,14 @@ Source:     LeCun, Bottou, Orr and Müller, Efficient BackProp (1998); Dugas, Be
 import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import autocast_wide, need_floating
+from scratch.ops.core.dtype import autocast_wide, need_floating, widen
 from scratch.ops.core.elementwise import Elementwise, applied, where_not_0
 from scratch.ops.core.exponential import LOG2_E
-from scratch.ops.core.function import Function, numbers_known, values_known
+from scratch.ops.core.function import Function
 
 
 class SigmoidFn(Elementwise):
-    saved = "y"
+    layouts = "x (N)  y (N)"
 
     @staticmethod
     def value(x):
@@ -50,14 +51,20 @@ class SigmoidFn(Elementwise):
 
     @staticmethod
     def derivative(y):
-        return torch.addcmul(y, y, y, value=-1)  # (3)
+        return y * (1 - y)  # (3)
+
+    @staticmethod
+    def pullback(y_bar, y):
+        product = y_bar * y
+        return torch.addcmul(product, product, y, value=-1, out=product)
 
 
 def log_sigmoid(x):
-    return x.clamp_max(0).sub_(x.abs().mul_(-LOG2_E).exp2_().log1p_())
+    return x.clamp_max(0) - (-x.abs()).exp().log1p()
 
 
 class LogSigmoidFn(Elementwise):
+    layouts = "x (N)  y (N)"
     parts = True
 
     @staticmethod
@@ -66,57 +73,67 @@ class LogSigmoidFn(Elementwise):
 
     @staticmethod
     def derivative(x):
-        return x.neg().sigmoid()  # (4)
+        return (-x).sigmoid()  # (4)
 
+    @staticmethod
+    def fast_value(x):
+        return x.clamp_max(0).sub_(x.abs().mul_(-LOG2_E).exp2_().log1p_())
 
-MINUS_ONE = torch.tensor(-1.0, device="cpu")  # whatever torch.set_default_device says at import
-
-
-def twice_less_one_(s: Tensor) -> Tensor:
-    """2s − 1: tanh x, given s = σ(2x). The kernel of σ is five times as fast as that of tanh."""
-    if not numbers_known(s):  # nor does a number of the CPU go with others, nor out= with compilation and vmap
-        return s.mul_(2).sub_(1)
-    return torch.add(MINUS_ONE, s, alpha=2, out=s)
-
-
-def tanh_into(out: Tensor, x: Tensor) -> Tensor:
-    """out ← tanh x."""
-    twice = torch.add(x, x, out=out) if values_known() else out.copy_(x).mul_(2)
-    return twice_less_one_(twice.sigmoid_())
+    @staticmethod
+    def pullback(y_bar, x):
+        return x.neg().sigmoid_().mul_(y_bar)
 
 
 class TanhFn(Elementwise):
-    saved = "y"
+    layouts = "x (N)  y (N)"
 
     @staticmethod
     def value(x):
-        return tanh_into(torch.empty_like(x), x) if x.is_cpu and x.dtype is torch.float32 else x.tanh()
+        return x.tanh()
 
     @staticmethod
     def derivative(y):
         return 1 - y * y  # (5)
 
     @staticmethod
-    def pullback(grad, y):
-        product = grad * y
-        return torch.addcmul(grad, product, y, value=-1, out=product)  # ȳ − ȳ y²
+    def pullback(y_bar, y):
+        product = y_bar * y
+        return torch.addcmul(y_bar, product, y, value=-1, out=product)
 
 
 def log_one_plus_exp(z):
-    return z.clamp_min(0).add_(z.abs().mul_(-LOG2_E).exp2_().log1p_())
+    return z.clamp_min(0) + (-z.abs()).exp().log1p()
 
 
 class SoftplusFn(Elementwise):
+    layouts = "x (N)  y (N)"
     parts = True
 
     @staticmethod
     def value(x, beta, threshold):
-        return torch.where(x * beta > threshold, x, log_one_plus_exp(x * beta).div_(beta))
+        z = x * beta
+        return torch.where(z > threshold, x, log_one_plus_exp(z) / beta)
 
     @staticmethod
     def derivative(x, beta, threshold):
         z = x * beta
         return torch.where(z < threshold, z, z.detach()).sigmoid().masked_fill(z > threshold, 1)  # (6)
+
+    @staticmethod
+    def fast_if(x, beta, threshold):
+        return threshold >= 0
+
+    @staticmethod
+    def fast_value(x, beta, threshold):
+        z = x * beta
+        rest = z.abs().mul_(-LOG2_E).exp2_().log1p_().mul_(torch.le(z, threshold, out=torch.empty_like(z)))
+        return z.clamp_min_(0).add_(rest).div_(beta)
+
+    @staticmethod
+    def pullback(y_bar, x, beta, threshold):
+        z = x * beta
+        sigma = z.sigmoid()
+        return torch.maximum(sigma, z.gt_(threshold), out=sigma).mul_(y_bar)
 
 
 class SoftsignFn(Elementwise):
@@ -126,35 +143,46 @@ class SoftsignFn(Elementwise):
 
     @staticmethod
     def derivative(x):
-        return (1 + x.abs()).square().reciprocal()  # (7)
+        n = 1 + x.abs()
+        return 1 / (n * n)  # (7)
 
 
 class ComplexSoftsignFn(Function):
-    """ẏ = ẋ / n − x Re(s ẋ) / n²,  n = 1 + |x|,  s the conjugate of x / |x|: a map that has no complex derivative."""
-
     @staticmethod
-    def forward(x):
+    def value(x):
         return x / (1 + x.abs())
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(inputs[0])
+    def tangent(x_dot, x):
+        n, s = 1 + x.abs(), x.sgn().conj()
+        return x_dot / n - x * (s * x_dot).real / (n * n)  # (10)
 
     @staticmethod
-    def backward(ctx, grad):
-        (x,) = ctx.saved_tensors
-        n = 1 + x.abs()
-        return grad / n - x.sgn().conj() * (grad * x / (n * n)).real
+    def adjoint(y_bar, x):
+        n, s = 1 + x.abs(), x.sgn().conj()
+        return y_bar / n - s * (x * y_bar).real / (n * n)  # (11)
 
 
-class HardsigmoidFn(Elementwise):
+class HardsigmoidFn(Function):
     @staticmethod
     def value(x):
-        return (x + 3).clamp_(0, 6).div_(6)
+        return (x + 3).clamp(0, 6) / 6
 
     @staticmethod
-    def pullback(grad, x):
-        return torch.where((x > -3) & (x < 3), grad / 6, 0)  # (8), where ȳ is infinite, too
+    def tangent(x_dot, x):
+        return torch.where((x > -3) & (x < 3), x_dot / 6, 0)  # (8)
+
+    @staticmethod
+    def adjoint(y_bar, x):
+        return torch.where((x > -3) & (x < 3), y_bar / 6, 0)
+
+    @staticmethod
+    def fast_value(x):
+        return (widen(x) + 3).clamp_(0, 6).div_(6).to(x.dtype)
+
+    @staticmethod
+    def fast_adjoint(needs, y_bar, x):
+        return where_not_0(x.abs().lt_(3), y_bar / 6)
 
 
 class HardtanhFn(Elementwise):
@@ -167,10 +195,10 @@ class HardtanhFn(Elementwise):
         return ((x <= low) | (x >= high)).logical_not()  # (9)
 
     @staticmethod
-    def pullback(grad, x, low, high):
+    def pullback(y_bar, x, low, high):
         outside = torch.le(x, low, out=torch.empty_like(x))
         torch.maximum(outside, torch.ge(x, high, out=torch.empty_like(x)), out=outside)
-        return where_not_0(outside.sub_(1), grad)
+        return where_not_0(outside.sub_(1), y_bar)
 
 
 def sigmoid(input: Tensor) -> Tensor:

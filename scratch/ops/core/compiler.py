@@ -54,7 +54,7 @@ Layout = tuple[str, ...]
 
 def read_layouts(text: str) -> dict[str, Layout]:
     """The layouts in "x (N, D)  w (D)", as a page writes shapes, by name."""
-    return {name: tuple(letters.split(", ")) for name, letters in re.findall(r"(\w+) \(([^)]*)\)", text)}
+    return {name: tuple(filter(None, letters.split(", "))) for name, letters in re.findall(r"(\w+) \(([^)]*)\)", text)}
 
 
 class Kernel:

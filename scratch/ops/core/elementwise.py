@@ -24,13 +24,13 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import NARROW, widen
-from scratch.ops.core.function import Function, in_place
+from scratch.ops.core.function import Function
 
 
 class Elementwise(Function):
     parts: bool = False
     value: Any
-    derivative: Any = None
+    derivative: Any
     pullback: Any = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -43,16 +43,7 @@ def state_formulas(op: Any) -> None:
     """tangent and adjoint of an op, and its fast form, from its derivative."""
     value, derivative = op.value, op.derivative
     x, *options = signature(value).parameters
-    if derivative is None:  # TEMPORARY: pages not yet converted
-        pullback = op.pullback
-
-        def derivative(x, *options):
-            return pullback(torch.ones_like(x), x, *options)
-
-        op.derivative = staticmethod(derivative)
-        argument = x
-    else:
-        argument, *_ = signature(derivative).parameters
+    argument, *_ = signature(derivative).parameters
 
     def tangent(x_dot, s, *options):
         return times(derivative(s, *options), x_dot)  # (1)
@@ -99,16 +90,12 @@ def fast_form(op: Any, value: Any, argument: str, options: list[str]) -> tuple[A
     return fast_value, fast_adjoint
 
 
-def times_if(slope: Tensor, grad: Tensor) -> Tensor:  # TEMPORARY: pages not yet converted
-    return times_(slope, grad) if in_place() else times(slope, grad)
-
-
 def times_(slope: Tensor, grad: Tensor) -> Tensor:
     """(2), in the memory of f′ where it can be."""
     return times(slope, grad) if slope.dtype is torch.bool else slope.mul_(grad)
 
 
-LARGE = 2**22  # numbers from which on parts pay
+LARGE = 2**20  # numbers from which on parts pay
 PART = 2**16  # numbers at a time, for each thread
 
 
@@ -117,9 +104,9 @@ def at_once(f: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
 
 
 def in_parts(f: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """f of the tensors, part by part where they are large, of one type and lie alike in the memory of a CPU."""
+    """f of the tensors, part by part where they are large, of one type and lie alike in memory."""
     x = tensors[0]
-    if x.numel() < LARGE or not (x.is_cpu and x.is_floating_point() and in_place()):
+    if x.numel() < LARGE or not x.is_floating_point():
         return f(*tensors)
     if not all(t.is_contiguous() and t.dtype is x.dtype for t in tensors):
         return f(*tensors)

@@ -10,7 +10,9 @@ A page states an op by pure functions in the symbols of its docstring:
 A signature says what a formula depends on, and so what is saved: ``x_dot`` is the tangent of the input x, ``y_bar`` the
 gradient of the output y; any other name is an input or an output. The parameters of ``value`` are the inputs. Those
 with a ``_dot`` in ``tangent`` are differentiable, and ``adjoint`` returns a gradient for each of them, in their order.
-``outputs`` names the outputs; one without a ``_bar`` in ``adjoint``, such as an index, is not differentiable.
+``outputs`` names the outputs; one without a ``_bar`` in ``adjoint``, such as an index, is not differentiable. Those
+that callers drop, because they are there for the formulas only, are named in ``dropped`` too: their gradient is 0, the
+number, but for second derivatives.
 
 Around the formulas, which know nothing of it, this class
 
@@ -84,6 +86,7 @@ class Function(torch.autograd.Function):
     generate_vmap_rule = True
     outputs: tuple[str, ...] = ("y",)
     keeps: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
     wide = True
     fast_value: Callable[..., Any] | None = None
     fast_adjoint: Callable[..., Any] | None = None
@@ -139,6 +142,7 @@ class Places(NamedTuple):
     outputs: int
     varied: tuple[int, ...]  # the inputs that are differentiable
     constant: tuple[int, ...]  # the outputs that are not
+    dropped: tuple[int, ...]  # those that callers drop
     saved: tuple[int, ...]  # of inputs, outputs and keeps, what the formulas need in a backward pass
     saved_fast: tuple[int, ...]  # and with them the fast form
     tangent: tuple[int, ...]  # the arguments of tangent, among all tangents and what was saved
@@ -160,6 +164,7 @@ def places_of(op: Any) -> Places:
         outputs=len(op.outputs),
         varied=tuple(i for i, dot in enumerate(dots) if dot in tangent),
         constant=tuple(i for i, bar in enumerate(bars) if bar not in adjoint),
+        dropped=tuple(map(op.outputs.index, op.dropped)),
         saved=tuple(map(values.index, saved)),
         saved_fast=tuple(map(values.index, saved_fast)),
         tangent=tuple(map([*dots, *saved].index, tangent)),
@@ -187,7 +192,9 @@ def textbook_form(op: Any, places: Places) -> tuple[Callable[..., Any], ...]:
         save(ctx, places, places.saved, [*inputs, *output] if several else [*inputs, output])
 
     def backward(ctx, *bars):
-        arguments = [*map(conjugate, bars), *loaded(ctx)]
+        if all(bar is None for bar in bars):
+            return (None,) * places.inputs
+        arguments = [*map(conjugate, arrived(ctx, places, bars)), *loaded(ctx)]
         if wide:
             arguments = [*map(widened, arguments)]
         return fitted(ctx, places, adjoint(*[arguments[i] for i in places.adjoint]), arguments)
@@ -235,16 +242,17 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
     def backward(ctx, *bars):
         if any(map(batched, bars)):
             return for_each(partial(backward, ctx), bars)
-        if not (ctx.fast or ctx.compiled):
+        if not (ctx.fast or ctx.compiled) or all(bar is None for bar in bars):
             return textbook_backward(ctx, *bars)
-        arguments = [*map(conjugate, bars), *loaded(ctx)]
+        arguments = [*map(conjugate, arrived(ctx, places, bars)), *loaded(ctx)]
         if ctx.compiled and in_place():
             wanted = tuple(like is not None for like in ctx.like)
             found = adjoint_kernel(*[arguments[i] for i in places.adjoint], wanted=wanted)
             if found is not None:
                 grads = iter(found)
                 return fitted(ctx, places, tuple(next(grads) if want else None for want in wanted), arguments)
-        if ctx.fast and fast_adjoint is not None and in_place():
+        simple = all(bars[i] is None for i in places.dropped)  # as in a first derivative
+        if ctx.fast and fast_adjoint is not None and simple and in_place():
             needs = [ctx.needs_input_grad[i] for i in places.varied]
             return fitted(ctx, places, fast_adjoint(needs, *[arguments[i] for i in places.fast]), arguments)
         if not ctx.fast:
@@ -282,8 +290,23 @@ def save(ctx: Any, places: Places, which: tuple[int, ...], values: list[Any]) ->
     ctx.like = [(x.shape, x.dtype) if isinstance(x, Tensor) else None for x in (values[i] for i in places.varied)]
     outputs = values[places.inputs : places.inputs + places.outputs]
     ctx.dtypes = [y.dtype for y in outputs]
+    if places.dropped:
+        ctx.set_materialize_grads(False)
+        ctx.shapes = [y.shape for y in outputs]
     if places.constant:
         ctx.mark_non_differentiable(*[outputs[i] for i in places.constant])
+
+
+def arrived(ctx: Any, places: Places, bars: tuple[Tensor | None, ...]) -> tuple[Any, ...]:
+    """The gradients of the outputs: zeros for one that is missing, or 0 where its output was dropped."""
+    if not places.dropped:
+        return bars
+    some = next(bar for bar in bars if bar is not None)
+    made = zip(bars, ctx.shapes, ctx.dtypes, strict=True)
+    return tuple(
+        bar if bar is not None else 0 if i in places.dropped else some.new_zeros(shape, dtype=dtype)
+        for i, (bar, shape, dtype) in enumerate(made)
+    )
 
 
 def loaded(ctx: Any) -> list[Any]:

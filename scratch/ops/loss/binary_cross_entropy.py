@@ -7,20 +7,21 @@ w is the weight of an element and v = pos_weight that of the positive class, bot
 computed as in scratch/ops/activation/sigmoid.py, without overflow or cancellation; log(1 − σ(x)) = log σ(x) − x.
 
 Shapes:     x, t (…);   w, v broadcast to them
-Tangent:    ℓ̇ = w ((1 − t) − g (1 − σ)) ẋ − w ((v − 1) log σ + x) ṫ,   σ = σ(x)      (2)
-Adjoint:    x̄ = ℓ̄ w (g σ − v t)   (3)      t̄ = −ℓ̄ w ((v − 1) log σ + x)   (4)
-            (3) by (1 − t) − g = −v t.
+Derivatives:
+    ℓ_x = w (g σ − v t)   with σ = σ(x), since (1 − t) − g = −v t                 (2)
+    ℓ_t = −w ((v − 1) log σ(x) + x)                                              (3)
+Tangent, adjoint:   scratch/ops/loss/point_loss.py
 Saved:      x, t, w, v.   Recomputed: σ.
 
 binary_cross_entropy takes a probability x in [0, 1] itself, its logarithms held above −100:
 
-    ℓ = −w (t log x + (1 − t) log(1 − x))                                         (5)
-    x̄ = ℓ̄ w (x − t) / (x (1 − x))   (6)     t̄ = ℓ̄ w (log(1 − x) − log x)   (7)
+    ℓ = −t log x − (1 − t) log(1 − x)                                             (4)
+    ℓ_x = (x − t) / (x (1 − x))   (5)     ℓ_t = log(1 − x) − log x   (6)
 
-with x (1 − x) in (6) held above 1e-12, and (7) not held at all, as in PyTorch.
+with x (1 − x) in (5) held above 1e-12, and (6) not held at all, as in PyTorch; weights by reduction.py.
 Kinks:      none.
 Errors:     ValueError where x and t differ in shape or for an unknown reduction; RuntimeError where w or v do
-            not broadcast to x or require a gradient, and for an x or t of (5) outside [0, 1].
+            not broadcast to x or require a gradient, and for an x or t of (4) outside [0, 1].
 Reference:  torch.nn.functional.binary_cross_entropy_with_logits, binary_cross_entropy. Differs: nothing; the result
             has t's type.
 Source:     Bishop, Neural Networks for Pattern Recognition (1995), section 6.7.
@@ -29,52 +30,40 @@ Source:     Bishop, Neural Networks for Pattern Recognition (1995), section 6.7.
 import torch
 from torch import Tensor
 
-from scratch.ops.activation.sigmoid import log_sigmoid, logsigmoid
-from scratch.ops.core.dtype import autocast_wide, need_floating, widen
-from scratch.ops.core.elementwise import times_if
-from scratch.ops.core.function import Function, at_hand
+from scratch.ops.activation.sigmoid import LogSigmoidFn, log_sigmoid
+from scratch.ops.core.dtype import autocast_wide, need_floating
+from scratch.ops.core.exponential import LOG2_E
+from scratch.ops.core.function import at_hand
 from scratch.ops.loss.point_loss import PointLoss, weighted
-from scratch.ops.loss.reduction import reduce, reduce_adjoint, reduction_name
+from scratch.ops.loss.reduction import reduction_name
 
 
-class BCEWithLogitsFn(Function):
-    @staticmethod
-    def forward(x, t, weight, pos_weight, reduction):
-        wide = widen(x)
-        log_sigma = log_sigmoid(wide)
-        if pos_weight is not None:
-            log_sigma = log_sigma * ((pos_weight - 1) * t + 1)
-        loss = ((1 - t) * wide).sub_(log_sigma)  # (1)
-        if weight is not None:
-            loss = loss * weight
-        return reduce(loss, reduction).to(t.dtype)
+class BCEWithLogitsFn(PointLoss):
+    layouts = "x (N)  t (N)  w (N)  v (N)  L ()"
+    tensors, constants = 4, 2
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        *tensors, ctx.reduction = inputs
-        ctx.save_for_backward(*tensors)
+    def loss(x, t, w, v):
+        g = 1 if v is None else 1 + (v - 1) * t
+        ell = (1 - t) * x - g * log_sigmoid(x)  # (1)
+        return ell if w is None else w * ell
 
     @staticmethod
-    def backward(ctx, grad):
-        x, t, weight, pos_weight = ctx.saved_tensors
-        wide = widen(x)
-        grad = reduce_adjoint(widen(grad), ctx.reduction, x.numel())
-        if weight is not None:
-            grad = grad * weight
-        grad_x = grad_t = None
-        if ctx.needs_input_grad[0]:
-            sigma = wide.sigmoid()
-            if pos_weight is None:
-                grad_x = sigma - t
-            else:
-                grad_x = ((pos_weight - 1) * t + 1) * sigma - pos_weight * t
-            grad_x = times_if(grad_x, grad).to(x.dtype)  # (3)
-        if ctx.needs_input_grad[1]:
-            slope = -wide
-            if pos_weight is not None:
-                slope = (1 - pos_weight) * logsigmoid(wide) - wide
-            grad_t = times_if(slope, grad).to(t.dtype)  # (4)
-        return grad_x, grad_t, None, None, None
+    def derivatives(x, t, w, v):
+        if v is None:
+            ell_x, ell_t = x.sigmoid() - t, -x
+        else:
+            ell_x = (1 + (v - 1) * t) * x.sigmoid() - v * t  # (2)
+            ell_t = (1 - v) * LogSigmoidFn.apply(x) - x  # (3)
+        return (ell_x, ell_t) if w is None else (w * ell_x, w * ell_t)
+
+    @staticmethod
+    def fast_loss(x, t, w, v):
+        rest = x.abs().mul_(-LOG2_E).exp2_().log1p_().sub_(x.clamp_max(0))  # −log σ(x)
+        if v is not None:
+            rest = rest * ((v - 1) * t + 1)
+        ell = torch.addcmul(rest, 1 - t, x, out=rest) if rest.dtype is x.dtype is t.dtype else rest + (1 - t) * x
+        return ell if w is None else ell * w
 
 
 def binary_cross_entropy_with_logits(
@@ -99,20 +88,23 @@ def binary_cross_entropy_with_logits(
             raise RuntimeError(f"the loss is not differentiable by {name}")
         if torch.broadcast_shapes(factor.shape, input.shape) != input.shape:
             raise RuntimeError(f"{name} {list(factor.shape)} does not broadcast to {list(input.shape)}")
-    return BCEWithLogitsFn.apply(*autocast_wide(input, target, weight, pos_weight), reduction)
+    x, t, w, v = autocast_wide(input, target, weight, pos_weight)
+    return BCEWithLogitsFn.apply(x, t, w, v, reduction).to(t.dtype)
 
 
 SMALLEST = torch.tensor(1e-12, device="cpu").item()  # PyTorch's, which is in single precision
 
 
 class BCEFn(PointLoss):
-    @staticmethod
-    def value(x, t):
-        return (t - 1) * (-x).log1p().clamp_min(-100) - t * x.log().clamp_min(-100)  # (5)
+    layouts = "x (N)  t (N)  L ()"
 
     @staticmethod
-    def slopes(x, t):
-        return (x - t) / (x * (1 - x)).clamp_min(SMALLEST), (-x).log1p() - x.log()  # (6), (7)
+    def loss(x, t):
+        return (t - 1) * (-x).log1p().clamp_min(-100) - t * x.log().clamp_min(-100)  # (4)
+
+    @staticmethod
+    def derivatives(x, t):
+        return (x - t) / (x * (1 - x)).clamp_min(SMALLEST), (-x).log1p() - x.log()  # (5), (6)
 
 
 def binary_cross_entropy(

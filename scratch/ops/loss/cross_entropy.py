@@ -1,34 +1,27 @@
 """Cross-entropy of logits, and the negative log-likelihood of log-probabilities.
 
-Shapes:     x (N, C, d₁, …)   e (N, C, d₁, …)   s, ℓ (N, d₁, …)   Σ over C
-            t (N, d₁, …) class numbers, or q (N, C, d₁, …) probabilities;   w (C,)
+Shapes:     x (N, C, d₁, …)   p, y (N, C, d₁, …)   ℓ (N, d₁, …)   sums over C
+            t (N, d₁, …) class numbers, or q (N, C, d₁, …) probabilities;   w (C,) or None
 
-With class numbers, in one Function from logits to loss:
+With class numbers, and ε for label smoothing:
+            n = x − max x,   s = Σ eⁿ,   p = eⁿ / s = softmax(x),   y = n − log s                (1)
+            ℓ = −a yₜ − b Σ w y,   a = (1 − ε) wₜ,  b = ε / C,  both 0 where t is ignore_index    (2)
+            L = ℓ,  Σ ℓ  or  Σ ℓ / Σ wₜ          w = 1 without weights                           (3)
+Tangent:    ẏ = ẋ − Σ p ẋ,   ℓ̇ = −a ẏₜ − b Σ w ẏ,   ṗ = p ẏ                                     (4)
+Adjoint:    x̄ = ℓ̄ ((a + b Σ w) p − a [c = t] − b w)                                             (5)
+            Without smoothing it is p − [c = t], the error of the prediction. p is an output that callers drop: it costs
+            no second exp in (5), and a second derivative goes through it,
+            x̄ += p (p̄ − Σ p p̄)                                                                  (6)
 
-    m = max x,  e = exp(x − m),  s = Σ e,  p = e / s = softmax(x)
-    ℓ = a (log s + m − xₜ) + b Σ w (log s + m − x)                               (1)
-    L = ℓ, Σ ℓ or Σ ℓ / Σ wₜ,     a = (1 − ε) wₜ,  b = ε / C,  both 0 where t is ignore_index
-
-ε is the label smoothing, w = 1 without weights.
-Tangent:    ℓ̇ = a (Σ p ẋ − ẋₜ) + b Σ w (Σ p ẋ − ẋ)                              (2)
-Adjoint:    x̄ = ℓ̄ (a + b Σ w) p − ℓ̄ a [c = t] − ℓ̄ b w                           (3)
-
-so that without smoothing the gradient is e scaled row by row, and one number more at each target. e and s are
-outputs of the Function that its caller drops: they cost no second exp in (3), and a second derivative passes
-through them with m held constant, which is exact because p does not depend on m:
-
-    ė = e ẋ,  ṡ = Σ e ẋ          hence  x̄ += e (ē + s̄)                           (4)
-
-With probabilities, y = log softmax(x) and q smoothed and weighted already, an affine map left to autograd:
-
-    ℓ = −Σ q y                    L = ℓ, Σ ℓ or Σ ℓ / (N d₁ …)                   (5)
-    x̄ = ℓ̄ (eʸ Σ q − q)   (6)      q̄ = −ℓ̄ y   (7)      through y: x̄ += ȳ − eʸ Σ ȳ   (8)
+With probabilities, q smoothed and weighted already, an affine map left to autograd:
+            ℓ = −Σ q y,   L = ℓ,  Σ ℓ  or  Σ ℓ / (N d₁ …)                                        (7)
+Tangent:    ẏ as in (4),   ℓ̇ = −Σ (q ẏ + q̇ y)                                                   (8)
+Adjoint:    x̄ = g − eʸ Σ g   with g = ȳ − ℓ̄ q   (9)      q̄ = −ℓ̄ y                                (10)
 
 nll_loss takes y itself and class numbers:
+            ℓ = −wₜ yₜ   (11)     ℓ̇ = −wₜ ẏₜ   (12)     ȳ = −ℓ̄ wₜ [c = t]                          (13)
 
-    ℓ = −wₜ yₜ                    ȳ = −ℓ̄ wₜ [c = t]                              (9)
-
-Saved:      e, s, t, w;  y, q;  t, w.   Recomputed: nothing.
+Saved:      p, t, w;  y, q;  t, w.   Recomputed: nothing.
 Kinks:      none. A mean over nothing but ignored targets is NaN with gradient 0, as in PyTorch.
 Errors:     IndexError for a class outside [0, C), ValueError for another batch size or an unknown reduction,
             RuntimeError for other wrong shapes and types, for smoothing above 1, and for weights that require
@@ -39,139 +32,207 @@ Source:     Bridle, Probabilistic interpretation of feedforward classification n
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import autocast_wide, need_floating, widen
-from scratch.ops.core.elementwise import times_if
 from scratch.ops.core.exponential import exp, exp_, largest
 from scratch.ops.core.function import Function
 from scratch.ops.loss.reduction import reduce, reduce_adjoint, reduction_name
 
 
 class CrossEntropyFn(Function):
-    """Class numbers: x -> L, e, s, with the row vectors kept as (N, 1, d₁, …)."""
+    """Class numbers t (N, d₁, …) -> L, p."""
+
+    outputs, dropped, keeps = ("L", "p"), ("p",), ("k", "counted", "w_t", "total")
+    layouts = "x (N, C)  t (N)  w (C)  L ()  p (N, C)"
 
     @staticmethod
-    def forward(x, index, ignored, share, total, weight, reduction, smoothing):
+    def value(x, t, w, ignore_index, reduction, smoothing):
+        n = x - largest(x, 1)
+        s = n.exp().sum(1, keepdim=True)
+        y, p = n - s.log(), n.exp() / s  # (1)
+        k, counted, w_t = targets(t, w, ignore_index)
+        ell = -(w_t * y.gather(1, k))
+        if smoothing is not None:
+            ell = (1 - smoothing) * ell - smoothing / x.shape[1] * weighted_sum(w, y)  # (2)
+        return reduce_rows(ell, counted, w_t, reduction), p
+
+    @staticmethod
+    def tangent(x_dot, p, t, w, ignore_index, reduction, smoothing):
+        y_dot = x_dot - (p * x_dot).sum(1, keepdim=True)
+        k, counted, w_t = targets(t, w, ignore_index)
+        ell_dot = -(w_t * y_dot.gather(1, k))
+        if smoothing is not None:
+            ell_dot = (1 - smoothing) * ell_dot - smoothing / p.shape[1] * weighted_sum(w, y_dot)
+        return reduce_rows(ell_dot, counted, w_t, reduction), p * y_dot  # (4)
+
+    @staticmethod
+    def adjoint(L_bar, p_bar, p, t, w, ignore_index, reduction, smoothing):
+        k, counted, w_t = targets(t, w, ignore_index)
+        ell_bar = spread_rows(L_bar, counted, w_t, reduction)
+        a, rest, mass = ell_bar * w_t, 0, 0
+        if smoothing is not None:
+            a, b = (1 - smoothing) * a, smoothing / p.shape[1] * ell_bar
+            rest, mass = b * row(w, p), b * (p.shape[1] if w is None else w.sum())
+        x_bar = ((a + mass) * p - rest).scatter_add(1, k, -a)  # (5)
+        if isinstance(p_bar, Tensor):
+            x_bar = x_bar + p * (p_bar - (p * p_bar).sum(1, keepdim=True))  # (6)
+        return x_bar
+
+    @staticmethod
+    def compiled_if(x, t, w, ignore_index, reduction, smoothing):
+        return x.dim() == 2 and reduction != "none"
+
+    @staticmethod
+    def fast_value(x, t, w, ignore_index, reduction, smoothing):
         wide = widen(x)
-        z = wide - largest(wide, 1)
-        z_t = pick(z, index)
-        z_w = (z if weight is None else z * column(weight, z)).sum(1, keepdim=True) if smoothing else None
-        e = exp_(z)
-        s = e.sum(1, keepdim=True)
-        log_s = s.log()
-        loss = log_s - z_t
-        if share is not None:
-            loss.mul_(share)
-        if smoothing:
-            mass = x.shape[1] if weight is None else weight.sum()
-            loss.mul_(1 - smoothing).add_(log_s * mass - z_w, alpha=smoothing / x.shape[1])  # (1)
-        loss = reduce_rows(loss.masked_fill_(ignored, 0), total, reduction)
-        return (loss if wide is x else loss.to(x.dtype)), e, s
+        n = wide - largest(wide, 1)
+        k, counted, w_t = targets(t, w, ignore_index)
+        n_t = n.gather(1, k)
+        n_w = None if smoothing is None else weighted_sum(w, n)
+        p = exp_(n)
+        s = p.sum(1, keepdim=True)
+        p.mul_(s.reciprocal())
+        log_s = s.log_()
+        ell = (log_s - n_t).mul_(w_t)
+        if smoothing is not None:
+            mass = x.shape[1] if w is None else w.sum()
+            ell.mul_(1 - smoothing).add_(log_s * mass - n_w, alpha=smoothing / x.shape[1])
+        ell.masked_fill_(counted.logical_not(), 0)
+        if reduction == "none":
+            return ell.squeeze(1).to(x.dtype), p, k, counted, w_t, None
+        total = total_weight(counted, w_t) if reduction == "mean" else None
+        L = ell.sum() if total is None else ell.sum() / total
+        return L.to(x.dtype), p, k, counted, w_t, total
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, *constants, ctx.reduction, ctx.smoothing = inputs
-        ctx.dtype = x.dtype
-        ctx.save_for_backward(*constants, *output[1:])
-        ctx.set_materialize_grads(False)
-
-    @staticmethod
-    def backward(ctx, grad, grad_e, grad_s):
-        index, ignored, share, total, weight, e, s = ctx.saved_tensors
-        grad_x = None
-        if grad is not None:
-            grad = spread_rows(widen(grad), ignored, total, ctx.reduction)
-            a = grad if share is None else grad * share
-            if not ctx.smoothing:
-                grad_x = e * (a / s)
-            else:
-                a, b = a * (1 - ctx.smoothing), grad * (ctx.smoothing / e.shape[1])
-                if weight is None:
-                    grad_x = e * ((a + b * e.shape[1]) / s) - b
-                else:
-                    grad_x = e * ((a + b * weight.sum()) / s) - b * column(weight, e)
-            grad_x.scatter_add_(1, index, -a)  # (3)
-        for extra in (grad_e, grad_s):
-            if extra is not None:
-                grad_x = e * extra if grad_x is None else grad_x + e * extra  # (4)
-        return None if grad_x is None else grad_x.to(ctx.dtype), *(None for _ in ctx.needs_input_grad[1:])
+    def fast_adjoint(needs, L_bar, p, w, reduction, smoothing, k, counted, w_t, total):
+        L_bar = widen(L_bar)
+        L_bar = L_bar.unsqueeze(1) if reduction == "none" else L_bar if total is None else L_bar / total
+        ell_bar = torch.where(counted, L_bar, 0)
+        a = ell_bar if w is None else ell_bar * w_t
+        if smoothing is None:
+            return (p * a).scatter_add_(1, k, -a)
+        a, b = a * (1 - smoothing), ell_bar * (smoothing / p.shape[1])
+        mass = p.shape[1] if w is None else w.sum()
+        return (p * (a + b * mass)).sub_(b * row(w, p)).scatter_add_(1, k, -a)
 
 
 class SoftCrossEntropyFn(Function):
-    """Probabilities: x, q -> L, y."""
+    """Probabilities q -> L, y."""
+
+    outputs, dropped = ("L", "y"), ("y",)
+    layouts = "x (N, C)  q (N, C)  L ()  y (N, C)"
 
     @staticmethod
-    def forward(x, q, reduction):
-        z = widen(x) - largest(widen(x), 1)
-        y = z - exp(z).sum(1, keepdim=True).log_()
+    def value(x, q, reduction):
+        n = x - largest(x, 1)
+        y = n - n.exp().sum(1, keepdim=True).log()
+        return reduce(-(q * y).sum(1), reduction), y  # (7)
+
+    @staticmethod
+    def tangent(x_dot, q_dot, q, y, reduction):
+        y_dot = x_dot - (y.exp() * x_dot).sum(1, keepdim=True)
+        return reduce(-(q * y_dot + q_dot * y).sum(1), reduction), y_dot  # (8)
+
+    @staticmethod
+    def adjoint(L_bar, y_bar, q, y, reduction):
+        ell_bar = reduce_adjoint(L_bar, reduction, len(y) * y.shape[2:].numel())
+        ell_bar = ell_bar.unsqueeze(1) if reduction == "none" else ell_bar
+        g = y_bar - ell_bar * q
+        return g - y.exp() * g.sum(1, keepdim=True), -ell_bar * y  # (9), (10)
+
+    @staticmethod
+    def result_dtype(x, q, reduction):
+        return torch.promote_types(x.dtype, q.dtype)
+
+    @staticmethod
+    def compiled_if(x, q, reduction):
+        return x.dim() == 2 and reduction != "none"
+
+    @staticmethod
+    def fast_value(x, q, reduction):
+        n = widen(x) - largest(widen(x), 1)
+        y = n.sub_(exp(n).sum(1, keepdim=True).log_())
         return reduce((y * q).sum(1).neg_(), reduction).to(torch.promote_types(x.dtype, q.dtype)), y
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, q, ctx.reduction = inputs
-        ctx.dtype = x.dtype
-        ctx.save_for_backward(q, output[1])
-        ctx.set_materialize_grads(False)
-
-    @staticmethod
-    def backward(ctx, grad, grad_y):
-        q, y = ctx.saved_tensors
-        p = exp(y)
-        grad_x = grad_q = None
-        if grad_y is not None:
-            grad_x = grad_y - p * grad_y.sum(1, keepdim=True)  # (8)
-        if grad is not None:
-            grad = reduce_adjoint(widen(grad), ctx.reduction, len(y) * y.shape[2:].numel())
-            grad = grad.unsqueeze(1) if ctx.reduction == "none" else grad
-            if ctx.needs_input_grad[0]:
-                through_p = times_if(p, q.sum(1, keepdim=True) * grad)
-                through_loss = torch.addcmul(through_p, q, grad, value=-1)  # (6)
-                grad_x = through_loss if grad_x is None else grad_x + through_loss
-            if ctx.needs_input_grad[1]:
-                grad_q = (-y * grad).to(q.dtype)  # (7)
-        return None if grad_x is None else grad_x.to(ctx.dtype), grad_q, None
+    def fast_adjoint(needs, L_bar, q, y, reduction):
+        ell_bar = reduce_adjoint(widen(L_bar), reduction, len(y) * y.shape[2:].numel())
+        ell_bar = ell_bar.unsqueeze(1) if reduction == "none" else ell_bar
+        x_bar = q_bar = None
+        if needs[0]:
+            p = exp(y)
+            mass = q.sum(1, keepdim=True) * ell_bar
+            p = p.mul_(mass) if p.dtype is mass.dtype else p * mass
+            x_bar = torch.addcmul(p, q, ell_bar, value=-1)
+        if needs[1]:
+            q_bar = -y * ell_bar
+        return x_bar, q_bar
 
 
 class NLLLossFn(Function):
-    """Class numbers and log-probabilities: y -> L."""
+    """Class numbers t (N, d₁, …) and log-probabilities y -> L."""
+
+    outputs = ("L",)
+    wide = False
 
     @staticmethod
-    def forward(y, index, ignored, share, total, reduction):
-        loss = pick(y, index).neg_()
-        if share is not None:
-            loss.mul_(share)
-        return reduce_rows(loss.masked_fill_(ignored, 0), total, reduction)
+    def value(y, t, w, C, ignore_index, reduction):
+        k, counted, w_t = targets(t, w, ignore_index)
+        return reduce_rows(-(w_t * y.gather(1, k)), counted, w_t, reduction)  # (11)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        y, *constants, ctx.reduction = inputs
-        ctx.shape = y.shape
-        ctx.save_for_backward(*constants)
+    def tangent(y_dot, t, w, C, ignore_index, reduction):
+        k, counted, w_t = targets(t, w, ignore_index)
+        return reduce_rows(-(w_t * y_dot.gather(1, k)), counted, w_t, reduction)  # (12)
 
     @staticmethod
-    def backward(ctx, grad):
-        index, ignored, share, total = ctx.saved_tensors
-        grad = spread_rows(grad, ignored, total, ctx.reduction)
-        a = grad if share is None else grad * share
-        grad_y = a.new_zeros(ctx.shape).scatter_add_(1, index, -a)  # (9)
-        return grad_y, *(None for _ in ctx.needs_input_grad[1:])
+    def adjoint(L_bar, t, w, C, ignore_index, reduction):
+        k, counted, w_t = targets(t, w, ignore_index)
+        a = spread_rows(L_bar, counted, w_t, reduction) * w_t
+        return a.new_zeros(t.shape[0], C, *t.shape[1:]).scatter_add(1, k, -a)  # (13)
 
 
-def reduce_rows(loss: Tensor, total: Tensor, reduction: str) -> Tensor:
+def targets(t, w, ignore_index):
+    """Class numbers (N, 1, d₁, …), 0 where they are ignored; which of them count; and their weights, 1 without w."""
+    t = t.unsqueeze(1)
+    counted = t != ignore_index
+    k = t * counted
+    return k, counted, counted if w is None else w[k]
+
+
+def row(w, x):
+    """The class weights along dimension 1 of x, or 1."""
+    return 1 if w is None else column(w, x)
+
+
+def weighted_sum(w, y):
+    """Σ w y over classes, which are kept as a dimension of size 1."""
+    return (y if w is None else y * column(w, y)).sum(1, keepdim=True)
+
+
+def total_weight(counted, w_t):
+    """Σ wₜ over what counts."""
+    return counted.sum() if w_t is counted else (w_t * counted).sum()
+
+
+def reduce_rows(ell, counted, w_t, reduction):
     """L from the ℓ (N, 1, d₁, …) of rows."""
+    ell = ell.masked_fill(counted.logical_not(), 0)
     if reduction == "none":
-        return loss.squeeze(1)
-    return loss.sum() / total if reduction == "mean" else loss.sum()
+        return ell.squeeze(1)
+    return ell.sum() / total_weight(counted, w_t) if reduction == "mean" else ell.sum()  # (3)
 
 
-def spread_rows(grad: Tensor, ignored: Tensor, total: Tensor, reduction: str) -> Tensor:
+def spread_rows(L_bar, counted, w_t, reduction):
     """Its adjoint: ℓ̄ (N, 1, d₁, …) from L̄."""
-    if reduction == "none":
-        grad = grad.unsqueeze(1)
-    return (grad / total if reduction == "mean" else grad).masked_fill(ignored, 0)
+    L_bar = L_bar.unsqueeze(1) if reduction == "none" else L_bar
+    ell_bar = L_bar / total_weight(counted, w_t) if reduction == "mean" else L_bar
+    return torch.where(counted, ell_bar, 0)
 
 
 def column(weight: Tensor, x: Tensor) -> Tensor:
@@ -190,30 +251,32 @@ def pick(x: Tensor, index: Tensor) -> Tensor:
         raise IndexError(f"target {wrong[0]} is not a class in [0, {x.shape[1]})") from None
 
 
-def class_numbers(x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int):
-    """Check and prepare: class numbers, which of them are ignored, their weights wₜ, and Σ wₜ.
-
-    The first three are (N, 1, d₁, …); the weights are None where all are 1.
-    """
+def class_numbers(x: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
+    """The class numbers of the rows of x, where they fit."""
     if x.shape[0] != target.shape[0]:
         raise ValueError(f"input has a batch of {x.shape[0]}, target one of {target.shape[0]}")
     if target.shape[1:] != x.shape[2:]:
         raise RuntimeError(f"target must be {[x.shape[0], *x.shape[2:]]}, but is {list(target.shape)}")
     if target.dtype not in (torch.int64, torch.uint8):
         raise RuntimeError(f"class numbers must be int64 or uint8, but are {target.dtype}")
-    target = target.unsqueeze(1).long()
-    counted = target != ignore_index
-    ignored = counted.logical_not()
-    index = target * counted  # 0 where it is ignored
-    if weight is None:
-        return index, ignored, None, counted.sum()
-    check_weight(x, weight)
-    if weight.requires_grad:
-        raise RuntimeError("the loss is not differentiable by weight where the target is class numbers")
-    if weight.dtype != x.dtype:
-        raise RuntimeError(f"weight must be {x.dtype}, but is {weight.dtype}")
-    share = pick(weight[None], index.view(1, -1)).view(index.shape).masked_fill_(ignored, 0)
-    return index, ignored, share, share.sum()
+    if weight is not None:
+        check_weight(x, weight)
+        if weight.requires_grad:
+            raise RuntimeError("the loss is not differentiable by weight where the target is class numbers")
+        if weight.dtype != x.dtype:
+            raise RuntimeError(f"weight must be {x.dtype}, but is {weight.dtype}")
+    return target.long()
+
+
+def of_classes(fn: Any, inputs: tuple[Any, ...], t: Tensor, C: int, ignore_index: int) -> Any:
+    """The loss of class numbers; IndexError where one of them is no class."""
+    try:
+        return fn.apply(*inputs)
+    except (RuntimeError, IndexError):
+        wrong = t[(t != ignore_index) & ((t < 0) | (t >= C))]
+        if not len(wrong):
+            raise
+        raise IndexError(f"target {wrong[0]} is not a class in [0, {C})") from None
 
 
 def check_weight(x: Tensor, weight: Tensor) -> None:
@@ -255,9 +318,9 @@ def cross_entropy(
     if x.shape[1] == 0:
         loss = without_classes(x, target, ignore_index, reduction, smoothing)
         return loss.reshape(()) if input.dim() == 1 else loss
-    rows = class_numbers(x, target, weight, ignore_index)
-    weight = weight if smoothing else None  # which only (1)'s second term asks for again
-    loss = CrossEntropyFn.apply(x, *rows, weight, reduction, smoothing)[0]
+    t = class_numbers(x, target, weight)
+    inputs = x, t, weight, ignore_index, reduction, smoothing or None
+    loss, _ = of_classes(CrossEntropyFn, inputs, t, x.shape[1], ignore_index)
     return loss.reshape(()) if input.dim() == 1 else loss
 
 
@@ -269,8 +332,8 @@ def without_classes(x, target, ignore_index: int, reduction: str, smoothing: flo
     ignored = target == ignore_index
     if not ignored.all():
         raise IndexError("target is not a class where there are none")
-    zeros = x.sum(1, keepdim=True)
-    loss = reduce_rows(zeros, zeros.new_zeros(()), reduction)
+    zeros = x.sum(1)
+    loss = zeros if reduction == "none" else zeros.sum() / 0 if reduction == "mean" else zeros.sum()
     return loss + math.nan if smoothing else loss
 
 
@@ -312,5 +375,6 @@ def nll_loss(
     if y.shape[1] == 0:
         loss = without_classes(y, target, ignore_index, reduction)
         return loss.reshape(()) if input.dim() == 1 else loss
-    loss = NLLLossFn.apply(y, *class_numbers(y, target, weight, ignore_index), reduction)
+    t, C = class_numbers(y, target, weight), y.shape[1]
+    loss = of_classes(NLLLossFn, (y, t, weight, C, ignore_index, reduction), t, C, ignore_index)
     return loss.reshape(()) if input.dim() == 1 else loss

@@ -14,14 +14,14 @@ that step t says c given the text:
 
 Shapes:     y (T, N, C) log-probabilities   targets (N, S), or all joined in one row   lengths (N,)   ℓ (N,)
             a single y (T, C) has no N.   L: ℓ, Σ ℓ, or the mean of ℓ / S
-Tangent:    ℓ̇ = −Σ γ_t(c) ẏ_t(c)
-Adjoint:    ȳ_t(c) = ℓ̄ (exp y_t(c) − γ_t(c))                                                           (4)
+Tangent:    ℓ̇ = −Σ γ_t(c) ẏ_t(c)                                                                      (4)
+Adjoint:    ȳ_t(c) = ℓ̄ (exp y_t(c) − γ_t(c))                                                           (5)
             PyTorch's convention: exp y is not part of the transpose, it is what log_softmax would subtract. Below a
             log_softmax, whose adjoint takes exp y Σ ȳ away, both give the same, as Σ (exp y − γ) = 0 and Σ γ = 1.
 Saved:      y, the places, α, ℓ.   Recomputed: β.
 Kinks:      a text that no path spells has ℓ = ∞ and gradient NaN; both are 0 with zero_infinity. Steps after a
             sequence's own length have gradient 0. A label of log-probability −∞ has γ = 0, where PyTorch has NaN.
-Second order: none, as in PyTorch: (4) is no gradient to differentiate. Asking for one raises RuntimeError.
+            There is no second derivative, as in PyTorch: (5) is no gradient to differentiate. RuntimeError.
 Errors:     RuntimeError for lengths that do not fit, a blank or labels outside [0, C), integers or wrong shapes.
 Reference:  torch.nn.functional.ctc_loss. Differs: see kinks.
 Source:     Graves, Fernández, Gomez and Schmidhuber, Connectionist temporal classification (2006).
@@ -33,7 +33,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import autocast_wide, need_floating, widen
+from scratch.ops.core.dtype import autocast_wide, need_floating
 from scratch.ops.core.function import Function, numbers_known
 from scratch.ops.loss.reduction import reduction_name
 
@@ -42,7 +42,7 @@ def log_sum_exp(*terms: Tensor) -> Tensor:
     """⊕, where −∞ is nothing."""
     stacked = torch.stack(terms)
     largest = stacked.amax(0).clamp_min(torch.finfo(stacked.dtype).min)
-    return (stacked - largest).exp_().sum(0).log_().add_(largest)
+    return (stacked - largest).exp().sum(0).log() + largest
 
 
 def shifted(x: Tensor, by: int) -> Tensor:
@@ -63,71 +63,73 @@ def spaced(text: Tensor, blank: int) -> Tensor:
 class CTCLossFn(Function):
     """y (T, N, C), places l (N, L), which of them may be reached over two, lengths T and S (N,) -> ℓ, α."""
 
-    @staticmethod
-    def forward(y, places, jump, steps, labels, zero_infinity):
-        wide = widen(y)
-        T, N, _ = y.shape
-        emission = wide.gather(2, places.expand(T, N, -1))
-        alpha = torch.full_like(emission, -math.inf)
-        if T:
-            alpha[0, :, :2] = emission[0, :, :2]
-        for t in range(1, T):
-            before = alpha[t - 1]
-            over = shifted(before, 2).masked_fill_(~jump, -math.inf)
-            alpha[t] = log_sum_exp(before, shifted(before, 1), over).add_(emission[t])  # (1)
-        nll = torch.where(labels == 0, 0.0, math.inf).to(wide.dtype)  # without steps
-        if T:
-            last = alpha.gather(0, (steps - 1).clamp_min(0).view(1, N, 1).expand(1, N, alpha.shape[2]))[0]
-            ends = last.gather(1, torch.stack([2 * labels, (2 * labels - 1).clamp_min(0)], 1))
-            ends[:, 1].masked_fill_(labels == 0, -math.inf)
-            nll = torch.where(steps > 0, -log_sum_exp(ends[:, 0], ends[:, 1]), nll)  # (3)
-        return nll.to(y.dtype), alpha
+    outputs = ("ell", "alpha")
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        *tensors, ctx.zero_infinity = inputs
-        ctx.save_for_backward(*tensors, *output)
-        ctx.mark_non_differentiable(output[1])
-        ctx.set_materialize_grads(False)
+    def value(y, places, jump, steps, labels, zero_infinity):
+        e = y.gather(2, places.expand(len(y), -1, -1))
+        place = torch.arange(places.shape[1], device=y.device)
+        alpha = [torch.where(place < 2, e[0], -math.inf)]
+        for e_t in e[1:]:
+            before = alpha[-1]
+            over = shifted(before, 2).masked_fill(~jump, -math.inf)
+            alpha.append(e_t + log_sum_exp(before, shifted(before, 1), over))  # (1)
+        alpha = torch.stack(alpha)
+        last = (steps - 1).clamp_min(0)[None, :, None].expand(1, -1, len(place))
+        paths = alpha.gather(0, last)[0].masked_fill(~ends(labels, place), -math.inf)
+        ell = -log_sum_exp(*paths.unbind(1))  # (3)
+        return torch.where(steps > 0, ell, torch.where(labels == 0, 0.0, math.inf)), alpha  # without steps
 
     @staticmethod
-    def backward(ctx, grad, _):
-        if grad is None:
-            return (*[None] * 6,)
-        return CTCGradientFn.apply(grad, *ctx.saved_tensors, ctx.zero_infinity), *[None] * 5
+    def tangent(y_dot, y, places, jump, steps, labels, ell, alpha):
+        gamma = occupation(y, places, jump, steps, labels, ell, alpha)
+        return -(gamma * y_dot).sum((0, 2))  # (4)
+
+    @staticmethod
+    def adjoint(ell_bar, y, places, jump, steps, labels, ell, alpha, zero_infinity):
+        return CTCGradientFn.apply(ell_bar, y, places, jump, steps, labels, ell, alpha, zero_infinity)
+
+
+def ends(labels, place):
+    """Whether a text may end at a place: at its last label or the blank behind it."""
+    return (place == 2 * labels[:, None]) | (place == 2 * labels[:, None] - 1)
+
+
+def occupation(y, places, jump, steps, labels, ell, alpha):
+    """γ (T, N, C), 0 beyond a sequence's own length."""
+    end = ends(labels, torch.arange(places.shape[1], device=y.device))
+    log_end = torch.where(end, 0.0, -math.inf).to(y.dtype)
+    jump_from = shifted(jump.to(y.dtype), -2) > 0
+    e = y.gather(2, places.expand(len(y), -1, -1))
+    log_gamma, beta = [], torch.full_like(e[0], -math.inf)
+    for t in reversed(range(len(y))):
+        if t + 1 < len(y):
+            after = beta + e[t + 1]
+            over = shifted(after, -2).masked_fill(~jump_from, -math.inf)
+            beta = log_sum_exp(after, shifted(after, -1), over)  # (2)
+        beta = torch.where((steps == t + 1)[:, None], log_end, beta)
+        log_gamma.append(alpha[t] + beta)
+    gamma = (torch.stack(log_gamma[::-1]) + ell[:, None]).exp()
+    return torch.zeros_like(y).scatter_add(2, places.expand(len(y), -1, -1), gamma)
 
 
 class CTCGradientFn(Function):
     """ℓ̄ and what `CTCLossFn` saved -> ȳ, which is not to be differentiated."""
 
     @staticmethod
-    def forward(grad, y, places, jump, steps, labels, nll, alpha, zero_infinity):
-        wide, nll = widen(y), widen(nll)
-        (T, N, _), L = y.shape, places.shape[1]
-        place = torch.arange(L, device=y.device)
-        end = (place == 2 * labels[:, None]) | (place == 2 * labels[:, None] - 1)
-        jump_from = shifted(jump.to(wide.dtype), -2) > 0
-        log_gamma, beta = [], wide.new_full((N, L), -math.inf)
-        for t in reversed(range(T)):
-            if t + 1 < T:
-                after = beta + wide[t + 1].gather(1, places)
-                over = shifted(after, -2).masked_fill_(~jump_from, -math.inf)
-                beta = log_sum_exp(after, shifted(after, -1), over)  # (2)
-            beta = torch.where((steps == t + 1)[:, None], torch.where(end, 0.0, -math.inf).to(beta.dtype), beta)
-            log_gamma.append(alpha[t] + beta)
-        gamma = (torch.stack(log_gamma[::-1]) + nll[:, None]).exp_() if T else alpha
-        occupied = torch.zeros_like(wide).scatter_add(2, places.expand(T, N, L), gamma)
-        grad_y = (wide.exp() - occupied) * widen(grad)[:, None]  # (4)
-        grad_y = grad_y.masked_fill_((nll == math.inf)[:, None], 0.0 if zero_infinity else math.nan)
-        beyond = torch.arange(T, device=y.device)[:, None] >= steps
-        return grad_y.masked_fill_(beyond[:, :, None], 0).to(y.dtype)
+    def value(ell_bar, y, places, jump, steps, labels, ell, alpha, zero_infinity):
+        gamma = occupation(y, places, jump, steps, labels, ell, alpha)
+        y_bar = (y.exp() - gamma) * ell_bar[:, None]  # (5)
+        y_bar = y_bar.masked_fill((ell == math.inf)[:, None], 0.0 if zero_infinity else math.nan)
+        beyond = torch.arange(len(y), device=y.device)[:, None] >= steps
+        return y_bar.masked_fill(beyond[:, :, None], 0)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        pass
+    def tangent(ell_bar_dot, y_dot):
+        raise RuntimeError("ctc_loss has no second derivative")
 
     @staticmethod
-    def backward(ctx, grad):
+    def adjoint(y_bar):
         raise RuntimeError("ctc_loss has no second derivative")
 
 

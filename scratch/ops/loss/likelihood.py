@@ -12,7 +12,7 @@ kl_div             of t from eˣ:         ℓ = t (log t − x)       ℓ_x = �
 
 Shapes:     x, t, v (…), each broadcast to the others
 Tangent:    ℓ̇ = ℓ_x ẋ + ℓ_t ṫ + ℓ_v v̇;   adjoint: x̄ = ℓ_x ℓ̄, and so on: scratch/ops/loss/point_loss.py
-Saved:      x, t, v.   Recomputed: the slopes.
+Saved:      x, t, v.   Recomputed: the derivatives.
 Kinks:      0 log 0 is 0. ℓ_v is (5) at ε also where v is smaller, as in PyTorch.
 Errors:     ValueError for an unknown reduction, a negative variance or one whose shape does not fit.
 Reference:  torch.nn.functional.poisson_nll_loss, gaussian_nll_loss, kl_div. Differs: ℓ_t of kl_div at t = 0 is −∞, its
@@ -34,18 +34,20 @@ from scratch.ops.loss.reduction import legacy_reduction, reduction_name
 
 
 class PoissonNLLLossFn(PointLoss):
+    layouts = "x (N)  t (N)  L ()"
+
     @staticmethod
-    def value(x, t, log_input, full, eps):
-        loss = x.exp() - t * x if log_input else x - t * (x + eps).log()
+    def loss(x, t, log_input, full, eps):
+        ell = x.exp() - t * x if log_input else x - t * (x + eps).log()  # (1), (2)
         if full:
             large = t.clamp_min(1)
             stirling = large * large.log() - large + 0.5 * (2 * math.pi * large).log()
-            loss = loss + stirling.masked_fill(t <= 1, 0)  # (3)
-        return loss
+            ell = ell + stirling.masked_fill(t <= 1, 0)  # (3)
+        return ell
 
     @staticmethod
-    def slopes(x, t, log_input, full, eps):
-        slope_x, slope_t = (x.exp() - t, -x) if log_input else (1 - t / (x + eps), -(x + eps).log())  # (1), (2)
+    def derivatives(x, t, log_input, full, eps):
+        slope_x, slope_t = (x.exp() - t, -x) if log_input else (1 - t / (x + eps), -(x + eps).log())
         if full:
             large = t.clamp_min(1)
             slope_t = slope_t + (large.log() + 0.5 / large).masked_fill(t <= 1, 0)
@@ -53,37 +55,42 @@ class PoissonNLLLossFn(PointLoss):
 
 
 class GaussianNLLLossFn(PointLoss):
-    inputs = 3
+    layouts = "x (N)  t (N)  v (N)  L ()"
+    tensors = 3
 
     @staticmethod
-    def value(x, t, var, full, eps):
-        var = var.clamp_min(eps)
-        return 0.5 * (var.log() + (x - t).square() / var + (math.log(2 * math.pi) if full else 0))  # (4)
+    def loss(x, t, v, full, eps):
+        v = v.clamp_min(eps)
+        return 0.5 * (v.log() + (x - t).square() / v + (math.log(2 * math.pi) if full else 0))  # (4)
 
     @staticmethod
-    def slopes(x, t, var, full, eps):
-        var = var + (eps - var.detach()).clamp_min(0)  # ε where it is smaller, as a constant shift
-        slope = (x - t) / var
-        return slope, -slope, 0.5 * (1 - slope * (x - t)) / var  # (5)
+    def derivatives(x, t, v, full, eps):
+        v = v + (eps - v.detach()).clamp_min(0)  # ε where it is smaller, as a constant shift
+        slope = (x - t) / v
+        return slope, -slope, 0.5 * (1 - slope * (x - t)) / v  # (5)
 
 
 class KLDivFn(PointLoss):
+    layouts = "x (N)  t (N)  L ()"
+
     @staticmethod
-    def value(x, t):
+    def loss(x, t):
         return torch.where(t == 0, 0, t * t.log()) - t * x
 
     @staticmethod
-    def slopes(x, t):
+    def derivatives(x, t):
         return -t, t.log() + 1 - x  # (6)
 
 
 class KLDivLogTargetFn(PointLoss):
+    layouts = "x (N)  t (N)  L ()"
+
     @staticmethod
-    def value(x, t):
+    def loss(x, t):
         return t.exp() * (t - x)
 
     @staticmethod
-    def slopes(x, t):
+    def derivatives(x, t):
         return -t.exp(), t.exp() * (t + 1 - x)  # (7)
 
 

@@ -7,17 +7,18 @@ Shapes:     x (N, I)   W (C, I)   c (C,) or None   z (N, C) logits   t (N,) clas
 a and b say how much a row counts: with label smoothing ε and class weights w (else 1), as in cross_entropy.py,
 a = (1 − ε) wₜ and b = ε / C, both divided by Σ wₜ for a mean, and both 0 where t is ignore_index.
 
-Tangent:    ℓ̇ = Σ p ż with p = exp(z − ℓ),  ż = ẋ Wᵀ + x Ẇᵀ + ċ
-Adjoint:    z̄ = L̄ ((a + b Σ w) p − a [class = t] − b w) + ℓ̄ p                                   (3)
-            x̄ = z̄ W   (4)      W̄ = z̄ᵀ x   (5)      c̄ = Σ z̄ over rows   (6)
+Tangent:    ż = ẋ Wᵀ + x Ẇᵀ + ċ,   ℓ̇ = Σ p ż with p = exp(z − ℓ)                                 (3)
+            L̇ = Σ over rows of  (a + b Σ w) ℓ̇ − a żₜ − b Σ w ż                                   (4)
+Adjoint:    z̄ = L̄ ((a + b Σ w) p − a [class = t] − b w) + ℓ̄ p                                   (5)
+            x̄ = z̄ W   (6)      W̄ = z̄ᵀ x   (7)      c̄ = Σ z̄ over rows   (8)
 
-Chunks:     (3) asks for nothing from other rows, and for L̄ only as a factor. So each chunk of rows is done with in
-            the forward pass: z, L, then z̄ in the memory of z, its share of (4) to (6), and the chunk is forgotten.
+Fast form:  (5) asks for nothing from other rows, and for L̄ only as a factor. So each chunk of rows is done with in
+            the forward pass: z, L, then z̄ in the memory of z, its share of (6) to (8), and the chunk is forgotten.
             Backward multiplies what is there by L̄. Logits for one chunk are all that there ever is, and the three
             products are as many as without chunks. With reduction="none" each row has an L̄ of its own, not known
             before backward, which then goes through the chunks again: four products.
-Saved:      x, W, c, t, a, b, w, ℓ, and (4) to (6) for L̄ = 1.   Recomputed: with reduction="none" z.
-Second order: backward is then (3) to (6) on all rows at once, from x, W, c and ℓ, an output that the caller drops. (7)
+Saved:      x, W, c, t, a, b, w and ℓ, an output that callers drop; by the fast form (6) to (8) for L̄ = 1.
+            Recomputed: z.
 Kinks:      none. A mean over nothing but ignored targets is NaN with gradient 0, as in PyTorch.
 Errors:     RuntimeError for shapes that do not fit, and for ignore_index with probabilities; else as cross_entropy.
 Reference:  torch.nn.functional.linear_cross_entropy. Differs: chunks are not asked for by ``options``, of which only
@@ -32,97 +33,98 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import autocast, autocast_on, autocast_wide, need_floating, widen, without_autocast
-from scratch.ops.core.exponential import LOG2_E, exp
-from scratch.ops.core.function import Function, in_place
+from scratch.ops.core.exponential import LOG2_E
+from scratch.ops.core.function import Function
 from scratch.ops.core.product import add_product, product
 from scratch.ops.linear import linear
-from scratch.ops.loss.cross_entropy import batched, class_numbers, cross_entropy, pick
+from scratch.ops.loss.cross_entropy import (
+    batched,
+    class_numbers,
+    cross_entropy,
+    of_classes,
+    pick,
+    targets,
+    total_weight,
+)
 from scratch.ops.loss.reduction import reduction_name
 
 CHUNK = 2**22  # logits at a time: 16 MiB of float32
 
 
 class LinearCrossEntropyFn(Function):
-    """x, W, c, t, a, b, w -> L, or its rows, then ℓ, and x̄, W̄, c̄ for L̄ = 1 where they are wanted, else empty."""
+    """x, W, c, t, a, b, w -> L, or its rows (N, 1), and ℓ (N, 1). ``wanted`` says of which gradients."""
+
+    outputs, dropped, keeps = ("L", "ell"), ("ell",), ("x_1", "W_1", "c_1")
+    wide = False
 
     @staticmethod
-    def forward(x, weight, bias, index, a, b, w, size, rows, wanted):
-        if in_place():
-            loss, ell, early = in_chunks(x, weight, bias, index, a, b, w, size, wanted)
-        else:
-            loss, ell = loss_rows(logits(x, weight, bias), index, a, b, w)
-            early = [x.new_empty(0) for _ in wanted]
+    def value(x, W, c, t, a, b, w, size, rows, wanted):
+        z = logits(x, W, c)
+        m = z.amax(1, keepdim=True)
+        ell = m + (z - m).exp().sum(1, keepdim=True).log()  # (1)
+        return from_rows(a, b, w, t, z, ell, rows), ell
+
+    @staticmethod
+    def tangent(x_dot, W_dot, c_dot, x, W, c, t, a, b, w, ell, rows):
+        z_dot = widen(x_dot @ W.mT + x @ W_dot.mT + c_dot)
+        ell_dot = ((logits(x, W, c) - ell).exp() * z_dot).sum(1, keepdim=True)  # (3)
+        return from_rows(a, b, w, t, z_dot, ell_dot, rows), ell_dot  # (4)
+
+    @staticmethod
+    def adjoint(L_bar, ell_bar, x, W, c, t, a, b, w, ell):
+        a = a * L_bar
+        b = None if b is None else b * L_bar
+        p = (logits(x, W, c) - ell).exp()
+        factor = a if b is None else a + b * (p.shape[1] if w is None else w.sum())
+        z_bar = (p * (factor + ell_bar)).scatter_add(1, t, -a)
+        if b is not None:
+            z_bar = z_bar - (b if w is None else b * w)  # (5)
+        z_bar = z_bar.to(x.dtype)
+        return z_bar @ W, z_bar.mT @ x, z_bar.sum(0)  # (6), (7), (8)
+
+    @staticmethod
+    def fast_value(x, W, c, t, a, b, w, size, rows, wanted):
+        loss, ell, early = in_chunks(x, W, c, t, a, b, w, size, wanted)
         return loss if rows else loss.sum(), ell, *early
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        *tensors, ctx.size, _, _ = inputs
-        ctx.save_for_backward(*tensors, *output[1:])
-        ctx.mark_non_differentiable(*output[2:])
-        ctx.set_materialize_grads(False)
-
-    @staticmethod
-    def backward(ctx, grad, grad_ell, *_):
-        x, weight, bias, index, a, b, w, ell, *early = ctx.saved_tensors
-        needs = ctx.needs_input_grad[:3]
-        if grad is not None and grad_ell is None and in_place():
-            if any(t.numel() for t in early):
-                grads = [g * grad if need else None for g, need in zip(early, needs, strict=True)]
-            else:
-                a, b = a * widen(grad), None if b is None else b * widen(grad)
-                grads = in_chunks(x, weight, bias, index, a, b, w, ctx.size, needs)[2]
-        else:
-            grad = ell.new_zeros(()) if grad is None else widen(grad)
-            grads = adjoint(x, weight, bias, index, a * grad, None if b is None else b * grad, w, ell, grad_ell)
-        return *(g if need else None for g, need in zip(grads, needs, strict=True)), *[None] * 7
+    def fast_adjoint(needs, L_bar, x, W, c, t, a, b, w, size, x_1, W_1, c_1):
+        early, L_bar = (x_1, W_1, c_1), widen(L_bar)
+        if any(g.numel() for g in early):
+            return tuple(g * L_bar if need else None for g, need in zip(early, needs, strict=True))
+        grads = in_chunks(x, W, c, t, a * L_bar, None if b is None else b * L_bar, w, size, needs)[2]
+        return tuple(g if need else None for g, need in zip(grads, needs, strict=True))
 
 
-# On all rows at once: the textbook.
+def logits(x, W, c):
+    z = x @ W.mT
+    return widen(z if c is None else z + c)  # (1)
 
 
-def logits(x, weight, bias):
-    z = x @ weight.mT
-    return widen(z if bias is None else z + bias)  # (1)
-
-
-def loss_rows(z, index, a, b, w):
-    m = z.amax(1, keepdim=True)
-    ell = m + exp(z - m).sum(1, keepdim=True).log()  # (1)
-    loss = a * (ell - pick(z, index))
+def from_rows(a, b, w, t, z, ell, rows):
+    """(2) from z and ℓ, or (4) from their tangents."""
+    L = a * (ell - z.gather(1, t))
     if b is not None:
-        loss = loss + b * (
-            z.shape[1] * ell - z.sum(1, keepdim=True) if w is None else (w * (ell - z)).sum(1, keepdim=True)
-        )
-    return loss, ell  # (2)
-
-
-def adjoint(x, weight, bias, index, a, b, w, ell, grad_ell):
-    p = (logits(x, weight, bias) - ell).exp()
-    factor = a if b is None else a + b * (p.shape[1] if w is None else w.sum())
-    z_bar = p * (factor if grad_ell is None else factor + grad_ell)
-    z_bar = z_bar.scatter_add(1, index, -a)
-    if b is not None:
-        z_bar = z_bar - (b if w is None else b * w)  # (3)
-    z_bar = z_bar.to(x.dtype)
-    return z_bar @ weight, z_bar.mT @ x, None if bias is None else z_bar.sum(0)  # (4), (5), (6)
+        L = L + b * (z.shape[1] * ell - z.sum(1, keepdim=True) if w is None else (w * (ell - z)).sum(1, keepdim=True))
+    return L if rows else L.sum()
 
 
 # In chunks.
 
 
-def in_chunks(x, weight, bias, index, a, b, w, size, wanted):
-    """The rows of L, ℓ, and those of (4) to (6) that are wanted, else something empty."""
+def in_chunks(x, W, c, t, a, b, w, size, wanted):
+    """The rows of L, ℓ, and those of (6) to (8) that are wanted, else something empty."""
     wide = widen(x[:0])
     loss, ell = torch.empty_like(a), torch.empty_like(a)
-    shapes = (x.shape, weight.shape, weight.shape[:1])
+    shapes = (x.shape, W.shape, W.shape[:1])
     sums = [wide.new_zeros(shape if want else 0) for shape, want in zip(shapes, wanted, strict=True)]
-    mass = weight.shape[0] if w is None else w.sum()
+    mass = W.shape[0] if w is None else w.sum()
     for start in range(0, x.shape[0], size):
         rows = slice(start, start + size)
-        here, t, factor, b_row = x[rows], index[rows], a[rows], None if b is None else b[rows]
-        z = widen(product(here * LOG2_E, weight.mT, None if bias is None else bias * LOG2_E))  # in units of log 2
+        here, t_row, factor, b_row = x[rows], t[rows], a[rows], None if b is None else b[rows]
+        z = widen(product(here * LOG2_E, W.mT, None if c is None else c * LOG2_E))  # in units of log 2
         m = z.amax(1, keepdim=True)
-        less = factor * pick(z.sub_(m), t)
+        less = factor * z.sub_(m).gather(1, t_row)
         if b_row is not None:
             less += b_row * (z.sum(1, keepdim=True) if w is None else (z @ w)[:, None])
             factor = factor + b_row * mass
@@ -132,18 +134,18 @@ def in_chunks(x, weight, bias, index, a, b, w, size, wanted):
         ell[rows] = (m + log_s) / LOG2_E
         if not any(wanted):
             continue
-        z.mul_(factor / s).scatter_add_(1, t, -a[rows])
+        z.mul_(factor / s).scatter_add_(1, t_row, -a[rows])
         if b_row is not None:
             z.sub_(b_row if w is None else b_row * w)
-        z_bar = z.to(x.dtype)  # (3)
+        z_bar = z.to(x.dtype)  # (5)
         if wanted[0]:
-            sums[0][rows] = product(z_bar, weight)  # (4)
+            sums[0][rows] = product(z_bar, W)  # (6)
         if wanted[1] and z is z_bar:
-            add_product(sums[1], z_bar.mT, here)  # (5)
+            add_product(sums[1], z_bar.mT, here)  # (7)
         elif wanted[1]:
             sums[1] += z_bar.mT @ here
         if wanted[2]:
-            sums[2] += z.sum(0)  # (6)
+            sums[2] += z.sum(0)  # (8)
     return loss, ell, [total.to(x.dtype) for total in sums]
 
 
@@ -179,8 +181,11 @@ def linear_cross_entropy(
     stand_in, weight = autocast_wide(
         x.new_empty(1, 1).expand(x.shape[0], C), weight
     )  # for the logits, in shape and type
-    index, ignored, share, total = class_numbers(stand_in, target, weight, ignore_index)
-    a = widen(torch.ones_like(index, dtype=x.dtype) if share is None else share)
+    t = class_numbers(stand_in, target, weight)
+    index, counted, _ = targets(t, None, ignore_index)
+    w_t = counted if weight is None else pick(weight[None], index.view(1, -1)).view(index.shape)
+    ignored, total = counted.logical_not(), total_weight(counted, w_t)
+    a = widen(torch.ones_like(index, dtype=x.dtype) if weight is None else w_t)
     b: Tensor | None = None
     if label_smoothing > 0:
         a, b = a * (1 - label_smoothing), torch.full_like(a, label_smoothing / C)
@@ -194,7 +199,8 @@ def linear_cross_entropy(
     wanted = tuple(not rows and t is not None and t.requires_grad and torch.is_grad_enabled() for t in given)
     size = getattr(options, "batch_chunk_size", None) or max(1, CHUNK // C)
     with without_autocast(x):
-        loss = LinearCrossEntropyFn.apply(*given, index, a, b, w, size, rows, wanted)[0]
+        inputs = *given, index, a, b, w, size, rows, wanted
+        loss, _ = of_classes(LinearCrossEntropyFn, inputs, t, C, ignore_index)
     if reduction == "mean":
         loss = loss + 0 / total  # NaN where nothing counts
     if not autocast_on(input):

@@ -7,16 +7,18 @@ cosine_embedding_loss c the cosine of x₁ and x₂;  t = 1: ℓ = 1 − c;   t 
 triplet_margin_loss   ℓ = max(0, m + d(a, p) − d(a, n)),  d a p-norm or any function;
                       swap: d(p, n) instead of d(a, n) where it is smaller                        (5)
 multi_margin_loss     z_j = m − x_t + x_j,  ℓ = w_t / C Σ_{j≠t} max(0, z_j)^p,   p = 1 or 2
-                      x̄_j = ℓ̄ h_j,  x̄_t = −ℓ̄ Σ h_j,   h_j = w_t / C · p z_j^(p−1) [z_j > 0]       (6)
+                      h_j = w_t / C · p z_j^(p−1) [z_j > 0],   ℓ̇ = Σ h_j (ẋ_j − ẋ_t)               (6)
+                      x̄_j = ℓ̄ h_j,   x̄_t = −ℓ̄ Σ h_j                                             (7)
 multilabel_margin_loss   the labels k of a row are those before its first −1;  z_ki = 1 − x_k + x_i
                       ℓ = 1/C Σ_k Σ_i max(0, z_ki),  i over the classes that are not labels
-                      x̄_i = ℓ̄ / C Σ_k [z_ki > 0],  x̄_k = −ℓ̄ / C Σ_i [z_ki > 0]                   (7)
+                      ℓ̇ = 1/C Σ_k Σ_i [z_ki > 0] (ẋ_i − ẋ_k)                                      (8)
+                      x̄_i = ℓ̄ / C Σ_k [z_ki > 0],   x̄_k = −ℓ̄ / C Σ_i [z_ki > 0]                  (9)
 
 Shapes:     x, t (…) in (1) to (3), each broadcast to the others; x (N, D), t (N,) in (4); a, p, n (N, D) in (5);
-            x (N, C), t (N,) in (6), (N, C) in (7). ℓ (N,), and L as in reduction.py. In (4) to (7) N may
+            x (N, C), t (N,) in (6), labels (N, C) in (8). ℓ (N,), and L as in reduction.py. From (4) on N may
             be left out.
-Tangent:    ℓ̇ = ℓ_x ẋ, each ℓ_x the slope of the piece that x is on
-Adjoint:    x̄ = ℓ_x ℓ̄, see scratch/ops/loss/point_loss.py
+Tangent:    ℓ̇ = ℓ_x ẋ in (1) to (5), each ℓ_x the slope of the piece that x is on
+Adjoint:    x̄ = ℓ_x ℓ̄; for both see scratch/ops/loss/point_loss.py
 Saved:      the inputs.   Recomputed: the margins.
 Kinks:      where a margin is just met the slope is 0. Of two equal distances in (5) each gets half.
 Errors:     ValueError for an unknown reduction, for p not 1 or 2 in (6), and m ≤ 0 in (5); RuntimeError for other
@@ -36,128 +38,139 @@ import torch
 from torch import Tensor
 
 from scratch.ops.activation.sigmoid import log_one_plus_exp
-from scratch.ops.core.dtype import autocast_wide, in_one_type, need_floating, widen
+from scratch.ops.core.dtype import autocast_wide, in_one_type, need_floating
 from scratch.ops.core.function import Function, at_hand
 from scratch.ops.distance import CosineFn, pairwise_distance
-from scratch.ops.loss.cross_entropy import pick
 from scratch.ops.loss.point_loss import PointLoss
 from scratch.ops.loss.reduction import reduce, reduce_adjoint, reduction_name
 
 
 class HingeEmbeddingFn(PointLoss):
-    @staticmethod
-    def value(x, t, margin):
-        return x.masked_fill(t == -1, 0) + (margin - x).clamp_min(0).masked_fill(t == 1, 0)
+    layouts = "x (N)  t (N)  L ()"
+    constants = 1
 
     @staticmethod
-    def slopes(x, t, margin):
-        return (t != -1).to(x.dtype) - ((t != 1) & (margin - x > 0)).to(x.dtype), None  # (1)
+    def loss(x, t, margin):
+        return x.masked_fill(t == -1, 0) + (margin - x).clamp_min(0).masked_fill(t == 1, 0)  # (1)
+
+    @staticmethod
+    def derivatives(x, t, margin):
+        return ((t != -1).to(x.dtype) - ((t != 1) & (margin - x > 0)).to(x.dtype),)
 
 
 class MarginRankingFn(PointLoss):
-    inputs = 3
+    tensors = 3
 
     @staticmethod
-    def value(x1, x2, t, margin):
-        return (margin - t * (x1 - x2)).clamp_min(0)
+    def loss(x1, x2, t, margin):
+        return (margin - t * (x1 - x2)).clamp_min(0)  # (2)
 
     @staticmethod
-    def slopes(x1, x2, t, margin):
+    def derivatives(x1, x2, t, margin):
         lost = (margin - t * (x1 - x2) > 0).to(x1.dtype)
-        return -t * lost, t * lost, (x2 - x1) * lost  # (2)
+        return -t * lost, t * lost, (x2 - x1) * lost
 
 
 class SoftMarginFn(PointLoss):
-    @staticmethod
-    def value(x, t):
-        return log_one_plus_exp(-t * x)
+    layouts = "x (N)  t (N)  L ()"
+    constants = 1
 
     @staticmethod
-    def slopes(x, t):
-        return -t * (-t * x).sigmoid(), None  # (3)
+    def loss(x, t):
+        return log_one_plus_exp(-(t * x))
+
+    @staticmethod
+    def derivatives(x, t):
+        return (-t * (-t * x).sigmoid(),)  # (3)
 
 
 class CosineHingeFn(PointLoss):
-    @staticmethod
-    def value(c, t, margin):
-        return (1 - c).masked_fill(t != 1, 0) + (c - margin).clamp_min(0).masked_fill(t != -1, 0)
+    constants = 1
 
     @staticmethod
-    def slopes(c, t, margin):
-        return ((t == -1) & (c - margin > 0)).to(c.dtype) - (t == 1).to(c.dtype), None  # (4)
+    def loss(c, t, margin):
+        return (1 - c).masked_fill(t != 1, 0) + (c - margin).clamp_min(0).masked_fill(t != -1, 0)  # (4)
+
+    @staticmethod
+    def derivatives(c, t, margin):
+        return (((t == -1) & (c - margin > 0)).to(c.dtype) - (t == 1).to(c.dtype),)
 
 
 class TripletHingeFn(PointLoss):
-    @staticmethod
-    def value(near, far, margin):
-        return (margin + near - far).clamp_min(0)
+    """d(a, p) and d(a, n)."""
+
+    of_difference = True
 
     @staticmethod
-    def slopes(near, far, margin):
-        lost = (margin + near - far > 0).to(near.dtype)
-        return lost, -lost  # (5)
+    def loss(near, far, margin):
+        return (margin + near - far).clamp_min(0)  # (5)
+
+    @staticmethod
+    def derivatives(near, far, margin):
+        return (margin + near - far > 0).to(near.dtype)
 
 
 class MinimumFn(PointLoss):
     """The smaller of two; of equals each gets half of the gradient."""
 
     @staticmethod
-    def value(a, b):
+    def loss(a, b):
         return a.minimum(b)
 
     @staticmethod
-    def slopes(a, b):
+    def derivatives(a, b):
         share = ((b - a).sign() + 1) / 2
         return share, 1 - share
 
 
 class MultiMarginFn(Function):
-    """x (N, C), t (N, 1), w (C,) -> ℓ or L."""
+    """x (N, C), t (N, 1), w (C,) or None -> ℓ or L."""
+
+    outputs = ("L",)
 
     @staticmethod
-    def forward(x, t, weight, p, margin, reduction):
-        wide = widen(x)
-        lost = (margin - pick(wide, t) + wide).clamp_min_(0).scatter_(1, t, 0)
-        loss = (lost if p == 1 else lost * lost).sum(1) / x.shape[1]
-        loss = loss if weight is None else loss * weight[t.squeeze(1)]
-        return reduce(loss, reduction).to(x.dtype)
+    def value(x, t, w, p, margin, reduction):
+        z = (margin - x.gather(1, t) + x).clamp_min(0).scatter(1, t, 0)
+        ell = (z if p == 1 else z * z).sum(1) / x.shape[1]
+        return reduce(ell if w is None else ell * w[t.squeeze(1)], reduction)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, t, weight, ctx.p, ctx.margin, ctx.reduction = inputs
-        ctx.save_for_backward(x, t, weight)
+    def tangent(x_dot, x, t, w, p, margin, reduction):
+        return reduce((slopes(x, t, w, p, margin) * (x_dot - x_dot.gather(1, t))).sum(1), reduction)  # (6)
 
     @staticmethod
-    def backward(ctx, grad):
-        saved, t, weight = ctx.saved_tensors
-        x, grad = widen(saved), reduce_adjoint(widen(grad), ctx.reduction, len(t))
-        z = (ctx.margin - x.gather(1, t) + x).scatter(1, t, 0)
-        h = (z > 0).to(x.dtype) if ctx.p == 1 else 2 * z.clamp_min(0)
-        factor = grad.reshape(-1, 1) / x.shape[1]
-        h = h * (factor if weight is None else factor * weight[t])
-        return h.scatter(1, t, -h.sum(1, keepdim=True)).to(saved.dtype), *[None] * 5  # (6)
+    def adjoint(L_bar, x, t, w, p, margin, reduction):
+        h = slopes(x, t, w, p, margin) * reduce_adjoint(L_bar, reduction, len(t)).reshape(-1, 1)
+        return h.scatter(1, t, -h.sum(1, keepdim=True))  # (7)
+
+
+def slopes(x, t, w, p, margin):
+    """h"""
+    z = (margin - x.gather(1, t) + x).scatter(1, t, 0)
+    h = ((z > 0).to(x.dtype) if p == 1 else 2 * z.clamp_min(0)) / x.shape[1]
+    return h if w is None else h * w[t]
 
 
 class MultiLabelMarginFn(Function):
     """x (N, C), the labels (N, C) with a mask of which count -> ℓ or L."""
 
-    @staticmethod
-    def forward(x, labels, counted, reduction):
-        lost = lead(widen(x), labels, counted).clamp_min_(0)
-        return reduce(lost.sum((1, 2)) / x.shape[1], reduction).to(x.dtype)
+    outputs = ("L",)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, labels, counted, ctx.reduction = inputs
-        ctx.save_for_backward(x, labels, counted)
+    def value(x, labels, counted, reduction):
+        return reduce(lead(x, labels, counted).clamp_min(0).sum((1, 2)) / x.shape[1], reduction)
 
     @staticmethod
-    def backward(ctx, grad):
-        x, labels, counted = ctx.saved_tensors
-        grad = reduce_adjoint(widen(grad), ctx.reduction, len(x)).reshape(-1, 1) / x.shape[1]
-        lost = (lead(widen(x), labels, counted) > 0).to(grad.dtype)
-        grad_x = lost.sum(1).scatter_add(1, labels, -lost.sum(2)) * grad  # (7)
-        return grad_x.to(x.dtype), None, None, None
+    def tangent(x_dot, x, labels, counted, reduction):
+        lost = (lead(x, labels, counted) > 0).to(x.dtype)
+        ell_dot = (lost.sum(1) * x_dot).sum(1) - (lost.sum(2) * x_dot.gather(1, labels)).sum(1)
+        return reduce(ell_dot / x.shape[1], reduction)  # (8)
+
+    @staticmethod
+    def adjoint(L_bar, x, labels, counted, reduction):
+        ell_bar = reduce_adjoint(L_bar, reduction, len(x)).reshape(-1, 1) / x.shape[1]
+        lost = (lead(x, labels, counted) > 0).to(x.dtype)
+        return lost.sum(1).scatter_add(1, labels, -lost.sum(2)) * ell_bar  # (9)
 
 
 def lead(x: Tensor, labels: Tensor, counted: Tensor) -> Tensor:

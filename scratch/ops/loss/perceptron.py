@@ -43,13 +43,15 @@ class StepFn(Elementwise):
 
 
 class PerceptronLossFn(PointLoss):
+    constants = 1
+
     @staticmethod
-    def value(s, t):
+    def loss(s, t):
         return (StepFn.value(s) - t) * s  # (3)
 
     @staticmethod
-    def slopes(s, t):
-        return StepFn.value(s) - t, None  # (4)
+    def derivatives(s, t):
+        return (StepFn.value(s) - t,)  # (4)
 
 
 def step(input: Tensor) -> Tensor:

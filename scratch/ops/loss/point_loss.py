@@ -1,61 +1,130 @@
 """The base of losses that compare numbers one by one: ℓ = f(x, t, …), each input broadcast to the others.
 
-Tangent:    ℓ̇ = Σ f_x ẋ over the inputs x      (1)
-Adjoint:    x̄ = f_x ℓ̄, summed over what was broadcast   (2);   ℓ̄ from L̄ as in scratch/ops/loss/reduction.py
+Tangent:    ℓ̇ = Σ f_x ẋ over the inputs x, then L̇ as in reduction.py      (1)
+Adjoint:    x̄ = f_x ℓ̄, with ℓ̄ from L̄ as there                             (2)
 
-A subclass is two lines of mathematics on the wide inputs and the options: ``value`` is f and ``slopes`` the f_x in
-their order, None for an input that gets no gradient; ``inputs`` counts the tensors.
-Saved:      the inputs.   Recomputed: f_x, from whole numbers in the type of ℓ̄.
+A loss is two lines of mathematics on its inputs and options:
+
+    class MSELossFn(PointLoss):
+        def loss(x, t):               ℓ
+        def derivatives(x, t):        f_x, f_t
+
+from which value, tangent and adjoint follow, with the reduction as their last argument. ``tensors`` counts the
+parameters that are tensors; the last ``constants`` of these get no gradient, and ``derivatives`` leaves them out. A
+loss ``of_difference`` is a function of x − t: ``derivatives`` is f_x alone, and f_t = −f_x. Whole numbers reach the
+derivatives in the type of ℓ̄.
+
+Fast form:  x̄ only where it is asked for, written over the f_x that was made for it; ``fast_loss`` and
+            ``fast_derivatives`` are ℓ and f_x in fewer passes.
 """
 
-from inspect import Parameter, Signature, signature
+from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from scratch.ops.core.broadcast import unbroadcast
-from scratch.ops.core.dtype import continuous, narrowed, widen
+from scratch.ops.core.dtype import continuous, widen
+from scratch.ops.core.elementwise import named
 from scratch.ops.core.function import Function
 from scratch.ops.loss.reduction import WeightedReduceFn, reduce, reduce_adjoint
 
 
 class PointLoss(Function):
-    inputs: int = 2
-    value: Any
-    slopes: Any
+    outputs = ("L",)
+    tensors = 2
+    constants = 0
+    of_difference = False
+    loss: Callable[..., Tensor]
+    derivatives: Callable[..., Any]
+    fast_loss: Callable[..., Tensor] | None = None
+    fast_derivatives: Callable[..., Any] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        # closures, as in scratch/ops/core/elementwise.py
-        number, value, slopes = cls.inputs, cls.value, cls.slopes
-
-        def forward(*args):
-            tensors, (*options, reduction) = args[:number], args[number:]
-            return narrowed(reduce(value(*map(widen, tensors), *options), reduction), *tensors)
-
-        def setup_context(ctx, inputs, output):
-            ctx.save_for_backward(*inputs[:number])
-            *ctx.options, ctx.reduction = inputs[number:]
-
-        def backward(ctx, grad):
-            tensors = ctx.saved_tensors
-            shape = torch.broadcast_shapes(*(t.shape for t in tensors))
-            grad = reduce_adjoint(widen(grad), ctx.reduction, shape.numel())
-            grads: list[Tensor | None] = []
-            found = slopes(*(widen(t) if continuous(t) else t.to(grad.dtype) for t in tensors), *ctx.options)
-            for tensor, slope, needed in zip(tensors, found, ctx.needs_input_grad, strict=False):
-                if needed and slope is not None:
-                    along = (slope * grad).expand(shape)
-                    grads.append(unbroadcast(along, tensor.shape).to(tensor.dtype))  # (2)
-                else:
-                    grads.append(None)
-            return *grads, *(None for _ in ctx.options), None
-
-        reduction = Parameter("reduction", Parameter.POSITIONAL_OR_KEYWORD)
-        forward.__signature__ = Signature([*signature(value).parameters.values(), reduction])  # type: ignore[attr-defined]
-        for method in (forward, setup_context, backward):
-            setattr(cls, method.__name__, staticmethod(method))
+        if "loss" in vars(cls):
+            state_formulas(cls)
         super().__init_subclass__(**kwargs)
+
+
+def state_formulas(op: Any) -> None:
+    """value, tangent and adjoint of a loss, and its fast form."""
+    loss, stated, number, of_difference = op.loss, op.derivatives, op.tensors, op.of_difference
+    fast_loss, fast_derivatives = op.fast_loss, op.fast_derivatives or stated
+    names, varied = [*signature(loss).parameters, "reduction"], number - op.constants
+
+    def derivatives(*arguments):
+        found = stated(*arguments)
+        return (found, -found) if of_difference else found
+
+    def value(*inputs):
+        *arguments, reduction = inputs
+        return reduce(loss(*arguments), reduction)
+
+    def tangent(*given):
+        dots, (*arguments, reduction) = given[:varied], given[varied:]
+        slopes = derivatives(*like(dots[0], arguments, number))
+        ell_dot = sum(slope * dot for slope, dot in zip(slopes, dots, strict=True))  # (1)
+        return reduce(ell_dot.real if ell_dot.is_complex() else ell_dot, reduction)
+
+    def adjoint(L_bar, *inputs):
+        *arguments, reduction = inputs
+        shape = shape_of(arguments[:number])
+        ell_bar = reduce_adjoint(L_bar, reduction, shape.numel())
+        slopes = derivatives(*like(L_bar, arguments, number))
+        return tuple((slope * ell_bar).expand(shape) for slope in slopes)  # (2)
+
+    def fast_value(*inputs):
+        *arguments, reduction = inputs
+        wide = [widen(x) if isinstance(x, Tensor) else x for x in arguments]
+        found, dtype = reduce(fast_loss(*wide), reduction), result_dtype(*inputs)
+        return found.to(dtype) if dtype in (torch.float16, torch.bfloat16) else found
+
+    def fast_adjoint(needs, L_bar, *inputs):
+        *arguments, reduction = inputs
+        shape, L_bar = shape_of(arguments[:number]), widen(L_bar)
+        ell_bar = reduce_adjoint(L_bar, reduction, shape.numel())
+        slopes = fast_derivatives(*(widen(x) if isinstance(x, Tensor) else x for x in like(L_bar, arguments, number)))
+        if of_difference:
+            x_bar = times_(slopes, ell_bar)
+            return x_bar, -x_bar if needs[1] else None
+        found = zip(slopes, needs, strict=True)
+        return tuple(times_(slope, ell_bar).expand(shape) if need else None for slope, need in found)
+
+    def result_dtype(*inputs):
+        dtype, *others = (x.dtype for x in inputs[:number] if x is not None)
+        for other in others:
+            dtype = torch.promote_types(dtype, other)
+        return dtype
+
+    value.__signature__ = named(*names)  # type: ignore[attr-defined]
+    tangent.__signature__ = named(*(f"{x}_dot" for x in names[:varied]), *names)  # type: ignore[attr-defined]
+    adjoint.__signature__ = named("L_bar", *names)  # type: ignore[attr-defined]
+    fast_adjoint.__signature__ = named("needs", "L_bar", *names)  # type: ignore[attr-defined]
+    op.value, op.tangent, op.adjoint, op.fast_adjoint, op.result_dtype = map(
+        staticmethod, (value, tangent, adjoint, fast_adjoint, result_dtype)
+    )
+    op.compiled_if = staticmethod(lambda *inputs: inputs[-1] != "none")
+    if fast_loss is not None:
+        op.fast_value = staticmethod(fast_value)
+
+
+def like(bar: Tensor, arguments: Any, number: int) -> list[Any]:
+    """The same, with tensors of whole numbers in the type of a gradient or tangent."""
+    if all(x is None or continuous(x) for x in arguments[:number]):
+        return arguments
+    tensors = [x if x is None or continuous(x) else x.to(bar.dtype) for x in arguments[:number]]
+    return [*tensors, *arguments[number:]]
+
+
+def shape_of(tensors: Any) -> torch.Size:
+    shape, *others = (t.shape for t in tensors if t is not None)
+    return shape if all(other == shape for other in others) else torch.broadcast_shapes(shape, *others)
+
+
+def times_(slope: Tensor, ell_bar: Tensor) -> Tensor:
+    """(2), in the memory of f_x where that has the type and shape."""
+    return slope.mul_(ell_bar) if ell_bar.dim() == 0 and slope.dtype is ell_bar.dtype else slope * ell_bar
 
 
 def weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:

@@ -4,9 +4,10 @@ Shapes:     ℓ (…)   L (…) with "none", else ()
 Tangent:    L̇ = ℓ̇,  Σ ℓ̇  or  Σ ℓ̇ / n                                          (1)
 Adjoint:    ℓ̄ = L̄,  L̄  or  L̄ / n,  the same for every element                 (2)
 
-Weighted:   L = w ℓ,  Σ w ℓ  or  Σ w ℓ / Σ w
-            ℓ̄ = w L̄,  w L̄  or  w L̄ / Σ w                                       (3)
-            w̄ = ℓ L̄,  ℓ L̄  or  (ℓ − L) L̄ / Σ w                                 (4)
+Weighted:   L = w ℓ,  Σ w ℓ  or  Σ w ℓ / Σ w                                     (3)
+            L̇ = w ℓ̇ + ℓ ẇ,  its Σ,  or (Σ (w ℓ̇ + ℓ ẇ) − L Σ ẇ) / Σ w             (4)
+            ℓ̄ = w L̄,  w L̄  or  w L̄ / Σ w                                       (5)
+            w̄ = ℓ L̄,  ℓ L̄  or  (ℓ − L) L̄ / Σ w,   ℓ summed where w was broadcast     (6)
 """
 
 from torch import Tensor
@@ -29,31 +30,32 @@ def reduce_adjoint(grad: Tensor, reduction: str, count: int) -> Tensor:
 
 
 class WeightedReduceFn(Function):
+    """ℓ, w -> L. It saves no L, which users divide in its place."""
+
+    outputs = ("L",)
+
     @staticmethod
-    def forward(loss, weight, reduction):
+    def value(ell, w, reduction):
         if reduction == "none":
-            return loss * weight
-        total = (loss * weight).sum()
-        return total / weight.sum() if reduction == "mean" else total
+            return ell * w
+        total = (ell * w).sum()
+        return total / w.sum() if reduction == "mean" else total  # (3)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        loss, weight, ctx.reduction = inputs
-        ctx.save_for_backward(loss, weight)  # not L, which users divide in its place
+    def tangent(ell_dot, w_dot, ell, w, reduction):
+        dot = w * ell_dot + ell * w_dot
+        if reduction != "mean":
+            return reduce(dot, reduction)
+        L = (ell * w).sum() / w.sum()
+        return (dot.sum() - L * w_dot.sum()) / w.sum()  # (4)
 
     @staticmethod
-    def backward(ctx, grad):
-        (loss, weight), mean = ctx.saved_tensors, ctx.reduction == "mean"
-        if mean:
-            grad = grad / weight.sum()
-        grad_loss = grad_weight = None
-        if ctx.needs_input_grad[0]:
-            grad_loss = (grad * weight).expand(loss.shape)  # (3)
-        if ctx.needs_input_grad[1]:
-            grad_weight = unbroadcast(grad * loss, weight.shape)  # (4)
-            if mean:
-                grad_weight = grad_weight - grad * ((loss * weight).sum() / weight.sum())
-        return grad_loss, grad_weight, None
+    def adjoint(L_bar, ell, w, reduction):
+        share = L_bar / w.sum() if reduction == "mean" else L_bar
+        ell_bar, w_bar = (w * share).expand(ell.shape), unbroadcast(ell * share, w.shape)  # (5)
+        if reduction == "mean":
+            w_bar = w_bar - (ell * w).sum() / w.sum() * share  # (6)
+        return ell_bar, w_bar
 
 
 def legacy_reduction(reduction: str, size_average: bool | None, reduce: bool | None) -> str:

@@ -2,15 +2,17 @@
 
 mse_loss        ℓ = (x − t)²                                          ℓ_x = 2 (x − t)              (1)
 l1_loss         ℓ = |x − t|                                           ℓ_x = sign(x − t)            (2)
-smooth_l1_loss  ℓ = (x − t)² / 2β where |x − t| < β, else |x − t| − β/2   ℓ_x = (x − t)/β, held in ±1   (3)
-huber_loss      ℓ = (x − t)² / 2 where |x − t| ≤ δ, else δ (|x − t| − δ/2)   ℓ_x = x − t, held in ±δ    (4)
+smooth_l1_loss  ℓ = (x − t)² / 2β where |x − t| < β, else |x − t| − β/2     ℓ_x = (x − t)/β, held in ±1   (3)
+                  = m² / 2β + |x − t| − m          with m = min(|x − t|, β)
+huber_loss      ℓ = (x − t)² / 2 where |x − t| ≤ δ, else δ (|x − t| − δ/2)  ℓ_x = x − t, held in ±δ       (4)
+                  = m² / 2 + δ (|x − t| − m)       with m = min(|x − t|, δ)
 
 Shapes:     x, t (…), each broadcast to the other;   w as x
-Tangent:    ℓ̇ = ℓ_x (ẋ − ṫ);   with weights (w ℓ)˙ = w ℓ̇ + ℓ ẇ
-Adjoint:    x̄ = ℓ_x ℓ̄   (5)     t̄ = −x̄   (6)     w̄ by scratch/ops/loss/reduction.py
+Tangent:    ℓ̇ = ℓ_x (ẋ − ṫ)        by scratch/ops/loss/point_loss.py, with ℓ_t = −ℓ_x
+Adjoint:    x̄ = ℓ_x ℓ̄   t̄ = −x̄     and so the adjoint; w by reduction.py
 Weights:    a mean is Σ w ℓ / Σ w for mse_loss and l1_loss, but the plain mean of w ℓ for huber_loss, as in PyTorch.
 Saved:      x, t, w.   Recomputed: x − t.
-Kinks:      sign(0) is 0.
+Kinks:      sign(0) is 0. Second derivatives of (3) and (4) are 0 where |x − t| is just β or δ.
 Complex:    |x − t| is real, ℓ̇ = Re(ℓ_x (ẋ − ṫ)), and sign z the conjugate of z / |z|.
 Errors:     ValueError for an unknown reduction or weights of another shape than x; NotImplementedError for
             integers alone (not l1_loss, nor mse_loss with weights); RuntimeError for β < 0 or δ ≤ 0. A warning where
@@ -23,74 +25,86 @@ Source:     Gauss, Theoria motus corporum coelestium (1809); Laplace, Sur quelqu
 import torch
 from torch import Tensor
 
-from scratch.ops.core.broadcast import unbroadcast
-from scratch.ops.core.dtype import autocast_wide, narrowed, need_floating, widen
-from scratch.ops.core.elementwise import times_if
-from scratch.ops.core.function import Function
+from scratch.ops.core.dtype import autocast_wide, need_floating
 from scratch.ops.core.warning import warn
 from scratch.ops.loss.point_loss import PointLoss, weighted
-from scratch.ops.loss.reduction import WeightedReduceFn, reduce, reduce_adjoint, reduction_name
+from scratch.ops.loss.reduction import WeightedReduceFn, reduction_name
 
 
-class MSELossFn(Function):
-    @staticmethod
-    def forward(x, t, reduction):
-        error = widen(x) - t
-        return narrowed(reduce(error.mul_(error), reduction), x, t)
+class MSELossFn(PointLoss):
+    layouts = "x (N)  t (N)  L ()"
+    of_difference = True
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, t, ctx.reduction = inputs
-        ctx.save_for_backward(x, t)
+    def loss(x, t):
+        error = x - t
+        return error * error  # (1)
 
     @staticmethod
-    def backward(ctx, grad):
-        x, t = ctx.saved_tensors
-        error = widen(x) - t
-        error = times_if(error, reduce_adjoint(2 * widen(grad), ctx.reduction, error.numel()))
-        grad_x = unbroadcast(error, x.shape).to(x.dtype) if ctx.needs_input_grad[0] else None  # (5)
-        grad_t = unbroadcast(error.neg(), t.shape).to(t.dtype) if ctx.needs_input_grad[1] else None  # (6)
-        return grad_x, grad_t, None
+    def derivatives(x, t):
+        return 2 * (x - t)
+
+    @staticmethod
+    def fast_loss(x, t):
+        error = x - t
+        return error.mul_(error)
+
+    @staticmethod
+    def fast_derivatives(x, t):
+        return (x - t).mul_(2)
 
 
 class L1LossFn(PointLoss):
+    layouts = "x (N)  t (N)  L ()"
+    of_difference = True
+
     @staticmethod
-    def value(x, t):
+    def loss(x, t):
         return (x - t).abs()
 
     @staticmethod
-    def slopes(x, t):
-        sign = (x - t).sgn().conj()
-        return sign, -sign  # (2)
-
-
-def held(d: Tensor, bound: float) -> Tensor:
-    """d, held in ± bound. Its slope at the bound is 0, which that of clamp is not before torch 2.14."""
-    return torch.where(d.abs() < bound, d, d.sgn() * bound) if d.requires_grad else d.clamp(-bound, bound)
+    def derivatives(x, t):
+        return (x - t).sgn().conj_physical()  # (2)
 
 
 class SmoothL1LossFn(PointLoss):
-    @staticmethod
-    def value(x, t, beta):
-        size = (x - t).abs()
-        return torch.where(size < beta, size * size * (0.5 / beta), size - 0.5 * beta)
+    layouts = "x (N)  t (N)  L ()"
+    of_difference = True
 
     @staticmethod
-    def slopes(x, t, beta):
-        slope = held((x - t) / beta, 1)
-        return slope, -slope  # (3)
+    def loss(x, t, beta):
+        size = (x - t).abs()
+        m = size.clamp_max(beta)
+        return m * m * (0.5 / beta) + (size - m)  # (3)
+
+    @staticmethod
+    def derivatives(x, t, beta):
+        z = (x - t) / beta
+        return torch.where(z.abs() < 1, z, z.sign())
+
+    @staticmethod
+    def fast_derivatives(x, t, beta):
+        return (x - t).div_(beta).clamp_(-1, 1)
 
 
 class HuberLossFn(PointLoss):
-    @staticmethod
-    def value(x, t, delta):
-        size = (x - t).abs()
-        return torch.where(size <= delta, size * size * 0.5, delta * (size - 0.5 * delta))
+    layouts = "x (N)  t (N)  L ()"
+    of_difference = True
 
     @staticmethod
-    def slopes(x, t, delta):
-        slope = held(x - t, delta)
-        return slope, -slope  # (4)
+    def loss(x, t, delta):
+        size = (x - t).abs()
+        m = size.clamp_max(delta)
+        return 0.5 * m * m + delta * (size - m)  # (4)
+
+    @staticmethod
+    def derivatives(x, t, delta):
+        z = x - t
+        return torch.where(z.abs() < delta, z, delta * z.sign())
+
+    @staticmethod
+    def fast_derivatives(x, t, delta):
+        return (x - t).clamp_(-delta, delta)
 
 
 def mse_loss(

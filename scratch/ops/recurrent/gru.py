@@ -27,7 +27,7 @@ Saved:      x, h₀, W, U, b, d.   Recomputed: all steps, of which the fast form
 Fast form:  gru_fast.py
 Kinks:      none.
 Errors:     RuntimeError where sizes do not fit.
-Reference:  one layer and direction of torch.nn.GRU. Differs: in float32 the fast form computes tanh as 2σ(2x) − 1.
+Reference:  one layer and direction of torch.nn.GRU. Differs: nothing.
 Source:     Cho et al., Learning phrase representations using RNN encoder-decoder (2014); with the gate r
             after the product with Uⁿ, not before, so that one product serves all gates.
 """

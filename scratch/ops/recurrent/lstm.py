@@ -29,7 +29,7 @@ Saved:      x, h₀, c₀, W, U, b, V.   Recomputed: all steps, which the fast f
 Fast form:  lstm_fast.py
 Kinks:      none.
 Errors:     RuntimeError where sizes do not fit.
-Reference:  one layer and direction of torch.nn.LSTM. Differs: in float32 the fast form computes tanh as 2σ(2x) − 1.
+Reference:  one layer and direction of torch.nn.LSTM. Differs: nothing.
 Source:     Hochreiter and Schmidhuber, Long short-term memory (1997); Gers, Schmidhuber and Cummins, Learning
             to forget (2000); the projection: Sak, Senior and Beaufays, Long short-term memory based recurrent
             neural network architectures for large vocabulary speech recognition (2014).

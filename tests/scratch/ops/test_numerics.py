@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from scratch.nn import functional as F
-from scratch.ops.activation.sigmoid import tanh_into
 
 NARROW = [torch.float32, torch.float16, torch.bfloat16]
 NATIVE = torch.nn.functional
@@ -122,5 +121,4 @@ def test_mixed_types_promote_as_pytorchs(name: str, first: torch.dtype, second: 
 def test_tanh_in_single_precision():
     x = torch.cat((torch.linspace(-12, 12, 4001), torch.tensor([0.0, -torch.inf, torch.inf])))
     torch.testing.assert_close(F.tanh(x), x.double().tanh().float(), rtol=0, atol=2**-22)
-    assert torch.equal(tanh_into(torch.empty_like(x), x), F.tanh(x))
-    assert tanh_into(torch.empty(1), torch.tensor([torch.nan])).isnan().all()
+    assert F.tanh(torch.tensor([torch.nan])).isnan().all()
