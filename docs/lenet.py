@@ -45,7 +45,7 @@ def main() -> None:
 
     chart = right.subplots()
     for run, colour, width, label in ((theirs, LIGHT, 5, "PyTorch's layers"), (ours, RED, 1.2, "written by hand")):
-        steps, values = column(run, "train/loss")
+        steps, values = column(run, "train/loss_step")
         chart.plot(steps, values, color=colour, linewidth=width, label=label)
     chart.set(xlabel="step", ylabel="loss", yscale="log")
     chart.set_title("the same seed: the same curve", fontsize=10, color=INK)

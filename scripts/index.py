@@ -322,7 +322,7 @@ def shown_page() -> str:
     text = (ROOT / "scratch" / "ops" / "linear.py").read_text()
     docstring = text[: text.index('"""', 3) + 4]
     form = text[text.index("class LinearFn") : text.index("    @staticmethod\n    def fast_value")]
-    return f"```python\n{docstring}\n{form.rstrip()}\n```"
+    return f"```python\n{docstring}\n\n{form.rstrip()}\n```"
 
 
 def main() -> None:

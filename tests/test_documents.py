@@ -76,7 +76,7 @@ def test_the_page_in_the_readme_is_the_file(document):
     page = index.shown_page()
     assert page in document.read_text(), "run python scripts/index.py"
     file = (ROOT / "scratch/ops/linear.py").read_text()
-    assert all(part in file for part in page.removeprefix("```python\n").removesuffix("```").split("\n\nclass"))
+    assert all(part in file for part in page.removeprefix("```python\n").removesuffix("```").split("\n\n\nclass"))
 
 
 def test_the_index_is_complete():
