@@ -30,9 +30,7 @@ AS_TORCH = "torch's own waits here too: "
 WAITING = {  # names or titles in the table: why they may wait
     "AdaptiveLogSoftmaxWithLoss": AS_TORCH + "how many words fall into each cluster is the size of a product",
     "CTCLoss": AS_TORCH + "the lengths decide how many steps there are",
-    "functional.ctc_loss": AS_TORCH + "the lengths decide how many steps there are",
     "GaussianNLLLoss": AS_TORCH + "a negative variance is a ValueError",
-    "functional.gaussian_nll_loss": AS_TORCH + "a negative variance is a ValueError",
     "functional.one_hot": AS_TORCH + "without num_classes the largest number is the size of the result",
     "Readout": "without num_graphs the largest number is the size of the result; torch_geometric's waits too",
     **dict.fromkeys(
