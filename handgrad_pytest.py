@@ -15,6 +15,7 @@ OPTIONS = {
     "--impl": ("scratch.nn", "the layers under test"),
     "--optim": ("scratch.optim", "the optimizers under test"),
     "--reference": ("torch.nn", "what layers are compared with"),
+    "--form": ("scratch", "the form in which Handgrad's own ops run: plain, scratch or compiled"),
 }
 MARKERS = {
     "slow": "takes minutes: run with -m slow",
@@ -38,6 +39,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
 def pytest_configure(config: pytest.Config) -> None:
     for name, text in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {text}")
+    form = config.getoption("form", "scratch")
+    if form != "scratch":
+        from scratch.ops.core import forms
+
+        try:
+            context = forms.form(form)
+        except ValueError as error:
+            raise pytest.UsageError(f"--form: {error}") from None
+        context.__enter__()
+        config.add_cleanup(lambda: context.__exit__(None, None, None))
 
 
 def chosen(config: pytest.Config, option: str) -> Any:

@@ -1,18 +1,6 @@
 """Time an implementation against another: python scripts/benchmark.py (--help lists the choices)."""
 
-import os
-
-from omegaconf import DictConfig
-
-from zoo.training.cli import command
-
-
-def task(config: DictConfig) -> None:
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # silences torch's profiler, which measures the memory
-    from zoo.tools.benchmark import benchmark
-
-    benchmark(config)
-
+from zoo.commands.benchmark import main
 
 if __name__ == "__main__":
-    command(task, "benchmark")
+    main()

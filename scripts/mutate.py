@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the tests, which are not installed
 
-from scratch.testing.mutation import PAGES, mutants, plant
+from scratch.testing.mutation import PAGES, mutants, named, plant
 
 
 def main() -> int:
@@ -19,11 +19,15 @@ def main() -> int:
     parser.add_argument("--per-backward", type=int, default=3, help="mistakes in each function (default: 3)")
     parser.add_argument("--seed", type=int, default=0, help="of the choice among them (default: 0)")
     parser.add_argument("--case", default="", help="use the cases of this name only, such as Conv2d")
+    parser.add_argument("--name", action="store_true", help="count the mistakes whose kind the harness names rightly")
     options = parser.parse_args()
     for name in options.op:
         if name not in every:
             parser.error(f"no page of scratch/ops with derivatives is named {name}; there are {', '.join(every)}")
     files = [f"{name}.py" for name in options.op or every]
+    if options.name:
+        named(files, options.per_backward, options.seed, options.case)
+        return 0
     return bool(plant(files, options.per_backward, options.seed, options.case))
 
 

@@ -1,15 +1,6 @@
 """Train under many seeds: python scripts/seeds.py experiment=gcn_cora seeds=100 (--help lists the choices)."""
 
-from omegaconf import DictConfig
-
-from zoo.training.cli import command
-
-
-def task(config: DictConfig) -> None:
-    from zoo.tools.seeds import train_seeds
-
-    train_seeds(config)
-
+from zoo.commands.seeds import main
 
 if __name__ == "__main__":
-    command(task, "seeds")
+    main()

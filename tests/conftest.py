@@ -43,15 +43,10 @@ def call(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
 
     def run(script: str, *words: str) -> int:
-        from zoo.training.cli import command
-
         module = importlib.import_module(f"scripts.{script}")
         monkeypatch.setattr(sys, "argv", [f"scripts/{script}.py", *words])
         try:
-            if hasattr(module, "task"):
-                command(module.task, script, getattr(module, "offer_checkpoint", lambda words: None))
-            else:
-                module.main()
+            module.main()
         except SystemExit as end:
             return int(end.code or 0)
         return 0

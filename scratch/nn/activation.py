@@ -1,5 +1,4 @@
-"""Activations as modules; the mathematics is in scratch/ops: sigmoids.py, rectifiers.py, prelu.py, gates.py,
-shrinkage.py, softmax.py."""
+"""Activations as modules; the mathematics is in scratch/ops/activation/."""
 
 import warnings
 

@@ -115,7 +115,7 @@ class Conv(ConvNd):
         return self._conv_forward(input, self.weight, self.bias)
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """With any weight and bias: subclasses, quantisers and the like call it with their own."""
+        """The convolution with any weight and bias: subclasses, quantisers and the like call it with their own."""
         padding: str | int | Sizes = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._reversed_padding_repeated_twice, self.padding_mode), 0

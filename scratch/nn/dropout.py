@@ -53,7 +53,7 @@ class AlphaDropout(_Dropout, nn.AlphaDropout):
 
 
 class FeatureAlphaDropout(_Dropout, nn.FeatureAlphaDropout):
-    """The same for whole channels of (N, C, …)."""
+    """Alpha dropout of whole channels of (N, C, …)."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.feature_alpha_dropout(input, self.p, self.training)

@@ -34,7 +34,7 @@ class Layer(Module):
                 setattr(cls, name, getattr(Module, name, Absent(name)))
 
     def _slow_forward(self, *args: Any, **kwargs: Any) -> Any:
-        """forward, while torch.jit.trace looks."""
+        """Call ``forward`` while torch.jit.trace records."""
         with Traced():
             return super()._slow_forward(*args, **kwargs)
 
@@ -55,7 +55,7 @@ def is_method(value: Any) -> bool:
 
 
 class Absent:
-    """In the place of a method that torch.nn's layer has and ours does not."""
+    """What stands in the place of a method that torch.nn's layer has and ours does not."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -21,7 +21,7 @@ from scratch.ops.conv.window import Sizes
 
 
 class Lazy(LazyModuleMixin):
-    """What all have: the attribute ``size_name`` is 0 until the first input says what it is."""
+    """What all lazy layers share: the attribute ``size_name`` is 0 until the first input says what it is."""
 
     size_name: str
 
@@ -34,11 +34,11 @@ class Lazy(LazyModuleMixin):
         raise NotImplementedError
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of all parameters and buffers without one, once the size is known."""
+        """The shapes of all parameters and buffers that have none yet, once the size is known."""
         raise NotImplementedError
 
     def forget(self, bias: bool, device, dtype) -> None:
-        """Weight, and bias if wanted, without a shape."""
+        """Make weight, and bias if wanted, parameters without a shape."""
         self.weight = UninitializedParameter(device=device, dtype=dtype)
         if bias:
             self.bias = UninitializedParameter(device=device, dtype=dtype)
@@ -76,7 +76,7 @@ class LazyLinear(Lazy, Linear, nn.LazyLinear):
 
 
 class LazyConvNd(Lazy):
-    """in_channels from the first input, which may be unbatched."""
+    """Lazy convolutions: in_channels from the first input, which may be unbatched."""
 
     size_name = "in_channels"
     dims: int
@@ -140,7 +140,7 @@ class LazyConvTranspose(LazyConvNd):
 
 
 class LazyNorm(Lazy):
-    """num_features from the second dimension of the first input."""
+    """Lazy normalisations: num_features from the second dimension of the first input."""
 
     size_name = "num_features"
     num_features: int

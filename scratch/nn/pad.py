@@ -26,7 +26,7 @@ class Pad(Layer):
 
 
 class ConstantPad(Pad):
-    """The same number all around; any number of dimensions before."""
+    """One number all around; any number of dimensions before."""
 
     def __init__(self, padding: int | Sizes, value: float) -> None:
         super().__init__(padding)

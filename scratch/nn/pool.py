@@ -1,19 +1,22 @@
-"""Pooling layers: they keep their options; the mathematics is in scratch/ops: pool.py, lp_pool.py, adaptive_pool.py,
-fractional_max_pool.py and max_unpool.py."""
+"""Pooling layers: they keep their options; the mathematics is in scratch/ops/pool/."""
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from scratch.nn.functional.pool import (
+    Output,
+    Pooled,
+    adaptive_avg_pool,
+    adaptive_max_pool,
+    avg_pool,
+    fractional_max_pool,
+    lp_pool,
+    max_pool,
+    max_unpool,
+)
 from scratch.nn.layer import Layer
 from scratch.ops.conv.window import Sizes, pair
-from scratch.ops.pool.adaptive_pool import Output, adaptive_avg_pool, adaptive_max_pool
-from scratch.ops.pool.fractional_max_pool import fractional_max_pool
-from scratch.ops.pool.lp_pool import lp_pool
-from scratch.ops.pool.max_unpool import max_unpool
-from scratch.ops.pool.pool import avg_pool, max_pool
-
-Pooled = Tensor | tuple[Tensor, Tensor]  # with return_indices also the places
 
 
 class MaxPool(Layer):

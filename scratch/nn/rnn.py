@@ -1,5 +1,5 @@
 """RNN, LSTM, GRU and their cells: parameters, initial states, packed and padded sequences; the mathematics is
-in scratch/ops/{rnn,lstm,gru}.py."""
+in scratch/ops/recurrent/."""
 
 import math
 import numbers
@@ -94,7 +94,7 @@ class RNNBase(Layer, nn.RNNBase):
             init.uniform_(weight, -bound, bound)
 
     def flatten_parameters(self) -> None:
-        """Nothing to do: only cuDNN wants the weights side by side in memory."""
+        """Do nothing: only cuDNN wants the weights side by side in memory."""
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
@@ -113,7 +113,7 @@ class RNNBase(Layer, nn.RNNBase):
         ]
 
     def run(self, input: Tensor | PackedSequence, states: State | None):
-        """Output and last states; what every subclass's forward is about."""
+        """Output and last states: the forward pass of every subclass."""
         if isinstance(input, PackedSequence):
             x, batch_sizes, sorted_indices, unsorted_indices = input
             self.check_input(x, batch_sizes)

@@ -1,4 +1,4 @@
-"""PixelShuffle, PixelUnshuffle, ChannelShuffle: in another order; see scratch/ops/resample/shuffle.py."""
+"""PixelShuffle, PixelUnshuffle, ChannelShuffle: numbers in another order; see scratch/ops/resample/shuffle.py."""
 
 from torch import Tensor, nn
 

@@ -1,65 +1,52 @@
-"""Bilinear: y = x₁ᵀ W x₂ + b, one matrix W[o] for each output.
+"""Bilinear: y = aᵀ W b + c, one matrix W[o] for each output.
 
-Shapes:     x₁ (…, I)   x₂ (…, J)   W (O, I, J)   b (O,) or None   y (…, O)
-Formula:    y[o] = Σ_ij x₁[i] W[o, i, j] x₂[j] + b[o]                                                  (1)
-Tangent:    ẏ[o] = Σ_ij (ẋ₁[i] W[o, i, j] x₂[j] + x₁[i] Ẇ[o, i, j] x₂[j] + x₁[i] W[o, i, j] ẋ₂[j]) + ḃ[o]
-Adjoint:    ⟨ȳ, y⟩ is linear in each of its factors, and each gradient leaves out one of them. With
-            T[o, i] = Σ_j W[o, i, j] x₂[j]  and  P[o, i] = ȳ[o] x₁[i]
-            x̄₁[i] = Σ_o ȳ[o] T[o, i]    (2)         x̄₂[j] = Σ_oi P[o, i] W[o, i, j]    (3)
-            W̄[o, i, j] = Σ P[o, i] x₂[j]    (4)     b̄[o] = Σ ȳ[o]    (5)      (sums over all rows in the latter two)
-Saved:      x₁, x₂, W.   Recomputed: T.   Kinks: none.
-Errors:     RuntimeError for shapes that do not fit.
+Shapes:     a (B, I)   b (B, J)   W (O, I, J)   c (O,) or None   y (B, O)   T, P (B, O, I)
+Value:      T[o, i] = Σ_j W[o, i, j] b[j]   (1)     y[o] = Σ_i T[o, i] a[i] + c[o]   (2)
+Tangent:    ẏ[o] = Σ_ij (ȧ[i] W[o, i, j] b[j] + a[i] Ẇ[o, i, j] b[j] + a[i] W[o, i, j] ḃ[j]) + ċ[o]     (3)
+Adjoint:    ⟨ȳ, y⟩ is linear in each of its factors, and each gradient leaves out one of them. With P[o, i] = ȳ[o] a[i]
+            ā[i] = Σ_o ȳ[o] T[o, i]    (4)          b̄[j] = Σ_oi P[o, i] W[o, i, j]    (5)
+            W̄[o, i, j] = Σ P[o, i] b[j]    (6)      c̄[o] = Σ ȳ[o]    (7)      (sums over all rows in the latter two)
+Saved:      a, b, W.   Recomputed: T.
+Kinks:      none.
+Errors:     see scratch/nn/functional/bilinear.py.
 Reference:  torch.nn.functional.bilinear. Differs: nothing.
+Source:     Tenenbaum and Freeman, Separating style and content with bilinear models (2000).
 """
 
 from torch import Tensor
 
-from scratch.ops.core.dtype import without_autocast
 from scratch.ops.core.function import Function
-from scratch.ops.linear import rows, unrolled
-
-
-def T(x2: Tensor, weight: Tensor) -> Tensor:
-    """(B, O, I)"""
-    return (x2 @ weight.flatten(0, 1).mT).view(len(x2), *weight.shape[:2])
 
 
 class BilinearFn(Function):
-    """x₁ (B, I), x₂ (B, J)"""
+    @staticmethod
+    def value(a, b, W, c):
+        y = form(a, W, b)
+        return y if c is None else y + c  # (2)
 
     @staticmethod
-    def forward(x1, x2, weight, bias):
-        y = (T(x2, weight) @ x1[..., None]).squeeze(-1)
-        return y if bias is None else y + bias  # (1)
+    def tangent(a_dot, b_dot, W_dot, c_dot, a, b, W):
+        return form(a_dot, W, b) + form(a, W_dot, b) + form(a, W, b_dot) + c_dot  # (3)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs[:3])
-
-    @staticmethod
-    def backward(ctx, grad):
-        x1, x2, weight = ctx.saved_tensors
-        needs_x1, needs_x2, needs_weight, needs_bias = ctx.needs_input_grad
-        grad_x1 = grad_x2 = grad_weight = None
-        if needs_x1:
-            grad_x1 = (grad[:, None] @ T(x2, weight)).squeeze(1)  # (2)
-        P = (grad[..., None] * x1[:, None]).reshape(len(x1), weight.shape[0] * weight.shape[1])
-        if needs_x2:
-            grad_x2 = P @ weight.flatten(0, 1)  # (3)
-        if needs_weight:
-            grad_weight = (P.mT @ x2).view(weight.shape)  # (4)
-        return grad_x1, grad_x2, grad_weight, grad.sum(0) if needs_bias else None  # (5)
+    def adjoint(y_bar, a, b, W):
+        P = (y_bar[..., None] * a[:, None]).flatten(1)
+        a_bar = (y_bar[:, None] @ T(W, b)).squeeze(1)  # (4)
+        b_bar = P @ W.flatten(0, 1)  # (5)
+        W_bar = (P.mT @ b).view(W.shape)  # (6)
+        return a_bar, b_bar, W_bar, y_bar.sum(0)  # (7)
 
 
-def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x₁ᵀ W x₂ + b for x₁ (…, I) and x₂ (…, J). See the module's page."""
-    if input1.shape[:-1] != input2.shape[:-1] or weight.shape[1:] != (*input1.shape[-1:], *input2.shape[-1:]):
-        shapes = ", ".join(str(tuple(t.shape)) for t in (input1, input2, weight))
-        raise RuntimeError(f"expected (…, I), (…, J) and a weight (O, I, J), but got {shapes}")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise RuntimeError(f"expected a bias of shape ({weight.shape[0]},), but got {tuple(bias.shape)}")
-    if not input1.dtype == input2.dtype == weight.dtype == (weight if bias is None else bias).dtype:
-        raise RuntimeError("the inputs, weight and bias must have one type")
-    with without_autocast(input1):  # the result has the inputs' type, as torch's
-        y = BilinearFn.apply(rows(input1), rows(input2), weight, bias)
-    return unrolled(y, input1.shape)
+def T(W: Tensor, b: Tensor) -> Tensor:
+    """(1)"""
+    return (b @ W.flatten(0, 1).mT).view(b.shape[0], *W.shape[:2])
+
+
+def form(a: Tensor, W: Tensor, b: Tensor) -> Tensor:
+    """aᵀ W b"""
+    return (T(W, b) @ a[..., None]).squeeze(-1)
+
+
+def bilinear(a: Tensor, b: Tensor, W: Tensor, c: Tensor | None = None) -> Tensor:
+    """aᵀ W b + c for rows a (B, I) and b (B, J). See the module's page."""
+    return BilinearFn.apply(a, b, W, c)

@@ -1,10 +1,11 @@
 """Linear: y = x Wᵀ + b.
 
 Shapes:     x (…, I)   W (O, I)   b (O,) or None, or whatever broadcasts to y   y (…, O)
-Tangent:    ẏ = ẋ Wᵀ + x Ẇᵀ + ḃ                                          (1)
-Adjoint:    x̄ = ȳ W                                                      (2)
-            W̄ = Σ ȳᵀ x   over all rows, that is, one product (O, N)(N, I)  (3)
-            b̄ = Σ ȳ      over all rows                                     (4)
+Value:      y = x Wᵀ + b                                                 (1)
+Tangent:    ẏ = ẋ Wᵀ + x Ẇᵀ + ḃ                                          (2)
+Adjoint:    x̄ = ȳ W                                                      (3)
+            W̄ = Σ ȳᵀ x   over all rows, that is, one product (O, N)(N, I)  (4)
+            b̄ = Σ ȳ      over all rows                                     (5)
 Saved:      x, W.   Recomputed: nothing.
 Kinks:      none.
 Errors:     RuntimeError where the last size of x is not I.
@@ -63,6 +64,8 @@ class LinearFn(Function):
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x Wᵀ + b with x (…, I), W (O, I), b (O,). See the module's page."""
+    if input.dim() == 0:
+        raise RuntimeError("linear takes rows of numbers, but got a number without dimensions")
     if weight.dim() == 1:  # one output unit without its dimension, as torch takes it
         if bias is not None and bias.dim():
             raise RuntimeError(f"a weight of one dimension takes no bias {list(bias.shape)}")

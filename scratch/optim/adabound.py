@@ -24,35 +24,55 @@ Source:     Luo, Xiong, Liu and Sun, Adaptive gradient methods with dynamic boun
 import math
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from scratch.optim import each
-from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, number, options, roots_plus
+from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, number, options
+from scratch.optim.rule import Rule, roots_plus
 
 
 def adabound(
-    params, grads, exp_avg, exp_avg_sq, max_exp_avg_sq=None,
-    *, t, lr, base_lr, betas, final_lr, gamma, eps, weight_decay, amsbound,
+    theta, g, m, v, v_max=None, *, t, lr, base_lr, betas, final_lr, gamma, eps, weight_decay, amsbound
+):  # fmt: skip
+    beta1, beta2 = betas
+    g = g + weight_decay * theta  # (1)
+    m = beta1 * m + (1 - beta1) * g  # (2)
+    v = beta2 * v + (1 - beta2) * g * g  # (3)
+    v_max = torch.maximum(v_max, v) if amsbound else None  # (4)
+    eta = lr * (1 - beta2**t) ** 0.5 / (1 - beta1**t) / ((v_max if amsbound else v).sqrt() + eps)  # (5)
+    low, high = bounds(t, lr, base_lr, final_lr, gamma)
+    eta = torch.clamp(eta, low, high)  # (6)
+    return theta - eta * m, m, v, v_max  # (8)
+
+
+def bounds(t, lr, base_lr, final_lr, gamma):
+    final = final_lr * lr / base_lr if base_lr else 0.0
+    return final * (1 - 1 / (gamma * t + 1)), final * (1 + 1 / (gamma * t))  # (7)
+
+
+def adabound_fast(
+    params, grads, m, v, v_max=None, *, t, lr, base_lr, betas, final_lr, gamma, eps, weight_decay, amsbound
 ):  # fmt: skip
     beta1, beta2 = betas
     if weight_decay != 0:
-        grads = each.add(grads, params, alpha=weight_decay)  # (1)
-    each.lerp_(exp_avg, grads, 1 - beta1)  # (2)
-    each.mul_(exp_avg_sq, beta2)
-    each.addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
+        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
+    torch._foreach_lerp_(m, grads, 1 - beta1)  # (2)
+    torch._foreach_mul_(v, beta2)
+    torch._foreach_addcmul_(v, grads, grads, 1 - beta2)  # (3)
     if amsbound:
-        each.maximum_(max_exp_avg_sq, exp_avg_sq)  # (4)
-    eta = roots_plus(max_exp_avg_sq if amsbound else exp_avg_sq, eps)
-    each.reciprocal_(eta)
-    each.mul_(eta, lr * math.sqrt(1 - beta2**t) / (1 - beta1**t))  # (5)
-    final = final_lr * lr / base_lr if base_lr else 0.0
-    each.clamp_min_(eta, final * (1 - 1 / (gamma * t + 1)))
-    each.clamp_max_(eta, final * (1 + 1 / (gamma * t)))  # (6) (7)
-    each.addcmul_(params, exp_avg, eta, -1)  # (8)
+        torch._foreach_maximum_(v_max, v)  # (4)
+    eta = roots_plus(v_max if amsbound else v, eps)
+    torch._foreach_reciprocal_(eta)
+    torch._foreach_mul_(eta, lr * math.sqrt(1 - beta2**t) / (1 - beta1**t))  # (5)
+    low, high = bounds(t, lr, base_lr, final_lr, gamma)
+    torch._foreach_clamp_min_(eta, low)
+    torch._foreach_clamp_max_(eta, high)  # (6)
+    torch._foreach_addcmul_(params, m, eta, -1)  # (8)
 
 
 class AdaBound(Optimizer):
-    rule = staticmethod(adabound)
+    rule = Rule(adabound, adabound_fast, compiles=False)  # (6) between numbers
+    states = "m: exp_avg, v: exp_avg_sq, v_max: max_exp_avg_sq"
 
     def __init__(
         self,

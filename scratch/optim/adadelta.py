@@ -14,28 +14,38 @@ Reference:  torch.optim.Adadelta. Differs: see the switches in optimizer.py.
 Source:     Zeiler, ADADELTA: an adaptive learning rate method (2012).
 """
 
+import torch
 from torch import Tensor
 
-from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options
+from scratch.optim.rule import Rule
 
 
-def adadelta(params, grads, square_avg, acc_delta, *, lr, rho, eps, weight_decay):
+def adadelta(theta, g, v, u, *, lr, rho, eps, weight_decay):
+    g = g + weight_decay * theta  # (1)
+    v = rho * v + (1 - rho) * g * g  # (2)
+    delta = g * (u + eps).sqrt() / (v + eps).sqrt()  # (3)
+    u = rho * u + (1 - rho) * delta * delta  # (4)
+    return theta - lr * delta, v, u  # (5)
+
+
+def adadelta_fast(params, grads, v, u, *, lr, rho, eps, weight_decay):
     if weight_decay != 0:
-        grads = each.add(grads, params, alpha=weight_decay)  # (1)
-    each.mul_(square_avg, rho)
-    each.addcmul_(square_avg, grads, grads, 1 - rho)  # (2)
-    ratio = each.add(acc_delta, eps)
-    each.div_(ratio, each.add(square_avg, eps))
-    each.sqrt_(ratio)  # one root of a quotient for a quotient of two roots
-    delta = each.mul(ratio, grads)  # (3)
-    each.mul_(acc_delta, rho)
-    each.addcmul_(acc_delta, delta, delta, 1 - rho)  # (4)
-    each.add_(params, delta, alpha=-lr)  # (5)
+        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
+    torch._foreach_mul_(v, rho)
+    torch._foreach_addcmul_(v, grads, grads, 1 - rho)  # (2)
+    delta = torch._foreach_add(u, eps)
+    torch._foreach_div_(delta, torch._foreach_add(v, eps))
+    torch._foreach_sqrt_(delta)  # one root of a quotient for a quotient of two roots
+    torch._foreach_mul_(delta, grads)  # (3)
+    torch._foreach_mul_(u, rho)
+    torch._foreach_addcmul_(u, delta, delta, 1 - rho)  # (4)
+    torch._foreach_add_(params, delta, alpha=-lr)  # (5)
 
 
 class Adadelta(Optimizer):
-    rule = staticmethod(adadelta)
+    rule = Rule(adadelta, adadelta_fast)
+    states = "v: square_avg, u: acc_delta"
 
     def __init__(
         self,

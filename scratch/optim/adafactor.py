@@ -28,9 +28,49 @@ import torch
 from torch import Tensor
 
 from scratch.optim.optimizer import Optimizer, Params, check, options, zero_step
+from scratch.optim.rule import Rule
 
 
-def rms(x: Tensor) -> float:
+def rms(x: Tensor) -> Tensor:
+    return x.square().mean().sqrt()
+
+
+def adafactor(theta, g, r=None, c=None, v=None, *, t, lr, beta2_decay, eps, d, weight_decay):
+    eps1, eps2 = eps
+    eps1 = torch.finfo(theta.dtype).eps if eps1 is None else eps1
+    new = t**beta2_decay  # 1 − β
+    alpha = rms(theta).clamp(min=eps2) * min(lr, 1 / t**0.5)  # (1)
+    theta = theta - lr * weight_decay * theta  # (2)
+    if v is None:
+        r = (1 - new) * r + new * g.square().mean(-1, keepdim=True)  # (3)
+        c = (1 - new) * c + new * g.square().mean(-2, keepdim=True)  # (4)
+        average = r * c / r.mean(-2, keepdim=True).clamp(min=eps1)  # (5)
+    else:
+        average = v = (1 - new) * v + new * g.square()  # (5′)
+    u = g / average.clamp(min=eps1 * eps1).sqrt()  # (6)
+    return theta - alpha * u / (rms(u) / d).clamp(min=1), r, c, v  # (7)
+
+
+def adafactor_fast(params, grads, r=None, c=None, v=None, *, t, lr, beta2_decay, eps, d, weight_decay):
+    eps1, eps2 = eps
+    if eps1 is None:
+        eps1 = torch.finfo(params[0].dtype).eps
+    new = t**beta2_decay  # 1 − β
+    for i, (param, grad) in enumerate(zip(params, grads, strict=True)):
+        alpha = max(eps2, root_mean_square(param)) * min(lr, 1 / t**0.5)  # (1)
+        if weight_decay != 0:
+            param.mul_(1 - lr * weight_decay)  # (2)
+        if v is None:
+            r[i].lerp_(mean_square(grad, -1), new)  # (3)
+            c[i].lerp_(mean_square(grad, -2), new)  # (4)
+            average = (r[i] @ c[i]).div_(r[i].mean(dim=-2, keepdim=True).clamp_(min=eps1))  # (5)
+        else:
+            average = v[i].lerp_(grad * grad, new).clone()  # (5′)
+        u = average.clamp_(min=eps1 * eps1).rsqrt_().mul_(grad)  # (6)
+        param.add_(u, alpha=-alpha / max(1.0, root_mean_square(u) / d))  # (7)
+
+
+def root_mean_square(x: Tensor) -> float:
     return x.norm().item() / x.numel() ** 0.5
 
 
@@ -38,32 +78,9 @@ def mean_square(x: Tensor, dim: int) -> Tensor:
     return torch.linalg.vector_norm(x, dim=dim, keepdim=True).square_().div_(x.size(dim))
 
 
-def adafactor(
-    params, grads, row_var=None, col_var=None, variance=None,
-    *, t, lr, beta2_decay, eps, d, weight_decay,
-):  # fmt: skip
-    eps1, eps2 = eps
-    if eps1 is None:
-        eps1 = torch.finfo(params[0].dtype).eps
-    new = t**beta2_decay  # 1 − β
-    for i, (param, grad) in enumerate(zip(params, grads, strict=True)):
-        alpha = max(eps2, rms(param)) * min(lr, 1 / t**0.5)  # (1)
-        if weight_decay != 0:
-            param.mul_(1 - lr * weight_decay)  # (2)
-        if variance is None:
-            row, column = row_var[i], col_var[i]
-            row.lerp_(mean_square(grad, -1), new)  # (3)
-            column.lerp_(mean_square(grad, -2), new)  # (4)
-            v = (row @ column).div_(row.mean(dim=-2, keepdim=True).clamp_(min=eps1))  # (5)
-        else:
-            v = variance[i].lerp_(grad * grad, new).clone()  # (5′)
-        update = v.clamp_(min=eps1 * eps1).rsqrt_().mul_(grad)  # (6)
-        param.add_(update, alpha=-alpha / max(1.0, rms(update) / d))  # (7)
-
-
 class Adafactor(Optimizer):
-    rule = staticmethod(adafactor)
-    elementwise = False
+    rule = Rule(adafactor, adafactor_fast, elementwise=False)
+    states = "r: row_var, c: col_var, v: variance"
 
     def __init__(
         self,

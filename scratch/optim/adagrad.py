@@ -21,38 +21,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim import each
-from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options, roots_plus, zero_step
+from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options, zero_step
+from scratch.optim.rule import Rule, roots_plus
 
 
-def adagrad(params, grads, sum, *, t, lr, lr_decay, weight_decay, eps, eps_inside_root=False):
-    lr = lr / (1 + (t - 1) * lr_decay)
-    if grads[0].is_sparse:
-        if weight_decay != 0:
-            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
-        return adagrad_sparse(params, grads, sum, lr=lr, eps=eps, eps_inside_root=eps_inside_root)
+def adagrad(theta, g, s, *, t, lr, lr_decay, weight_decay, eps, eps_inside_root=False):
+    g = g + weight_decay * theta  # (1)
+    s = s + g * g  # (2)
+    root = (s + eps).sqrt() if eps_inside_root else s.sqrt() + eps
+    return theta - lr / (1 + (t - 1) * lr_decay) * g / root, s  # (3), (3′)
+
+
+def adagrad_fast(params, grads, s, *, t, lr, lr_decay, weight_decay, eps, eps_inside_root=False):
     if weight_decay != 0:
-        grads = each.add(grads, params, alpha=weight_decay)  # (1)
-    each.addcmul_(sum, grads, grads)  # (2)
+        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
+    torch._foreach_addcmul_(s, grads, grads)  # (2)
     if eps_inside_root:
-        root = each.add(sum, eps)
-        each.sqrt_(root)
+        root = torch._foreach_add(s, eps)
+        torch._foreach_sqrt_(root)
     else:
-        root = roots_plus(sum, eps)
-    each.addcdiv_(params, grads, root, -lr)  # (3)
-
-
-def adagrad_sparse(params, grads, sum, *, lr, eps, eps_inside_root):
-    for param, grad, s in zip(params, grads, sum, strict=True):
-        grad = grad.coalesce()  # a number must not come in two parts: (2) squares it
-        at, g = tuple(grad.indices()), grad.values()
-        s[at] += g * g  # (2)
-        root = (s[at] + eps).sqrt() if eps_inside_root else s[at].sqrt() + eps
-        param[at] -= lr * g / root  # (3)
+        root = roots_plus(s, eps)
+    torch._foreach_addcdiv_(params, grads, root, -lr / (1 + (t - 1) * lr_decay))  # (3), (3′)
 
 
 class Adagrad(Optimizer):
-    rule = staticmethod(adagrad)
+    rule = Rule(adagrad, adagrad_fast)
+    states = "s: sum"
     takes_sparse = True
 
     def __init__(
@@ -87,6 +81,12 @@ class Adagrad(Optimizer):
         value = group["initial_accumulator_value"]
         fill = complex(value, value) if param.is_complex() else value
         return {"step": zero_step(), "sum": torch.full_like(param, fill)}
+
+    def update(self, group: dict[str, Any]) -> None:
+        sparse = any(param.grad is not None and param.grad.is_sparse for param in group["params"])
+        if sparse and group["weight_decay"] != 0:
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+        super().update(group)
 
     def share_memory(self) -> None:
         """Move the sums to shared memory, for training in several processes (Hogwild)."""

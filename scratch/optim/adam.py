@@ -7,7 +7,7 @@
     v̂ ← v;  AMSGrad: v̂ ← max(v̂, v)                                      (4)
     θ ← θ − γ (m / (1 − β₁ᵗ)) / (√(v̂ / (1 − β₂ᵗ)) + ε)                   (5)
 
-The corrections c₁ = 1 − β₁ᵗ and c₂ = √(1 − β₂ᵗ) are numbers; drawn out of the fraction, they cost no pass:
+In the fast form the corrections c₁ = 1 − β₁ᵗ and c₂ = √(1 − β₂ᵗ) are drawn out of the fraction, and cost no pass:
 
     θ ← θ − (γ c₂ / c₁) m / (√v̂ + ε c₂)                                  (5′)
 
@@ -28,39 +28,59 @@ Source:     Kingma and Ba, Adam: a method for stochastic optimization (2014); Re
             regularization (2017).
 """
 
+import math
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from scratch.optim import each
-from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, root, roots_plus
+from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options
+from scratch.optim.rule import Rule, roots_plus
 
 
 def adam(
-    params, grads, exp_avg, exp_avg_sq, max_exp_avg_sq=None,
-    *, t, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay, bias_correction=True,
-    monotone=False,
+    theta, g, m, v, v_max=None,
+    *, t, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay, bias_correction=True, monotone=False,
+):  # fmt: skip
+    beta1, beta2 = betas
+    if decoupled_weight_decay:
+        theta = theta - lr * weight_decay * theta
+    else:
+        g = g + weight_decay * theta  # (1)
+    m = beta1 * m + (1 - beta1) * g  # (2)
+    risen = beta2 * v + (1 - beta2) * g * g
+    v = torch.maximum(v, risen) if monotone else risen  # (3), (3′)
+    v_max = torch.maximum(v_max, v) if amsgrad else None  # (4)
+    c1, c2 = (1 - beta1**t, 1 - beta2**t) if bias_correction else (1.0, 1.0)
+    theta = theta - lr * (m / c1) / (((v_max if amsgrad else v) / c2).sqrt() + eps)  # (5)
+    return theta, m, v, v_max
+
+
+def adam_fast(
+    params, grads, m, v, v_max=None,
+    *, t, lr, betas, eps, weight_decay, amsgrad, decoupled_weight_decay, bias_correction=True, monotone=False,
 ):  # fmt: skip
     beta1, beta2 = betas
     if weight_decay != 0 and decoupled_weight_decay:
-        each.mul_(params, 1 - lr * weight_decay)  # (1)
+        torch._foreach_mul_(params, 1 - lr * weight_decay)  # (1)
     elif weight_decay != 0:
-        grads = each.add(grads, params, alpha=weight_decay)  # (1)
-    each.lerp_(exp_avg, grads, 1 - beta1)  # (2)
-    before = [v.clone() for v in exp_avg_sq] if monotone else None
-    each.mul_(exp_avg_sq, beta2)
-    each.addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
+        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
+    torch._foreach_lerp_(m, grads, 1 - beta1)  # (2)
+    before = [x.clone() for x in v] if monotone else None
+    torch._foreach_mul_(v, beta2)
+    torch._foreach_addcmul_(v, grads, grads, 1 - beta2)  # (3)
     if before is not None:
-        each.maximum_(exp_avg_sq, before)  # (3′)
+        torch._foreach_maximum_(v, before)  # (3′)
     if amsgrad:
-        each.maximum_(max_exp_avg_sq, exp_avg_sq)  # (4)
-    c1, c2 = (1 - beta1**t, root(1 - beta2**t)) if bias_correction else (1.0, 1.0)
-    denominator = roots_plus(max_exp_avg_sq if amsgrad else exp_avg_sq, eps * c2)
-    each.addcdiv_(params, exp_avg, denominator, -lr * c2 / c1)  # (5′)
+        torch._foreach_maximum_(v_max, v)  # (4)
+    c1, c2 = (1 - beta1**t, math.sqrt(1 - beta2**t)) if bias_correction else (1.0, 1.0)
+    denominator = roots_plus(v_max if amsgrad else v, eps * c2)
+    torch._foreach_addcdiv_(params, m, denominator, -lr * c2 / c1)  # (5′)
 
 
 class Adam(Optimizer):
-    rule = staticmethod(adam)
+    rule = Rule(adam, adam_fast)
+    states = "m: exp_avg, v: exp_avg_sq, v_max: max_exp_avg_sq"
 
     def __init__(
         self,

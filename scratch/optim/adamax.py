@@ -14,26 +14,36 @@ Reference:  torch.optim.Adamax. Differs: see the switches in optimizer.py.
 Source:     Kingma and Ba, Adam: a method for stochastic optimization, section 7.1 (2014).
 """
 
+import torch
 from torch import Tensor
 
-from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options
+from scratch.optim.rule import Rule
 
 
-def adamax(params, grads, exp_avg, exp_inf, *, t, lr, betas, eps, weight_decay):
+def adamax(theta, g, m, u, *, t, lr, betas, eps, weight_decay):
+    beta1, beta2 = betas
+    g = g + weight_decay * theta  # (1)
+    m = beta1 * m + (1 - beta1) * g  # (2)
+    u = torch.maximum(beta2 * u, g.abs() + eps)  # (3)
+    return theta - lr / (1 - beta1**t) * m / u, m, u  # (4)
+
+
+def adamax_fast(params, grads, m, u, *, t, lr, betas, eps, weight_decay):
     beta1, beta2 = betas
     if weight_decay != 0:
-        grads = each.add(grads, params, alpha=weight_decay)  # (1)
-    each.lerp_(exp_avg, grads, 1 - beta1)  # (2)
-    size = each.abs(grads)
-    each.add_(size, eps)
-    each.mul_(exp_inf, beta2)
-    each.maximum_(exp_inf, size)  # (3)
-    each.addcdiv_(params, exp_avg, exp_inf, -lr / (1 - beta1**t))  # (4)
+        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
+    torch._foreach_lerp_(m, grads, 1 - beta1)  # (2)
+    size = torch._foreach_abs(grads)
+    torch._foreach_add_(size, eps)
+    torch._foreach_mul_(u, beta2)
+    torch._foreach_maximum_(u, size)  # (3)
+    torch._foreach_addcdiv_(params, m, u, -lr / (1 - beta1**t))  # (4)
 
 
 class Adamax(Optimizer):
-    rule = staticmethod(adamax)
+    rule = Rule(adamax, adamax_fast)
+    states = "m: exp_avg, u: exp_inf"
 
     def __init__(
         self,

@@ -20,23 +20,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, number, options, zero_step
+from scratch.optim.rule import Rule
 
 
-def asgd(params, grads, ax, *, eta, mu, lambd, weight_decay):
+def asgd(theta, g, a, *, eta, mu, lambd, weight_decay):
+    g = g + weight_decay * theta  # (1)
+    theta = (1 - lambd * eta) * theta - eta * g  # (2)
+    return theta, (1 - mu) * a + mu * theta  # (3)
+
+
+def asgd_fast(params, grads, a, *, eta, mu, lambd, weight_decay):
     if weight_decay != 0:
-        grads = each.add(grads, params, alpha=weight_decay)  # (1)
-    each.mul_(params, 1 - lambd * eta)
-    each.add_(params, grads, alpha=-eta)  # (2)
+        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
+    torch._foreach_mul_(params, 1 - lambd * eta)
+    torch._foreach_add_(params, grads, alpha=-eta)  # (2)
     if mu == 1:
-        each.copy_(ax, params)
+        torch._foreach_copy_(a, params)
     else:
-        each.lerp_(ax, params, mu)  # (3)
+        torch._foreach_lerp_(a, params, mu)  # (3)
 
 
 class ASGD(Optimizer):
-    rule = staticmethod(asgd)
+    rule = Rule(asgd, asgd_fast)
+    states = "a: ax"
     counters = ("step", "eta", "mu")
 
     def __init__(

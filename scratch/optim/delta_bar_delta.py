@@ -26,29 +26,42 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options
+from scratch.optim.rule import Rule, decay_and_add_
 
 
 def delta_bar_delta(
-    params, grads, gain, prev=None, momentum_buffer=None, *, t, lr, up, down, gains, momentum, by_velocity=False
+    theta, g, a, before=None, b=None, *, first, lr, up, down, gains, momentum, by_velocity=False
 ):  # fmt: skip
-    compared = momentum_buffer if by_velocity else prev  # (1′) or (1)
-    for a, grad, before in zip(gain, grads, compared, strict=True):
-        if t > 1:
-            a.copy_(torch.where(grad * before > 0, a + up, a * down)).clamp_(*gains)  # (1) (2)
-        if not by_velocity:
-            before.copy_(grad)  # (5)
-    updates = each.mul(gain, grads)
+    low, high = gains
+    if not first:
+        agree = g * (b if by_velocity else before) > 0
+        a = torch.where(agree, (a + up).clamp(max=high), (a * down).clamp(min=low))  # (1), (1′), (2)
+    step = a * g
     if momentum != 0:
-        each.mul_(momentum_buffer, momentum)
-        each.add_(momentum_buffer, updates)  # (3)
-        updates = momentum_buffer
-    each.add_(params, updates, alpha=-lr)  # (4)
+        step = b = momentum * b + step  # (3)
+    return theta - lr * step, a, None if by_velocity else g, b  # (4), (5)
+
+
+def delta_bar_delta_fast(
+    params, grads, a, before=None, b=None, *, first, lr, up, down, gains, momentum, by_velocity=False
+):  # fmt: skip
+    low, high = gains
+    if not first:
+        for gain, g, last in zip(a, grads, b if by_velocity else before, strict=True):
+            gain.copy_(torch.where(g * last > 0, gain + up, gain * down)).clamp_(low, high)  # (1), (1′), (2)
+    if not by_velocity:
+        torch._foreach_copy_(before, grads)  # (5)
+    steps = torch._foreach_mul(a, grads)
+    if momentum != 0:
+        decay_and_add_(b, steps, momentum)  # (3)
+        steps = b
+    torch._foreach_add_(params, steps, alpha=-lr)  # (4)
 
 
 class DeltaBarDelta(Optimizer):
-    rule = staticmethod(delta_bar_delta)
+    rule = Rule(delta_bar_delta, delta_bar_delta_fast)
+    states = "a: gain, before: prev, b: momentum_buffer"
 
     def __init__(
         self,
@@ -69,6 +82,9 @@ class DeltaBarDelta(Optimizer):
         check(momentum >= 0.0, f"Invalid momentum value: {momentum}")
         check(momentum > 0 or not by_velocity, "by_velocity requires a momentum")
         super().__init__(params, options(locals()))
+
+    def count(self, state: dict[str, Any], new: bool, group: dict[str, Any]) -> dict[str, Any]:
+        return {"first": new}
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         one = complex(1, 1) if param.is_complex() else 1  # a gain for each of the two parts

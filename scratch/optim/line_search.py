@@ -31,7 +31,7 @@ class Trial(NamedTuple):
 
 
 def cubic_minimum(p: Trial, q: Trial, bounds: tuple[Any, Any] | None = None) -> Any:
-    """(3), held within the bounds; the middle of the bounds where the cubic has no minimum."""
+    """The minimum (3) of the cubic, held within the bounds; the middle of the bounds where the cubic has no minimum."""
     if p.t > q.t:
         p, q = q, p
     low, high = bounds or (p.t, q.t)

@@ -30,8 +30,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, options
+from scratch.optim.rule import Rule
 
 FACTORS = {
     "original": lambda rows, columns: math.sqrt(max(1, rows / columns)),
@@ -41,14 +41,15 @@ FACTORS = {
 
 
 def orthogonalize(u: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
-    """(6). The product with the smaller side in the middle is the cheaper one, so a tall u is transposed."""
+    """The nearest orthogonal matrix, by iterating (6). The cheaper product has the smaller side in the middle, so that
+    a tall u is transposed."""
     check(steps < 100, "Number of steps must be less than 100 for computational efficiency")
     check(len(coefficients) == 3, "Coefficients must be a tuple of exactly 3 values")
     a, b, c = coefficients
     tall = u.size(0) > u.size(1)
-    x = u.to(torch.bfloat16, copy=True)
+    x = u.to(torch.bfloat16)
     x = x.T if tall else x
-    x.div_(x.norm().clamp(min=eps))
+    x = x / x.norm().clamp(min=eps)
     for _ in range(steps):
         A = x @ x.T
         x = torch.addmm(x, torch.addmm(A, A, A, beta=b, alpha=c), x, beta=a)
@@ -56,21 +57,19 @@ def orthogonalize(u: Tensor, coefficients: tuple[float, float, float], steps: in
 
 
 def muon(
-    params, grads, momentum_buffer,
-    *, lr, weight_decay, momentum, nesterov, ns_coefficients, eps, ns_steps, adjust_lr_fn,
+    theta, g, b, *, lr, weight_decay, momentum, nesterov, ns_coefficients, eps, ns_steps, adjust_lr_fn
 ):  # fmt: skip
-    factor = FACTORS[adjust_lr_fn or "original"]
-    each.lerp_(momentum_buffer, grads, 1 - momentum)  # (1)
-    updates = each.lerp(grads, momentum_buffer, momentum) if nesterov else momentum_buffer  # (2)
-    each.mul_(params, 1 - lr * weight_decay)  # (4)
-    for param, update in zip(params, updates, strict=True):
-        orthogonal = orthogonalize(update, ns_coefficients, ns_steps, eps)  # (3)
-        param.add_(orthogonal, alpha=-lr * factor(*param.shape))  # (5)
+    b = b.lerp(g, 1 - momentum)  # (1)
+    u = g.lerp(b, momentum) if nesterov else b  # (2)
+    o = orthogonalize(u, ns_coefficients, ns_steps, eps).to(theta.dtype)  # (3)
+    f = FACTORS[adjust_lr_fn or "original"](*theta.shape)
+    theta = theta - lr * weight_decay * theta  # (4)
+    return theta - lr * f * o, b  # (5)
 
 
 class Muon(Optimizer):
-    rule = staticmethod(muon)
-    elementwise = False
+    rule = Rule(muon, elementwise=False)
+    states = "b: momentum_buffer"
 
     def __init__(
         self,

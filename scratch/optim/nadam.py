@@ -7,7 +7,7 @@
     m̂ = (1 − μₜ) g / (1 − πₜ) + μₜ₊₁ m / (1 − πₜ μₜ₊₁)                          (5)
     θ ← θ − γ m̂ / (√(v / (1 − β₂ᵗ)) + ε)                                        (6)
 
-As in Adam, c₂ = √(1 − β₂ᵗ) is drawn out of the fraction in (6).
+As in Adam, c₂ = √(1 − β₂ᵗ) is drawn out of the fraction in (6) by the fast form.
 
 Symbols:    γ lr (2e-3)   β₁, β₂ betas (0.9, 0.999)   ε eps (1e-8)   λ weight_decay (0)
             ψ momentum_decay (4e-3)   decoupled_weight_decay (False)
@@ -19,12 +19,12 @@ Reference:  torch.optim.NAdam. Differs: see the switches in optimizer.py.
 Source:     Dozat, Incorporating Nesterov momentum into Adam (2016).
 """
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from scratch.optim import each
 from scratch.optim.optimizer import (
     Optimizer,
     Params,
@@ -33,10 +33,9 @@ from scratch.optim.optimizer import (
     check_lr,
     number,
     options,
-    root,
-    roots_plus,
     zero_step,
 )
+from scratch.optim.rule import Rule, roots_plus
 
 
 def momentum_at(t: float, beta1: float, momentum_decay: float) -> float:
@@ -44,26 +43,43 @@ def momentum_at(t: float, beta1: float, momentum_decay: float) -> float:
 
 
 def nadam(
-    params, grads, exp_avg, exp_avg_sq,
+    theta, g, m, v,
+    *, t, mu_product, lr, betas, eps, weight_decay, momentum_decay, decoupled_weight_decay,
+):  # fmt: skip
+    beta1, beta2 = betas
+    if decoupled_weight_decay:
+        theta = theta - lr * weight_decay * theta
+    else:
+        g = g + weight_decay * theta  # (2)
+    m = beta1 * m + (1 - beta1) * g  # (3)
+    v = beta2 * v + (1 - beta2) * g * g  # (4)
+    mu, mu_next = (momentum_at(time, beta1, momentum_decay) for time in (t, t + 1))
+    m_hat = (1 - mu) * g / (1 - mu_product) + mu_next * m / (1 - mu_product * mu_next)  # (5)
+    return theta - lr * m_hat / ((v / (1 - beta2**t)).sqrt() + eps), m, v  # (6)
+
+
+def nadam_fast(
+    params, grads, m, v,
     *, t, mu_product, lr, betas, eps, weight_decay, momentum_decay, decoupled_weight_decay,
 ):  # fmt: skip
     beta1, beta2 = betas
     if weight_decay != 0 and decoupled_weight_decay:
-        each.mul_(params, 1 - lr * weight_decay)  # (2)
+        torch._foreach_mul_(params, 1 - lr * weight_decay)  # (2)
     elif weight_decay != 0:
-        grads = each.add(grads, params, alpha=weight_decay)  # (2)
-    each.lerp_(exp_avg, grads, 1 - beta1)  # (3)
-    each.mul_(exp_avg_sq, beta2)
-    each.addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (4)
+        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (2)
+    torch._foreach_lerp_(m, grads, 1 - beta1)  # (3)
+    torch._foreach_mul_(v, beta2)
+    torch._foreach_addcmul_(v, grads, grads, 1 - beta2)  # (4)
     mu, mu_next = (momentum_at(time, beta1, momentum_decay) for time in (t, t + 1))
-    c2 = root(1 - beta2**t)
-    denominator = roots_plus(exp_avg_sq, eps * c2)
-    each.addcdiv_(params, grads, denominator, -lr * c2 * (1 - mu) / (1 - mu_product))
-    each.addcdiv_(params, exp_avg, denominator, -lr * c2 * mu_next / (1 - mu_product * mu_next))
+    c2 = math.sqrt(1 - beta2**t)
+    denominator = roots_plus(v, eps * c2)
+    torch._foreach_addcdiv_(params, grads, denominator, -lr * c2 * (1 - mu) / (1 - mu_product))
+    torch._foreach_addcdiv_(params, m, denominator, -lr * c2 * mu_next / (1 - mu_product * mu_next))  # (5), (6)
 
 
 class NAdam(Optimizer):
-    rule = staticmethod(nadam)
+    rule = Rule(nadam, nadam_fast)
+    states = "m: exp_avg, v: exp_avg_sq"
     counters = ("step", "mu_product")
 
     def __init__(

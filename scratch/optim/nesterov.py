@@ -22,19 +22,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim import each
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, number, options
+from scratch.optim.rule import Rule
 
 
-def nesterov(params, grads, velocity, *, lr, momentum):
-    """``params`` holds θ + μ v, and ``grads`` the gradient there."""
-    each.mul_(velocity, momentum)
-    each.add_(velocity, grads, alpha=-lr)  # (2)
-    each.add_(params, grads, alpha=-lr)  # (3)
+def nesterov(theta, g, v, *, lr, momentum):
+    """``theta`` is θ + μ v, and ``g`` the gradient there."""
+    v = momentum * v - lr * g  # (2)
+    return theta - lr * g, v  # (3)
+
+
+def nesterov_fast(params, grads, v, *, lr, momentum):
+    torch._foreach_mul_(v, momentum)
+    torch._foreach_add_(v, grads, alpha=-lr)  # (2)
+    torch._foreach_add_(params, grads, alpha=-lr)  # (3)
 
 
 class Nesterov(Optimizer):
-    rule = staticmethod(nesterov)
+    rule = Rule(nesterov, nesterov_fast)
+    states = "v: velocity"
 
     def __init__(
         self, params: Params, lr: float | Tensor = 1e-3, momentum: float = 0.9, *, maximize: bool = False

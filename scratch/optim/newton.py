@@ -106,7 +106,7 @@ class Newton(VectorOptimizer):
         return loss
 
     def hessian(self) -> Tensor:
-        """(1), row by row: the gradient of each number of the gradient."""
+        """The Hessian (1), row by row: the gradient of each number of the gradient."""
         if any(param.is_complex() for param in self.params):
             raise RuntimeError("Newton does not support complex parameters")
         grads = [param.grad for param in self.params if param.grad is not None]

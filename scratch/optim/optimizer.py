@@ -1,61 +1,44 @@
-"""The loop around every update rule: gather, count, cut, call.
+"""The loop around every update rule: gather, count, call.
 
-A rule is a function of parameters, gradients, state and hyper-parameters, and of nothing else. It takes lists
-of tensors and writes the new values into the parameters and the state. Its signature says what it depends on:
-
-    def adam(params, grads, exp_avg, exp_avg_sq, max_exp_avg_sq, *, t, lr, betas, eps, …)
-             what moves     the state, by its keys in state_dict     ``count``, and the parameter group
-
-The class below it, a subclass of ``Optimizer``, checks the arguments, makes the state and names the rule.
-A step then is, for each parameter group:
+A page states its rule as a pure function (rule.py). The class below it, a subclass of ``Optimizer``, checks the
+arguments, makes the state, names the rule, and says in ``states`` under which keys its symbols stand in torch's
+state_dict. A step then is, for each parameter group:
 
     leave out the parameters without a gradient, make the state of new ones, count t ← t + 1;
-    put together what shares device, dtype and t; read complex numbers as pairs of real ones;
-    cut that into pieces that fit the cache, turn the gradient's sign if ``maximize``, and call the rule.
-
-Why pieces: a rule is some six passes over its tensors, and memory is what it waits for. Where a rule treats
-each number alone (``elementwise``), the first 2 MiB of every tensor go through all the passes before the
-next is touched, so that all passes but the first find it in the cache.
+    read complex numbers as pairs of real ones, turn the gradient's sign if ``maximize``;
+    put together what shares device, dtype and t, and call the rule.
 
 What torch's switches mean here; all are kept in ``param_groups``, so that a ``state_dict`` moves either way:
-    foreach         no effect: every rule runs on lists.
+    foreach         no effect.
     fused           no effect: a fused kernel would not be from scratch; the numbers are the same.
     capturable      RuntimeError: t is read by the host, which a CUDA graph would freeze.
-    differentiable  autograd follows the update, and any number of them, to the parameters before it, the gradients,
-                    the state, and those hyper-parameters that are tensors with requires_grad.
+    differentiable  the plain form runs, and autograd follows the update, and any number of them, to the parameters
+                    before it, the gradients, the state, and those hyper-parameters that are tensors with requires_grad.
 """
 
-import inspect
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from scratch.optim import each
+from scratch.optim.rule import Rule, Tensors
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
-Tensors = tuple[Tensor, ...] | list[Tensor]
 
-PIECE = 1 << 21  # bytes of each tensor that go through the rule together
 ONE = torch.tensor(1.0)  # a number added to a tensor is made a tensor first, at twice the cost
 
 
 class Optimizer(torch.optim.Optimizer):
-    rule: Callable[..., None]
-    elementwise = True  # the rule treats each number alone, so tensors may be cut
+    rule: Rule | None = None
+    states: str = ""  # the rule's symbols for the state, each with its key in state_dict: "m: exp_avg, v: exp_avg_sq"
     takes_sparse = False
-    state_names: tuple[str, ...] = ()
     counters: tuple[str, ...] = ("step",)  # what a state holds of one number, which old checkpoints have as such
-    hyper_names: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "rule" in cls.__dict__:
-            parameters = inspect.signature(cls.rule).parameters.values()
-            cls.state_names = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)[2:]
-            cls.hyper_names = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        cls.rule_options = set() if cls.rule is None else set(cls.rule.hyper)
+        cls.keys = dict(pair.split(": ") for pair in cls.states.split(", ") if pair)
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         if defaults.get("capturable"):
@@ -67,9 +50,8 @@ class Optimizer(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:  # a state saved by torch.optim lacks the options that only we have
-            for name in self.hyper_names:
-                if name in self.defaults:
-                    group.setdefault(name, self.defaults[name])
+            for name in self.defaults.keys() & self.rule_options:
+                group.setdefault(name, self.defaults[name])
         for kept in self.state.values():
             for name in self.counters:
                 if name in kept and not isinstance(kept[name], Tensor):
@@ -77,7 +59,7 @@ class Optimizer(torch.optim.Optimizer):
 
     def init_state(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         """The state of a parameter before its first update, under the keys of torch's own optimizer."""
-        return {"step": zero_step(), **{name: torch.zeros_like(param) for name in self.state_names}}
+        return {"step": zero_step(), **{key: torch.zeros_like(param) for key in self.keys.values()}}
 
     def count(self, state: dict[str, Any], new: bool, group: dict[str, Any]) -> dict[str, float]:
         """Count this update in the state. Returns t, and what else the rule wants that depends on t alone."""
@@ -98,15 +80,12 @@ class Optimizer(torch.optim.Optimizer):
         return loss
 
     def update(self, group: dict[str, Any]) -> None:
-        hyper = {name: number(group[name]) for name in self.hyper_names if name in group}
+        hyper = {name: number(group[name]) for name in self.rule.hyper if name in group}
         for params, grads, state, counts in self.batches(group):
-            if torch.is_grad_enabled():
-                out_of_place(self.rule, params, grads, state, **counts, **hyper)
-            else:
-                self.rule(params, grads, **state, **counts, **hyper)
+            self.rule(params, grads, state, counts | hyper)
 
     def batches(self, group: dict[str, Any]) -> Iterator[tuple[Tensors, Tensors, dict, dict]]:
-        """Yield the params, grads, state and counts that the rule can take together."""
+        """Yield the params, grads, state and counts that a rule can take together; the state by its symbols."""
         together: dict[tuple, tuple[dict, list[Tensors]]] = {}
         for param in group["params"]:
             grad = param.grad
@@ -121,71 +100,19 @@ class Optimizer(torch.optim.Optimizer):
                 if state:
                     self.state[param] = state
             counts = self.count(state, new, group)
-            names = tuple([name for name in self.state_names if name in state])
-            row = [param, grad, *[state[name] for name in names]]
+            symbols = tuple([symbol for symbol, key in self.keys.items() if key in state])
+            row = [param, grad, *[state[self.keys[symbol]] for symbol in symbols]]
             if param.is_complex():
                 row = [torch.view_as_real(tensor) for tensor in row]
-            key = param.device, param.dtype, grad.is_sparse, names, *counts.values()
+            key = param.device, param.dtype, grad.is_sparse, symbols, *counts.values()
             together.setdefault(key, (counts, []))[1].append(row)
         maximize = group.get("maximize", False)
-        for (device, _, is_sparse, names, *_), (counts, rows) in together.items():
-            wanted = {name: value for name, value in counts.items() if name in self.hyper_names}
-            cut = self.elementwise and device.type == "cpu" and not is_sparse and not torch.is_grad_enabled()
-            for params, grads, *states in pieces(rows) if cut else [list(zip(*rows, strict=True))]:
-                if maximize:
-                    grads = each.neg(grads)
-                yield params, grads, dict(zip(names, states, strict=True)), wanted
-
-
-def pieces(rows: list[Tensors]) -> Iterator[list[Tensors]]:
-    """Turn rows of equally large tensors into columns of about PIECE bytes each: small tensors together,
-    large ones in parts."""
-    size = PIECE // rows[0][0].element_size()
-    small: list[Tensors] = []
-    total = 0
-    for row in rows:
-        count = row[0].numel()
-        if count > size and all(tensor.is_contiguous() for tensor in row):
-            part = -(-count // round(count / size))  # parts of equal size
-            for parts in zip(*(tensor.view(-1).split(part) for tensor in row), strict=True):
-                yield [[part] for part in parts]
-            continue
-        if small and total + count > size:
-            yield list(zip(*small, strict=True))
-            small, total = [], 0
-        small.append(row)
-        total += count
-    if small:
-        yield list(zip(*small, strict=True))
-
-
-def out_of_place(
-    rule: Callable[..., None], params: Tensors, grads: Tensors, state: dict[str, Tensors], **hyper: Any
-) -> None:
-    """The rule, run on copies, for ``differentiable``; what comes out is written into parameters and state last."""
-    new, made = [p.clone() for p in params], {name: [s.clone() for s in kept] for name, kept in state.items()}
-    rule(new, list(grads), **made, **hyper)
-    for olds, news in [(params, new), *((state[name], made[name]) for name in state)]:
-        for old, value in zip(olds, news, strict=True):
-            old.copy_(value)
-
-
-def decay_and_add_(ys: Tensors, xs: Tensors, decay: float) -> None:
-    """y ← decay · y + x; on the host in one pass over memory instead of two."""
-    if ys[0].is_cpu and not ys[0].is_sparse and not torch.is_grad_enabled():
-        for y, x in zip(ys, xs, strict=True):
-            torch.add(x, y, alpha=decay, out=y)
-    else:
-        each.mul_(ys, decay)
-        each.add_(ys, xs)
-
-
-def roots_plus(xs: Tensors, eps: float) -> tuple[Tensor, ...]:
-    """√x + ε, with √x as 1 / x^(−1/2): on the host those two steps take half the time of sqrt."""
-    roots = each.pow(xs, -0.5)
-    each.reciprocal_(roots)
-    each.add_(roots, eps)
-    return roots
+        for (_, _, _, symbols, *_), (counts, rows) in together.items():
+            wanted = {name: value for name, value in counts.items() if name in self.rule.hyper}
+            params, grads, *states = zip(*rows, strict=True)
+            if maximize:
+                grads = tuple(-g for g in grads)
+            yield params, grads, dict(zip(symbols, states, strict=True)), wanted
 
 
 def number(value: Any) -> Any:
@@ -195,10 +122,6 @@ def number(value: Any) -> Any:
     if not isinstance(value, Tensor) or (value.requires_grad and torch.is_grad_enabled()):
         return value
     return value.item()
-
-
-def root(x: Any) -> Any:
-    return x.sqrt() if isinstance(x, Tensor) else math.sqrt(x)
 
 
 def zero_step() -> Tensor:

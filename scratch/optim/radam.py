@@ -18,36 +18,62 @@ Source:     Liu, Jiang, He, Chen, Liu, Gao and Han, On the variance of the adapt
             beyond (2019).
 """
 
+import math
+from typing import Any
+
+import torch
 from torch import Tensor
 
-from scratch.optim import each
-from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, options, root, roots_plus
+from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, number, options
+from scratch.optim.rule import Rule, roots_plus
 
 
-def radam(
-    params, grads, exp_avg, exp_avg_sq, *, t, lr, betas, eps, weight_decay, decoupled_weight_decay
-):  # fmt: skip
+def radam(theta, g, m, v, *, t, rectified, lr, betas, eps, weight_decay, decoupled_weight_decay):
+    beta1, beta2 = betas
+    if decoupled_weight_decay:
+        theta = theta - lr * weight_decay * theta
+    else:
+        g = g + weight_decay * theta  # (1)
+    m = beta1 * m + (1 - beta1) * g  # (2)
+    v = beta2 * v + (1 - beta2) * g * g  # (3)
+    step = lr * m / (1 - beta1**t)
+    if rectified:
+        step = step * rectification(t, beta2) * (1 - beta2**t) ** 0.5 / (v.sqrt() + eps)
+    return theta - step, m, v  # (5), (6)
+
+
+def degrees_of_freedom(t, beta2):
+    rho_inf = 2 / (1 - beta2) - 1
+    return rho_inf, rho_inf - 2 * t * beta2**t / (1 - beta2**t)  # (4)
+
+
+def rectification(t, beta2):
+    rho_inf, rho = degrees_of_freedom(t, beta2)
+    return ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5  # r in (5)
+
+
+def radam_fast(params, grads, m, v, *, t, rectified, lr, betas, eps, weight_decay, decoupled_weight_decay):
     beta1, beta2 = betas
     if weight_decay != 0 and decoupled_weight_decay:
-        each.mul_(params, 1 - lr * weight_decay)  # (1)
+        torch._foreach_mul_(params, 1 - lr * weight_decay)  # (1)
     elif weight_decay != 0:
-        grads = each.add(grads, params, alpha=weight_decay)  # (1)
-    each.lerp_(exp_avg, grads, 1 - beta1)  # (2)
-    each.mul_(exp_avg_sq, beta2)
-    each.addcmul_(exp_avg_sq, grads, grads, 1 - beta2)  # (3)
-    c1, c2 = 1 - beta1**t, 1 - beta2**t
-    rho_inf = 2 / (1 - beta2) - 1
-    rho = rho_inf - 2 * t * beta2**t / c2  # (4)
-    if rho > 5:
-        r = root((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
-        denominator = roots_plus(exp_avg_sq, eps)
-        each.addcdiv_(params, exp_avg, denominator, -lr * r * root(c2) / c1)  # (5)
+        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
+    torch._foreach_lerp_(m, grads, 1 - beta1)  # (2)
+    torch._foreach_mul_(v, beta2)
+    torch._foreach_addcmul_(v, grads, grads, 1 - beta2)  # (3)
+    rate = lr / (1 - beta1**t)
+    if rectified:
+        denominator = roots_plus(v, eps)
+        torch._foreach_addcdiv_(
+            params, m, denominator, -rate * rectification(t, beta2) * math.sqrt(1 - beta2**t)
+        )  # (5)
     else:
-        each.add_(params, exp_avg, alpha=-lr / c1)  # (6)
+        torch._foreach_add_(params, m, alpha=-rate)  # (6)
 
 
 class RAdam(Optimizer):
-    rule = staticmethod(radam)
+    rule = Rule(radam, radam_fast)
+    states = "m: exp_avg, v: exp_avg_sq"
 
     def __init__(
         self,
@@ -68,3 +94,7 @@ class RAdam(Optimizer):
         check_betas(betas)
         check(weight_decay >= 0.0, f"Invalid weight_decay value: {weight_decay}")
         super().__init__(params, options(locals()))
+
+    def count(self, state: dict[str, Any], new: bool, group: dict[str, Any]) -> dict[str, Any]:
+        t = super().count(state, new, group)["t"]
+        return {"t": t, "rectified": degrees_of_freedom(t, number(group["betas"][1]))[1] > 5}

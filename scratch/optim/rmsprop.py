@@ -20,39 +20,56 @@ Source:     Tieleman and Hinton, Neural networks for machine learning, lecture 6
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from scratch.optim import each
-from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options, roots_plus
+from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options
+from scratch.optim.rule import Rule, roots_plus
 
 
 def rmsprop(
-    params, grads, square_avg, momentum_buffer=None, grad_avg=None,
+    theta, g, v, b=None, a=None,
+    *, lr, alpha, eps, weight_decay, momentum, centered, eps_inside_root=False,
+):  # fmt: skip
+    g = g + weight_decay * theta  # (1)
+    v = alpha * v + (1 - alpha) * g * g  # (2)
+    a = alpha * a + (1 - alpha) * g if centered else None
+    spread = v - a * a if centered else v  # (3)
+    d = (spread + eps).sqrt() if eps_inside_root else spread.sqrt() + eps  # (4), (4′)
+    if b is None:
+        return theta - lr * g / d, v, None, a  # (5)
+    b = momentum * b + g / d
+    return theta - lr * b, v, b, a  # (6)
+
+
+def rmsprop_fast(
+    params, grads, v, b=None, a=None,
     *, lr, alpha, eps, weight_decay, momentum, centered, eps_inside_root=False,
 ):  # fmt: skip
     if weight_decay != 0:
-        grads = each.add(grads, params, alpha=weight_decay)  # (1)
-    each.mul_(square_avg, alpha)
-    each.addcmul_(square_avg, grads, grads, 1 - alpha)  # (2)
-    square = square_avg
+        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
+    torch._foreach_mul_(v, alpha)
+    torch._foreach_addcmul_(v, grads, grads, 1 - alpha)  # (2)
+    spread = v
     if centered:
-        each.lerp_(grad_avg, grads, 1 - alpha)
-        square = each.addcmul(square_avg, grad_avg, grad_avg, -1)  # (3)
+        torch._foreach_lerp_(a, grads, 1 - alpha)
+        spread = torch._foreach_addcmul(v, a, a, -1)  # (3)
     if eps_inside_root:
-        root = each.add(square, eps)
-        each.sqrt_(root)  # (4′)
+        d = torch._foreach_add(spread, eps)
+        torch._foreach_sqrt_(d)  # (4′)
     else:
-        root = roots_plus(square, eps)  # (4)
-    if momentum > 0:
-        each.mul_(momentum_buffer, momentum)
-        each.addcdiv_(momentum_buffer, grads, root)
-        each.add_(params, momentum_buffer, alpha=-lr)  # (6)
+        d = roots_plus(spread, eps)  # (4)
+    if b is None:
+        torch._foreach_addcdiv_(params, grads, d, -lr)  # (5)
     else:
-        each.addcdiv_(params, grads, root, -lr)  # (5)
+        torch._foreach_mul_(b, momentum)
+        torch._foreach_addcdiv_(b, grads, d)
+        torch._foreach_add_(params, b, alpha=-lr)  # (6)
 
 
 class RMSprop(Optimizer):
-    rule = staticmethod(rmsprop)
+    rule = Rule(rmsprop, rmsprop_fast)
+    states = "v: square_avg, b: momentum_buffer, a: grad_avg"
 
     def __init__(
         self,

@@ -21,21 +21,20 @@ import torch
 from torch import Tensor
 
 from scratch.optim.optimizer import Optimizer, Params, check, check_lr, number, options, zero_step
+from scratch.optim.rule import Rule
 
 
-def rprop(params, grads, prev, step_size, *, etas, step_sizes):
-    shrink, grow = etas
-    for param, grad, before, size in zip(params, grads, prev, step_size, strict=True):
-        agreement = (grad * before).sign_()
-        turned = agreement < 0
-        factor = torch.ones_like(size).masked_fill_(agreement > 0, grow).masked_fill_(turned, shrink)
-        size.mul_(factor).clamp_(*step_sizes)  # (1) (2)
-        before.copy_(grad).masked_fill_(turned, 0)  # (2) (4)
-        param.addcmul_(before.sign(), size, value=-1)  # (3)
+def rprop(theta, g, before, s, *, etas, step_sizes):
+    (shrink, grow), (smallest, largest) = etas, step_sizes
+    agreement = g * before
+    s = torch.where(agreement > 0, grow * s, torch.where(agreement < 0, shrink * s, s)).clamp(smallest, largest)
+    g = torch.where(agreement < 0, 0, g)  # (1), (2)
+    return theta - s * g.sign(), g, s  # (3), (4)
 
 
 class Rprop(Optimizer):
-    rule = staticmethod(rprop)
+    rule = Rule(rprop)
+    states = "before: prev, s: step_size"
 
     def __init__(
         self,

@@ -23,32 +23,46 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim import each
-from scratch.optim.optimizer import Optimizer, Params, check, check_lr, decay_and_add_, options
+from scratch.optim.optimizer import Optimizer, Params, check, check_lr, options
+from scratch.optim.rule import Rule, decay_and_add_
 
 
 def sgd(
-    params, grads, momentum_buffer=None,
-    *, t, lr, momentum, dampening, weight_decay, nesterov, moving_average=False,
+    theta, g, b=None, *, t, lr, momentum, dampening, weight_decay, nesterov, moving_average=False
+):  # fmt: skip
+    g = g + weight_decay * theta  # (1)
+    if b is None:
+        return theta - lr * g  # (4), without momentum
+    if moving_average:
+        b = momentum * b + (1 - momentum) * g  # (2′)
+    else:
+        b = momentum * b + (1 - dampening * (t > 1)) * g  # (2), from b₀ = 0
+    g = g + momentum * b if nesterov else b  # (3)
+    return theta - lr * g, b  # (4)
+
+
+def sgd_fast(
+    params, grads, b=None, *, t, lr, momentum, dampening, weight_decay, nesterov, moving_average=False
 ):  # fmt: skip
     if weight_decay != 0:
-        grads = each.add(grads, params, alpha=weight_decay)  # (1)
+        grads = torch._foreach_add(grads, params, alpha=weight_decay)  # (1)
     if momentum == 0:
-        return each.add_(params, grads, alpha=-lr)  # (4)
+        return torch._foreach_add_(params, grads, alpha=-lr)  # (4)
     if moving_average:
-        each.lerp_(momentum_buffer, grads, 1 - momentum)  # (2′)
+        torch._foreach_lerp_(b, grads, 1 - momentum)  # (2′)
     elif t == 1 or dampening == 0:
-        decay_and_add_(momentum_buffer, grads, momentum)  # (2), from b₀ = 0
+        decay_and_add_(b, grads, momentum)  # (2)
     else:
-        decay_and_add_(momentum_buffer, each.mul(grads, 1 - dampening), momentum)  # (2)
+        decay_and_add_(b, torch._foreach_mul(grads, 1 - dampening), momentum)  # (2)
     if nesterov:
-        each.add_(params, grads, alpha=-lr)
+        torch._foreach_add_(params, grads, alpha=-lr)
         lr = lr * momentum
-    each.add_(params, momentum_buffer, alpha=-lr)  # (3) and (4)
+    torch._foreach_add_(params, b, alpha=-lr)  # (3) and (4)
 
 
 class SGD(Optimizer):
-    rule = staticmethod(sgd)
+    rule = Rule(sgd, sgd_fast, linear=True)
+    states = "b: momentum_buffer"
     takes_sparse = True
 
     def __init__(

@@ -17,27 +17,25 @@ Reference:  torch.optim.SparseAdam. Differs: nothing.
 Source:     Kingma and Ba, Adam: a method for stochastic optimization (2014).
 """
 
-import math
 from typing import Any
 
 from torch import Tensor
 
 from scratch.optim.optimizer import Optimizer, Params, check, check_betas, options
+from scratch.optim.rule import Rule
 
 
-def sparse_adam(params, grads, exp_avg, exp_avg_sq, *, t, lr, betas, eps):
+def sparse_adam(theta, g, m, v, *, t, lr, betas, eps):
+    """The update of the numbers at those indices."""
     beta1, beta2 = betas
-    size = lr * math.sqrt(1 - beta2**t) / (1 - beta1**t)
-    for param, grad, m, v in zip(params, grads, exp_avg, exp_avg_sq, strict=True):
-        grad = grad.coalesce()  # a number must not come in two parts: (2) squares it
-        at, g = tuple(grad.indices()), grad.values()
-        m[at] = m_at = m[at].lerp(g, 1 - beta1)  # (1)
-        v[at] = v_at = v[at].lerp(g * g, 1 - beta2)  # (2)
-        param[at] -= size * m_at / (v_at.sqrt() + eps)  # (3)
+    m = m + (1 - beta1) * (g - m)  # (1)
+    v = v + (1 - beta2) * (g * g - v)  # (2)
+    return theta - lr * (1 - beta2**t) ** 0.5 / (1 - beta1**t) * m / (v.sqrt() + eps), m, v  # (3)
 
 
 class SparseAdam(Optimizer):
-    rule = staticmethod(sparse_adam)
+    rule = Rule(sparse_adam)
+    states = "m: exp_avg, v: exp_avg_sq"
     counters = ()  # its count is no tensor
     takes_sparse = True
 

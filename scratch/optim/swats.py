@@ -35,35 +35,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.optim import each
-from scratch.optim.adam import adam
+from scratch.optim.adam import Adam
 from scratch.optim.optimizer import Optimizer, Params, check, check_betas, check_lr, number, options, zero_step
+from scratch.optim.sgd import SGD
 
 
 def inner(xs, ys) -> float:
     return sum(float(x.reshape(-1).dot(y.reshape(-1))) for x, y in zip(xs, ys, strict=True))
 
 
-def swats_adam(params, grads, exp_avg, exp_avg_sq, *, t, lr, betas, eps) -> tuple[float, float]:
-    """(1). Returns pᵀp and pᵀg."""
-    p = [torch.zeros_like(grad) for grad in grads]
-    adam(
-        p, grads, exp_avg, exp_avg_sq,
-        t=t, lr=lr, betas=betas, eps=eps, weight_decay=0, amsgrad=False, decoupled_weight_decay=False,
-    )  # fmt: skip
-    each.add_(params, p)
-    return inner(p, p), inner(p, grads)
-
-
-def swats_sgd(params, grads, momentum_buffer, *, rate, beta1):
-    each.mul_(momentum_buffer, beta1)
-    each.add_(momentum_buffer, grads)  # (5)
-    each.add_(params, momentum_buffer, alpha=-(1 - beta1) * rate)  # (6)
-
-
 class SWATS(Optimizer):
-    state_names = ("exp_avg", "exp_avg_sq", "momentum_buffer")
-    hyper_names = ("t",)
+    rule = Adam.rule
+    states = "m: exp_avg, v: exp_avg_sq, b: momentum_buffer"
 
     def __init__(
         self,
@@ -88,14 +71,18 @@ class SWATS(Optimizer):
     def update(self, group: dict[str, Any]) -> None:
         lr, betas = number(group["lr"]), number(group["betas"])
         if group["sgd_lr"] is not None:
-            rate = group["sgd_lr"] * (lr / group["switch_lr"])
-            for params, grads, state, _ in self.batches(group):
-                swats_sgd(params, grads, **state, rate=rate, beta1=betas[0])
+            rate = (1 - betas[0]) * group["sgd_lr"] * (lr / group["switch_lr"])
+            constants = {"lr": rate, "momentum": betas[0], "dampening": 0, "weight_decay": 0, "nesterov": False}
+            for params, grads, state, counts in self.batches(group):
+                SGD.rule(params, grads, state, counts | constants)  # (5), (6)
             return
         pp = pg = t = 0.0
+        constants = {"lr": lr, "betas": betas, "eps": group["eps"], "weight_decay": 0, "amsgrad": False}
         for params, grads, state, counts in self.batches(group):
-            squares, products = swats_adam(params, grads, **state, **counts, lr=lr, betas=betas, eps=group["eps"])
-            pp, pg, t = pp + squares, pg + products, max(t, counts["t"])
+            p = [torch.zeros_like(grad) for grad in grads]
+            Adam.rule(p, grads, state, counts | constants | {"decoupled_weight_decay": False})
+            torch._foreach_add_(params, p)  # (1)
+            pp, pg, t = pp + inner(p, p), pg + inner(p, grads), max(t, counts["t"])
         if pg == 0:
             return
         estimate = pp / -pg  # (2)

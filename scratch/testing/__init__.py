@@ -41,7 +41,7 @@ and how it is run and shown, in
     __main__.py    the command;  test_equivalence.py and handgrad_pytest.py  the same for pytest
 """
 
-from scratch.audit import PRIMITIVES, Audit, Impure
+from scratch.primitive import PRIMITIVES, Audit, Impure
 from scratch.testing.calls import (
     Case,
     Source,

@@ -8,6 +8,7 @@
   python -m scratch.testing model.py:mine --inputs 'normal(4, 3)' --reference model.py:theirs
                                                  one that the table of cases does not know; without a
                                                  reference it is held against finite differences
+                                                 (a package or file may bring cases of its own: a list CASES)
   python -m scratch.testing networks model.py:ours model.py:theirs --inputs 'normal(2, 3, 32, 32)'
                                                  two models, layer by layer
 
@@ -106,7 +107,7 @@ def tested(settings: Settings, command: str, count: int) -> Report:
     jobs, _ = plan(settings)
     whose = " and ".join(name for name in (settings.layers, settings.optim) if name)
     against = " and ".join(filter(None, (
-        settings.layers_reference if settings.layers and not settings.inputs else settings.reference,
+        settings.reference if settings.inputs else settings.layers_reference if settings.layers else "",
         settings.optim_reference if settings.optim else "")))  # fmt: skip
     report = Report(whose, against or "finite differences", command, planned=sum(map(len, jobs)))
     for candidate, optimizers in ((settings.layers, False), (settings.optim, True)):

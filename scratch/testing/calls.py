@@ -142,6 +142,7 @@ class Case:
     same_random: bool = True  # False where the two draw random numbers in ways that cannot agree
     reference: Namespace | None = None  # what to compare with, where the reference package has no such name
     seed: int = 0
+    since: tuple[int, int] = (0, 0)  # the first version of torch that computes it, where that is not the lowest
 
     @property
     def is_function(self) -> bool:
@@ -170,5 +171,7 @@ class Case:
 def case(name: str, *args: Any, inputs: Sequence[Callable[[Generator], Any]], **kwargs: Any) -> Case:
     return Case(name, args, kwargs, tuple(inputs))
 
+
+TORCH = tuple(map(int, torch.__version__.split(".")[:2]))  # (2, 14)
 
 bad = case  # a call that the reference refuses; the candidate must refuse it with the same type of exception

@@ -167,7 +167,7 @@ def _brief(value: Any) -> str:
 
 
 def require_signature(actual: Callable[..., Any], expected: Callable[..., Any], what: str) -> None:
-    """The same parameters in the same order with the same defaults. The candidate may add keyword-only ones;
+    """Require the same parameters in the same order with the same defaults. The candidate may add keyword-only ones;
     a leading underscore, *args and **kwargs in the reference, or no signature at all, ask for nothing."""
     try:
         theirs = [

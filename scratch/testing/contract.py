@@ -47,7 +47,7 @@ def _initial(module: Module, names: dict[str, str]) -> dict[str, Any]:
 
 @named(CONTRACT_CHECKS)
 def state_dict(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
-    """The same keys in the same order, and weights that load both ways with ``strict=True``."""
+    """The keys are the reference's in its order, and weights that load both ways with ``strict=True``."""
     if case.is_function:
         return None
     like = case.reference or reference
@@ -82,7 +82,7 @@ def copies(case: Case, candidate: Namespace, reference: Namespace) -> float | No
 
 @named(CONTRACT_CHECKS)
 def representation(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
-    """The same repr."""
+    """The repr is the reference's."""
     if case.is_function:
         return None
     like = case.reference or reference

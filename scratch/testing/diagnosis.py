@@ -278,7 +278,7 @@ def rounded(d: Difference) -> Answer:
 
 
 def masked(d: Difference) -> Answer:
-    """The same numbers, of which others are zero."""
+    """The right numbers, but others of them are zero."""
     a, e = both(d)
     alive = (a != 0) & (e != 0)
     for name, t in d.known.items():

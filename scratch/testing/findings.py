@@ -15,11 +15,11 @@ from torch import Generator, Tensor
 
 from scratch.testing import diagnosis, rules, truth
 from scratch.testing.calls import Case
-from scratch.testing.compare import Mismatch, leaves, require_equal, worst
+from scratch.testing.compare import Mismatch, leaves, relative_error, require_equal, worst
 from scratch.testing.diagnosis import Difference
 from scratch.testing.optimizers import OptimizerCase
 from scratch.testing.packages import Namespace, resolve
-from scratch.testing.running import Layer, differentiable_leaves, pair, random, run, sparse, zero
+from scratch.testing.running import Layer, continuous, differentiable_leaves, pair, random, run, sparse, zero
 
 ONLY = {  # checks that find what is wrong under circumstances only, being right in `gradients`
     "subsets": "where only some gradients are asked for",
@@ -40,6 +40,7 @@ ONLY = {  # checks that find what is wrong under circumstances only, being right
     "autocast": "under autocast",
 }
 
+COARSE = ("layouts", "finite_differences", "second_differences", "adjoint")  # that a few lost digits spoil
 
 ALONE = "only the first derivative: what was saved for the backward is a constant to the second"
 
@@ -69,10 +70,13 @@ def alike(text: str) -> str:
 def finding(check: str, case: Any, candidate: Namespace, reference: Namespace, error: Exception) -> Finding:
     """What to say of an error with which a check ended."""
     error = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    if check in COARSE and attempted(lambda: narrow(pair(case, candidate, reference)[0])):
+        return Finding("digits", "digits are lost: it computes in float32 inside float64", first_line(error))
     if not isinstance(error, Mismatch):
         only = f" {ONLY[check]}" if check in ONLY and check != "copies" else ""
         text = f"{type(error).__name__}{only}: {first_line(error)}"
-        return Finding(alike(text), text)
+        arguments = isinstance(error, TypeError) and "argument" in text
+        return Finding(f"arguments{only}" if arguments else alike(re.sub(r"'[^']*'", "…", text)), text)
     if isinstance(case, OptimizerCase):
         return _of_optimizer(check, case, candidate, reference, error)
     if check in ("finite_differences", "second_differences"):
@@ -105,6 +109,8 @@ def finding(check: str, case: Any, candidate: Namespace, reference: Namespace, e
 def _topic(check: str, error: Mismatch) -> str:
     """What a difference is about that is none of numbers."""
     line = first_line(error)
+    if line.startswith("parameters and buffers are"):
+        return "parameters and buffers"
     if check == "signature":
         return f"signature{'.forward' * ('.forward takes' in line)}"
     return f"{check}{' accepted' * line.startswith('accepted')}"
@@ -207,6 +213,17 @@ def difference(error: Mismatch, case: Case, candidate: Namespace, reference: Nam
     )
 
 
+def narrow(layer: Layer) -> str:
+    """Whether numbers of fewer digits are on the way: then the outputs jump, by more than 1e-10, as the inputs grow by
+    3e-8 and 6e-8 of themselves."""
+    exact, outputs = layer.cast, []
+    for growth in (0.0, 3e-8, 6e-8):
+        layer.cast = lambda t, by=1 + growth: exact(t) * by if t.is_floating_point() else exact(t)  # type: ignore[misc]
+        outputs.append([t for _, t in leaves(run(layer, upstream=None).output, "") if isinstance(t, Tensor)])
+    found = [relative_error(b - a, c - b, floor=1.0) for a, b, c in zip(*outputs, strict=True) if continuous(a)]
+    return "yes" if any(error > 1e-10 for error in found) else ""
+
+
 def dense(tensor: Any) -> Any:
     return tensor.to_dense() if isinstance(tensor, Tensor) and tensor.layout is not torch.strided else tensor
 
@@ -250,6 +267,10 @@ def _of_optimizer(
 ) -> Finding:
     explain = {"steps": rules.explain, "state_dict": rules.explain_loading}.get(check)
     changed = error.path.startswith("gradient after")
+    if check == "steps" and not changed and attempted(lambda: rules.reference_rounds(case, candidate, reference)):
+        why = "its state is in the default type, float32, whatever type the parameters have"
+        verdict = "the candidate goes where the reference goes with a default type of float64"
+        return Finding("rounding", why, numbers(error), verdict, "candidate")
     kind = attempted(lambda: explain(case, candidate, reference)) if explain and not changed else ""
     if kind:
         return Finding(check, kind, numbers(error))

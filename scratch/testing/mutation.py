@@ -39,12 +39,12 @@ SECONDS = 40  # of computing for one mutant; one that is not noticed by then has
 
 TESTS = {  # of what no case covers: blocks of long sequences, processes, second derivatives by the weights of edges,
     # third derivatives, many steps
-    "attention.py": "test_attention.py::test_blocks",
-    "batch_norm.py": "test_sync_batch_norm.py::test_a_group_of_one_process",
-    "conv.py": "test_conv.py::test_third_derivatives",
-    "graph.py": "test_graph.py::test_second_derivative_by_the_edges",
-    "gru.py": "test_rnn.py::test_step_by_step",
-    "lstm.py": "test_rnn.py::test_step_by_step",
+    "attention.py": "ops/attention/test_attention.py::test_blocks",
+    "batch_norm.py": "nn/test_sync_batch_norm.py::test_a_group_of_one_process",
+    "conv.py": "ops/conv/test_conv.py::test_third_derivatives",
+    "graph.py": "ops/test_graph.py::test_second_derivative_by_the_edges",
+    "gru.py": "ops/recurrent/test_rnn.py::test_step_by_step",
+    "lstm.py": "ops/recurrent/test_rnn.py::test_step_by_step",
 }
 
 INTEGERS = "integers"
@@ -80,14 +80,14 @@ REVIEWED = {  # (file and function, words of the changed line): why it changes n
     ("pool.py MaxPoolWithIndicesFn.backward", "else index.detach()"): INTEGERS,
     ("pool.py chain", "(z := best)"): "all maxima are doubled, and only compared",
     ("pool.py part_count", "else 2 * z"): "the number of parts is a matter of speed",
-    ("rectifiers.py LeakyReLUFn.derivative", "else x.detach()"): "its sign is detached anyway",
-    ("rectifiers.py ReLUFn.derivative", "else y.detach()"): COMPARED,
-    ("rectifiers.py ThresholdFn.derivative", "else x.detach()"): COMPARED,
+    ("rectifier.py LeakyReLUFn.derivative", "else x.detach()"): "its sign is detached anyway",
+    ("rectifier.py ReLUFn.derivative", "else y.detach()"): COMPARED,
+    ("rectifier.py ThresholdFn.derivative", "else x.detach()"): COMPARED,
     ("shrinkage.py HardshrinkFn.derivative", "else x.detach()"): COMPARED,
     ("shrinkage.py SoftshrinkFn.derivative", "else y.detach()"): COMPARED,
-    ("sigmoids.py HardtanhFn.derivative", "else x.detach()"): COMPARED,
-    ("sigmoids.py HardtanhFn.pullback", "2 * "): "only whether it is 0 counts",
-    ("unroll.py UnrollFn.backward", "else places.detach()"): INTEGERS,
+    ("sigmoid.py HardtanhFn.derivative", "else x.detach()"): COMPARED,
+    ("sigmoid.py HardtanhFn.pullback", "2 * "): "only whether it is 0 counts",
+    ("irregular_windows.py UnrollFn.backward", "else places.detach()"): INTEGERS,
 }
 
 
@@ -269,14 +269,15 @@ def forked(task: Callable[[], Any], seconds: int = 3600) -> Any:
     return json.loads(answer) if answer else None
 
 
-def reached(files: list[str], only: str) -> list[tuple[str, int, list[int]]]:
-    """For each function of these files the numbers of the cases, only of the name `only` if given, that call it."""
+def reached(files: list[str], only: str, once: bool = False) -> list[tuple[str, int, list[int]]]:
+    """For each function of these files the numbers of the cases, only of the name `only` if given, that call it; of
+    each name one case, if once is enough."""
     from scratch.testing import CHECKS as TABLE
     from scratch.testing.cases import CASES
 
     paths = {str(PAGES[file]): file for file in files}
     found: dict[tuple[str, int], dict[int, None]] = defaultdict(dict)
-    number = 0
+    number, begun = 0, set[str]()
 
     def trace(frame: Any, event: str, arg: Any) -> None:
         file = paths.get(frame.f_code.co_filename)
@@ -285,7 +286,9 @@ def reached(files: list[str], only: str) -> list[tuple[str, int, list[int]]]:
 
     sys.settrace(trace)
     for number, case in enumerate(CASES):  # noqa: B007, trace reads it
-        for check in RECORDED if only in ("", case.name) else ():
+        wanted = only in ("", case.name) and not (once and case.name in begun)
+        begun.add(case.name)
+        for check in RECORDED if wanted else ():
             TABLE[check](case, "scratch.nn", "torch.nn")
     sys.settrace(None)
     return [(*place, [*cases]) for place, cases in found.items()]
@@ -309,8 +312,63 @@ def rejected(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> str
                 return f"{check} of {CASES[number]}"
     test = TESTS.get(mutant.file, "")
     with contextlib.redirect_stdout(io.StringIO()):
-        found = test and pytest.main(["-x", "-n0", "-p", "no:cacheprovider", f"{ROOT}/tests/{test}"])
+        found = test and pytest.main(["-x", "-n0", "-p", "no:cacheprovider", f"{ROOT}/tests/scratch/{test}"])
     return test if found == pytest.ExitCode.TESTS_FAILED else ""
+
+
+RIGHTLY = {  # of which words one names a kind of mistake; what a mistake inside of a formula makes of it is "a term"
+    "sign": ("wrong sign", "a term", "factor", "conjugated", "absolute value"),
+    "factor": ("2 times", "factor", "multiplied by", "divided by", "a term"),
+    "dropped term": ("a term", "zero everywhere", "zero", "no gradient", "factor", "missing", "first derivative"),
+    "transposed operand": ("transposed", "permuted", "RuntimeError", "order in which it lies", "shape", "a term"),
+    "wrong axis": ("dimension", "Error", "shape", "reversed", "summed", "averaged", "accumulated", "a term"),
+    "detached input": ("first derivative", "a term", "zero everywhere", "no gradient", "factor", "only where"),
+}
+
+
+def told(mutant: Mutant, numbers: list[int], checks: tuple[str, ...] = RECORDED) -> str:
+    """What the harness says of a mistake: the cause that the first check to notice it gives; "" where none does."""
+    for name in [name for name in sys.modules if name.startswith(("scratch", "tests", "zoo"))]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, Planted(mutant))
+    from scratch.testing import CHECKS as TABLE
+    from scratch.testing.cases import CASES
+    from scratch.testing.suite import Task, perform
+
+    for check in checks:
+        for number in numbers:
+            task = Task(CASES[number], str(CASES[number]), check, TABLE[check])
+            result = perform(task, "scratch.nn", "torch.nn")
+            if result.status == "failed" and result.finding:
+                return result.finding.cause
+    return ""
+
+
+def named(files: list[str], per_backward: int, seed: int, only: str = "") -> None:
+    """Count the mistakes that the harness names rightly, by another name, or not at all, and print them; by one case
+    of each name. What these cases do not notice is not counted: that is what `plant` is about."""
+    cases = {(file, line): numbers for file, line, numbers in forked(lambda: reached(files, only, once=True))}
+    work = Counter(number for numbers in cases.values() for number in numbers)
+    counts: Counter[tuple[str, str]] = Counter()
+    for file in files:
+        for line, choices in mutants(file).items():
+            for mutant in sample(choices, per_backward, random.Random(f"{seed} {file} {line}")):
+                numbers = sorted(cases.get((file, line), []), key=lambda n: work[n])  # the plainest layer first
+                cause = forked(lambda m=mutant, n=numbers: told(m, n), SECONDS)  # type: ignore[misc]
+                if not cause:
+                    continue
+                right = any(words in cause for words in RIGHTLY[mutant.kind])
+                fate = "not named" if cause.endswith("other numbers") else "rightly" if right else "by another name"
+                counts[mutant.kind, fate] += 1
+                print(f"{fate}: {file}:{line} {mutant.function}, {mutant.kind}. {cause}", flush=True)
+                if fate != "rightly":
+                    print(mutant.diff(), flush=True)
+    for kind in RIGHTLY:
+        about = {fate: count for (k, fate), count in counts.items() if k == kind}
+        print(f"{kind}: {', '.join(f'{count} {fate}' for fate, count in about.items())}")
+    total = sum(counts.values())
+    all_right = sum(count for (_, fate), count in counts.items() if fate == "rightly")
+    print(f"{all_right} of {total} mistakes are named rightly")
 
 
 def plant(

@@ -270,7 +270,7 @@ def contract(case: OptimizerCase, candidate: Namespace, reference: Namespace) ->
 
 @named(BAD_OPTIMIZER_CHECKS)
 def same_error(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> float:
-    """The same type of exception as the reference, at construction or at the first step."""
+    """The exception is of the reference's type, at construction or at the first step."""
     like = case.reference or reference
     require_same_error(lambda: Run(case, candidate, like).step(0), lambda: Run(case, like).step(0))
     return 0.0

@@ -126,10 +126,13 @@ def adapted(
         return tuple(args), dict(kwargs)
 
     def own(name: str) -> str | None:
-        """The target's name of a parameter: the same, or a new one in its place."""
+        """The target's name of a parameter: the same, or a new one in its place for the same kind of value."""
         place = order.index(name) if name in order else len(here)
         other = here[place] if place < len(here) else name
-        return name if name in ours else None if other in theirs else other
+        if name in ours:
+            return name
+        renamed = other in ours and other not in theirs and _kind(ours[other]) is _kind(theirs[name])
+        return other if renamed else None
 
     takes_any = any(p.kind is Parameter.VAR_KEYWORD for p in ours.values())
     placed: list[Any] = []
@@ -154,6 +157,12 @@ def adapted(
 
 PLACED = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 PLAIN = (bool, int, float, str, type(None))
+
+
+def _kind(parameter: Parameter) -> type:
+    """Of the values that a parameter takes, judged by its default."""
+    kind = type(parameter.default)
+    return float if kind is int else kind
 
 
 def _same(one: Any, other: Any) -> bool:

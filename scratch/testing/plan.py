@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from scratch.testing import calls
+from scratch.testing.calls import Case
 from scratch.testing.optimizers import OptimizerCase
-from scratch.testing.own import own_tasks, tidy
+from scratch.testing.own import own_tasks, tasks_of
 from scratch.testing.packages import Missing, load, offers, resolve
 from scratch.testing.suite import Result, Task, judge, layer_tasks, optimizer_tasks
 
@@ -106,7 +107,7 @@ def plan(settings: Settings) -> tuple[Jobs, Callable[[Sequence[Task]], Iterator[
             return judge(job, settings.optim, settings.optim_reference)
         if settings.inputs:
             candidate = load(settings.layers)
-            return judge(job, candidate, load(settings.reference) if settings.reference else tidy(candidate))
+            return judge(job, candidate, candidate)  # its cases have their reference
         return judge(job, settings.layers, settings.layers_reference)
 
     tasks = [task for task in every_task(settings) if chosen(task, settings)]
@@ -126,11 +127,15 @@ def every_task(settings: Settings) -> list[Task]:
     if settings.optim:
         tasks = optimizer_tasks(settings.optim, settings.optim_reference)
         found += named_alike(tasks, settings.optim_reference, "torch.optim")
+    sides = (settings.layers, "torch.nn", Case), (settings.optim, "torch.optim", OptimizerCase)
+    for package, reference, kind in sides:  # what it brings itself
+        cases = [case for case in getattr(load(package), "CASES", ()) if isinstance(case, kind)] if package else []
+        found += tasks_of(cases, package, reference)
     return found
 
 
 def named_alike(tasks: list[Task], reference: str, table: str) -> list[Task]:
-    """Of one class or function those cases that are about it; all of a package's."""
+    """The cases that are about one class or function; of a package all."""
     wanted = load(reference)
     if isinstance(wanted, ModuleType):
         return tasks

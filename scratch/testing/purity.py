@@ -1,9 +1,9 @@
-"""The check that a layer or an optimizer is from scratch: see scratch/audit.py for what that means."""
+"""The check that a layer or an optimizer is from scratch: see scratch/primitive.py for what that means."""
 
 import torch
 from torch import Generator, Tensor
 
-from scratch.audit import Audit
+from scratch.primitive import Audit
 from scratch.testing.calls import Case
 from scratch.testing.compare import Check, mapped, named
 from scratch.testing.optimizers import OptimizerCase, Run
@@ -18,7 +18,7 @@ def purity(case: Case | OptimizerCase, candidate: Namespace, reference: Namespac
     """The candidate's forward and backward pass, or its steps, are made of primitive operations only."""
     if isinstance(case, OptimizerCase):
         optimizer = Run(case, candidate)
-        with Audit(candidate):
+        with Audit():
             for number in range(3):
                 optimizer.step(number)
     else:
@@ -26,7 +26,7 @@ def purity(case: Case | OptimizerCase, candidate: Namespace, reference: Namespac
         for train in (True, False):
             inputs, tensors = layer.draw()
             inputs = mapped(Tensor.clone, inputs)
-            with Audit(candidate):
+            with Audit():
                 outputs = list(differentiable_leaves(layer(*inputs, train=train)).values())
                 if outputs:
                     upstream = [random(t, Generator()) for t in outputs]

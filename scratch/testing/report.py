@@ -21,14 +21,13 @@ from scratch.testing.suite import Result
 STATUSES = ("passed", "failed", "reference wrong", "not reached", "not offered", "not run")
 COLUMNS: Mapping[str, tuple[str, ...]] = {  # heading: the checks it sums up
     "API": ("signature", "initialisation", "state_dict", "representation", "contract", "state", "copies"),
-    "value": ("outputs",),
+    "value": ("outputs", "steps"),
     "grad": ("gradients", "subsets", "finite_differences"),
     "2nd": ("second_order", "second_differences"),
-    "memory": ("layouts", "untouched", "twice", "overwritten"),
-    "digits": ("float32", "bfloat16"),
+    "mem": ("layouts", "untouched", "twice", "overwritten"),
+    "f32": ("float32", "bfloat16"),
     "func": ("vmapped", "tangents", "batched_gradients", "shapes_alone", "checkpointed", "compiled", "autocast"),
     "other": ("complex_numbers", "whole_numbers", "other_integers", "nothing", "at_kinks"),
-    "steps": ("steps",),
     "errors": ("same_error", "warnings"),
 }
 
@@ -106,7 +105,12 @@ class Report:
                 topics.setdefault((result.name, result.finding.topic), []).append(result)
         merged: dict[str, Cause] = {}
         for (name, topic), results in topics.items():
-            words = f"{topic}: {Cause(results).text}".replace(name, "")
+            first = Cause(results)
+            words = f"{topic}: {first.text}"
+            if first.first.finding.named:  # type: ignore[union-attr]
+                words = words.replace(name, "")
+            else:  # what has no name in two layers is not one thing
+                words += name
             merged.setdefault(alike(words), Cause([])).results += results
         return sorted(merged.values(), key=lambda cause: cause.first.check in (*COLUMNS["API"], *COLUMNS["errors"]))
 
@@ -152,7 +156,7 @@ def row(name: str, results: list[Result], columns: list[str]) -> list[str]:
 def table(columns: list[str], header: bool) -> Table:
     """A row of it can be printed alone and stands under the others; eighty letters wide."""
     found = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=header)
-    found.add_column("name", width=22, overflow="fold")
+    found.add_column("name", width=23, overflow="fold")
     for heading in columns:
         found.add_column(heading, justify="center", width=max(len(heading), 4))
     found.add_column("error", justify="right", width=5)

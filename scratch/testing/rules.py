@@ -77,6 +77,19 @@ def explain(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> 
     return ""
 
 
+def reference_rounds(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> str:
+    """Whether the reference keeps numbers in the default type, float32: with a default of float64 it goes where the
+    candidate goes."""
+    like, before = case.reference or reference, torch.get_default_dtype()
+    ours = trajectory(Run(case, candidate, like), STEPS)
+    torch.set_default_dtype(torch.float64)
+    try:
+        same = alike(ours, trajectory(Run(case, like), STEPS))
+    finally:
+        torch.set_default_dtype(before)
+    return "yes" if same else ""
+
+
 def explain_loading(case: OptimizerCase, candidate: Namespace, reference: Namespace) -> str:
     """What is lost on the way through ``state_dict`` and ``load_state_dict``."""
     like, half = case.reference or reference, STEPS

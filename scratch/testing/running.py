@@ -106,6 +106,7 @@ class Layer:
         self.module: Any = None
         self.names: dict[str, str] = {}  # of its tensors, where the reference has other ones
         self.alone: set[str] = set()  # of these those that only one of two sides has
+        self.order: list[str] = []  # in which the reference has them
         if case.is_function:
             target = resolve(package, case.name)
             args, kwargs, _ = case.draw_arguments()
@@ -131,8 +132,10 @@ class Layer:
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         if self.module is not None:
-            for name, tensor in (*self.module.named_parameters(), *self.module.named_buffers()):
-                yield self.names.get(name, name), tensor
+            own = (*self.module.named_parameters(), *self.module.named_buffers())
+            found = {self.names.get(name, name): tensor for name, tensor in own}
+            yield from ((name, found.pop(name)) for name in self.order if name in found)
+            yield from found.items()
 
     def meet(self, other: "Layer") -> None:
         """Find out which of the module's tensors is which of the reference's."""
@@ -140,6 +143,7 @@ class Layer:
         self.names = counterparts(ours, theirs)
         known = {self.names.get(name, name) for name in ours}
         self.alone = other.alone = known ^ theirs.keys()
+        self.order = [name for name, _ in other.tensors()]
 
     def state(self) -> dict[str, Tensor]:
         """What both sides have."""

@@ -40,7 +40,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Of the layer, function or optimizer."""
+        """The name of the layer, function or optimizer."""
         return self.subject.name
 
     @property

@@ -55,6 +55,7 @@ class Pure:
         self.called = Called(layer).train(train)
         self.parameters = {f"module.{name}": t for name, t in layer.initial.items() if name in wanted}
         self.buffers = {f"module.{name}": t for name, t in layer.initial.items() if name not in wanted}
+        self.own = {f"module.{theirs}": f"module.{mine}" for mine, theirs in layer.names.items()}
         self.floating = {i: self.flat[i].detach() for i in self.varied}
 
     def outputs(
@@ -63,6 +64,7 @@ class Pure:
         """The outputs that have a gradient, given the varied inputs, the parameters and the other tensors."""
         torch.default_generator.manual_seed(self.called.seed)
         state = parameters | {name: t.clone() for name, t in self.buffers.items()}
+        state = {self.own.get(name, name): t for name, t in state.items()}
         given = {i: t.clone() for i, t in (floating | (others or {})).items()}
         values = [given.get(i, value) for i, value in enumerate(self.flat)]
         outputs = functional_call(self.called, state, tuple(tree_unflatten(values, self.spec)))

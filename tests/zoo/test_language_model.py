@@ -13,8 +13,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from scripts import generate as script
 from tests.zoo.runs import metrics, same, weights
+from zoo.commands import generate as script
 from zoo.core.errors import UsageError
 from zoo.data.loader import Loader
 from zoo.data.text import Streams, Text

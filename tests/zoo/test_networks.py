@@ -60,7 +60,7 @@ def test_training_step_is_primitive(model: str, optimizer: str, impl: str, optim
     build, options = MODELS[model]
     network = build(impl, **options)
     rule = resolve(optim, optimizer)(network.parameters(), **OPTIMIZERS[optimizer])
-    with Audit(impl):
+    with Audit():
         for batch in batches(2):
             rule.zero_grad()
             loss(network, batch).backward()

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from scratch.testing import Audit, require_equal_networks, resolve
-from scripts import translate, verify
 from tests.zoo.runs import metrics, same, weights
 from tests.zoo.test_transformer import DIGITS, LETTERS, batch
+from zoo.commands import translate, verify
 from zoo.core.errors import UsageError
 from zoo.seq2seq import Seq2Seq, packed_places
 from zoo.text.decoding import Cache, greedy
@@ -58,7 +58,7 @@ def test_trajectory(way: str, impl: str, optim: str) -> None:
 def test_training_step_is_primitive(way: str, impl: str, optim: str) -> None:
     network = model(impl, **WAYS[way])
     optimizer = maker(optim)(network)
-    with Audit(impl):
+    with Audit():
         loss(network, batch()).backward()
         optimizer.step()
 

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from scratch.testing import Audit, require_equal_networks, resolve
-from scripts import benchmark, verify
-from scripts import translate as script
 from tests.zoo.runs import metrics, same, weights
 from zoo.callbacks.pictures.attention import attention_weights
+from zoo.commands import benchmark, verify
+from zoo.commands import translate as script
 from zoo.core.errors import UsageError
 from zoo.text.decoding import Cache, beam_search, greedy
 from zoo.text.vocabulary import BOS, EOS, PAD, Vocabulary
@@ -81,7 +81,7 @@ def test_training_step_is_primitive(way: str, impl: str, optim: str) -> None:
     network = model(impl, **WAYS[way])
     (make,) = makers(optim)
     optimizer = make(network)
-    with Audit(impl):
+    with Audit():
         loss(network, batch()).backward()
         optimizer.step()
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from zoo.core.errors import between
+from zoo.core.errors import between, one_of
 
 
 class Trainable(LightningModule):
@@ -38,6 +38,8 @@ class Trainable(LightningModule):
     ) -> None:
         super().__init__()
         self._penalty = {"l1": 0.0, "l2": 0.0, "biases": False, **(penalty or {})}
+        for name in self._penalty:
+            one_of("penalty", name, ("l1", "l2", "biases"))
         for name in ("l1", "l2"):
             between(f"penalty.{name}", self._penalty[name], 0, math.inf)
         self._optimizer, self._scheduler = optimizer, scheduler
@@ -83,7 +85,17 @@ class Trainable(LightningModule):
         super().backward(loss, *args, create_graph=again, **kwargs)
 
     def _moves(self, interval: str) -> int:
-        """The number of moves of a schedule in the whole run; 100 while there is no trainer, to try a schedule out."""
-        if self._trainer is None:
+        """The number of moves of a schedule in the whole run; 100 while there is no trainer, to try a schedule out.
+
+        Lightning's estimated_stepping_batches would build the loader too early, before its state is restored.
+        """
+        trainer: Any = self._trainer
+        if trainer is None:
             return 100
-        return int(self.trainer.estimated_stepping_batches) if interval == "step" else int(self.trainer.max_epochs or 1)
+        epochs, limit = trainer.max_epochs, trainer.limit_train_batches
+        if interval == "epoch":
+            return epochs or 1
+        batches = len(trainer.datamodule.train_dataloader())
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        steps = max(1, math.ceil(batches / trainer.accumulate_grad_batches)) * (epochs or 1)
+        return steps if trainer.max_steps == -1 else min(steps, trainer.max_steps)

@@ -13,5 +13,5 @@ callbacks=[default,NAME] adds one of these:
 gradient_norms.py  limit.py  memorise.py  stop_above_mean.py  swa.py
 
 A model adds its own in ``configure_callbacks``: text_samples.py, translations.py, and the other pictures.
-zoo/training/run.py adds monitor_check.py and save_config.py.
+zoo/training/run.py adds monitor_check.py, save_config.py and unbroken.py.
 """

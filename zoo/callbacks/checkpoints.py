@@ -40,11 +40,12 @@ class Best(ModelCheckpoint):
 def resumable(trainer: Trainer) -> bool:
     """Whether a run can be resumed from a checkpoint that is taken after the step just made.
 
-    Not while gradients are being accumulated, since a checkpoint does not hold them, and not between the last step of
-    an epoch and its validation, where Lightning cannot resume.
+    Not while gradients are being accumulated, since a checkpoint does not hold them, and not between a step and the
+    validation that follows, nor after the last step of an epoch, where Lightning cannot resume.
     """
-    made = trainer.fit_loop.epoch_loop.batch_progress.current.ready
-    return not trainer.is_last_batch and made % trainer.accumulate_grad_batches == 0
+    loop: Any = trainer.fit_loop.epoch_loop
+    made, validates = loop.batch_progress.current.ready, loop._should_check_val_fx(trainer.fit_loop._data_fetcher)
+    return not (trainer.is_last_batch or validates or made % trainer.accumulate_grad_batches)
 
 
 class Last(Checkpoint):

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import get_object
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.nn import Module
+from torch.nn.utils.rnn import PackedSequence
 
 from zoo.callbacks.save_config import SaveConfig
 from zoo.core.errors import Failure
+from zoo.core.trust import named_class
+from zoo.training.checkpoint import write_sealed
 
 
 class Finite(Callback):
@@ -57,8 +59,7 @@ class Finite(Callback):
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, SaveConfig):
                 callback.on_save_checkpoint(trainer, pl_module, saved)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(saved, path)
+        write_sealed(path, saved)
         raise Failure(
             f"epoch {trainer.current_epoch}, batch {self._index}: {what}. "
             f"To see it again: python -m zoo.tools.rerun {path}"
@@ -144,5 +145,7 @@ def packed(value: Any) -> Any:
 def unpacked(value: Any) -> Any:
     """The batch that `packed` was given."""
     if isinstance(value, dict):
-        return get_object(value["kind"])(*map(unpacked, value["fields"]))
+        packed_sequence = value["kind"] == "torch.nn.utils.rnn.PackedSequence"
+        kind = PackedSequence if packed_sequence else named_class("the batch", value["kind"], tuple)
+        return kind(*map(unpacked, value["fields"]))
     return tuple(map(unpacked, value)) if isinstance(value, list) else value

@@ -79,7 +79,7 @@ def field(impl: Implementation, depth: int) -> int:
 
 
 def costs(impl: Implementation) -> dict[str, int]:
-    """Of LeNet's C1, 1 × 32 × 32 -> 6 × 28 × 28, and of a dense layer from as many numbers to as many."""
+    """The costs of LeNet's C1, 1 × 32 × 32 -> 6 × 28 × 28, and of a dense layer from as many numbers to as many."""
     layer = impl.nn.Conv2d(1, 6, 5)
     inputs, outputs = 32 * 32, layer(torch.zeros(1, 1, 32, 32)).numel()
     return {

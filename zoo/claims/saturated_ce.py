@@ -56,7 +56,7 @@ def run(
 
 
 def criterion(impl: Implementation, loss: str) -> Any:
-    """Of the weighted sums z (N, K): the sum over the K outputs, the mean over the N examples."""
+    """The loss of the weighted sums z (N, K): the sum over the K outputs, the mean over the N examples."""
     if loss == "cross-entropy":
         bce = impl.nn.BCEWithLogitsLoss()
         return lambda z, target: z.shape[1] * bce(z, target)

@@ -46,8 +46,8 @@ def run(
 
 
 def spread(impl: Implementation, network: Module, size: int, draws: int) -> tuple[float, float]:
-    """Of the gradients of so many batches: ‖mean − g‖² / (variance / draws), and the variance E‖ĝ − g‖², all weights
-    together; g is that of all examples."""
+    """The spread of the gradients of so many batches: ‖mean − g‖² / (variance / draws), and the variance E‖ĝ − g‖², all
+    weights together; g is that of all examples."""
     data = digits()
     criterion = impl.nn.CrossEntropyLoss()
 

@@ -72,7 +72,7 @@ def written(text: Text | None) -> Text | None:
 
 
 def spoken(verdict: dict[str, Any], language: str) -> Text:
-    """Of a verdict in JSON what it is and why, as two sentences of one language."""
+    """What a verdict in JSON is and why, as two sentences of one language."""
     place = LANGUAGES[language]
     stop = (".", "。")[place]
     if verdict["condition"] is None:

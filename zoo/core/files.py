@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from zoo.core.errors import Failure
 
 
-def write_whole(path: Path, content: Any) -> None:
+def write_whole(path: Path, *content: Any) -> None:
     """Write a file whole or not at all.
 
     The content goes to a temporary file in the same folder, is flushed to the disk, and gets its name in one step. If
@@ -21,7 +21,8 @@ def write_whole(path: Path, content: Any) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with new.open("wb") as file:
-            file.write(content)
+            for part in content:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, path)

@@ -18,6 +18,7 @@ from torchvision.datasets.mnist import read_image_file, read_label_file
 
 from zoo.core.errors import UsageError, between, one_of
 from zoo.data.images import ImageData, Images
+from zoo.data.published import check_published
 
 FILES = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 
@@ -64,7 +65,12 @@ class MNISTData(ImageData):
     def load(self) -> dict[str, Images]:
         rest, test = self._read("train"), self._read("t10k")
         indices = range(len(rest.labels))
-        train, val = train_test_split(indices, test_size=self.val_fraction, stratify=rest.labels, random_state=0)
+        try:
+            train, val = train_test_split(indices, test_size=self.val_fraction, stratify=rest.labels, random_state=0)
+        except ValueError as error:
+            raise UsageError(
+                f"data.val_fraction={self.val_fraction}: a part of {len(indices)} pictures lacks a class"
+            ) from error
         return {
             "train": Images(*(part[train] for part in rest)),
             "val": Images(*(part[val] for part in rest)),
@@ -73,7 +79,15 @@ class MNISTData(ImageData):
 
     def _read(self, part: str) -> Images:
         image_file, label_file = (self.folder / name for name in FILES if name.startswith(part))
+        if self.dataset is datasets.MNIST:
+            for path in (image_file, label_file):
+                check_published(path)
         pictures, labels = read_whole(image_file, read_image_file), read_whole(label_file, read_label_file)
+        if len(pictures) != len(labels):
+            raise UsageError(
+                f"{label_file}: {len(labels)} labels, but {image_file.name} has {len(pictures)} pictures; "
+                "delete both, and the next run downloads them again"
+            )
         border = (self.image_size - 28) // 2
         return Images(pad(pictures[:, None].float() / 255, [border] * 4), labels)
 

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.request import urlopen
 
 from zoo.core.errors import UsageError, one_of, whole
+from zoo.data.published import check_published
 from zoo.data.text import read
 from zoo.data.translation import TranslationData
 from zoo.text.vocabulary import SPECIALS, Vocabulary
@@ -82,6 +83,8 @@ class Multi30k(TranslationData):
 
     def _aligned(self, part: str) -> tuple[list[str], list[str]]:
         source, target = (self.folder / f"{part}.{language}" for language in (self.source, self.target))
+        for path in (source, target):
+            check_published(path)
         sources, targets = lines(source), lines(target)
         if len(sources) != len(targets):
             raise UsageError(

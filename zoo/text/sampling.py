@@ -18,8 +18,8 @@ def draw(logits: Tensor, temperature: float, top_k: int | None, generator: torch
     if temperature == 0:
         return int(logits.argmax())
     likeliest = logits.argsort(descending=True)[:top_k]
-    scaled = logits[likeliest].double() / temperature
-    weights = (scaled - scaled[0]).exp()  # relative to the most probable one, which has weight 1
+    best = logits[likeliest].double()
+    weights = ((best - best[0]) / temperature).exp()  # relative to the most probable one, which has weight 1
     return int(likeliest[torch.multinomial(weights, 1, generator=generator)])
 
 

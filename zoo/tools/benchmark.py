@@ -19,6 +19,7 @@ from torch import Tensor
 from torchvision.models import resnet18
 
 from zoo.core.errors import UsageError, at_least, did_you_mean, listed, listing, one_of, whole
+from zoo.core.form import in_form
 from zoo.core.namespace import Namespace
 from zoo.text.vocabulary import SPECIALS, Vocabulary
 from zoo.tools.measure import CLOCKS, Result, Task, measure, processor
@@ -158,7 +159,7 @@ def benchmark(config: DictConfig) -> list[Result]:
     results = []
     for name, ours, theirs in track(tasks, description="measuring", console=console, transient=True):
         compiled = theirs(config.reference, compiled=True) if with_compiled(config) else None
-        tasks_of_row = ours(config.impl), theirs(config.reference)
+        tasks_of_row = in_its_form(ours, config.impl), in_its_form(theirs, config.reference)
         results.append(measure(name, *tasks_of_row, config.seconds, config.clock, config.device, compiled))
         save(config, results)
     show(console, config, results)
@@ -194,6 +195,17 @@ def save(config: DictConfig, results: list[Result]) -> None:
 
 
 Build = Callable[..., Task]
+
+
+def in_its_form(build: Build, impl: DictConfig) -> Task:
+    """The task of an implementation, in the form that it names."""
+    task = build(impl)
+
+    def once() -> Any:
+        with in_form(impl):
+            return task()
+
+    return once
 
 
 def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:

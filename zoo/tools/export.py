@@ -43,7 +43,7 @@ def tensors(value: Any) -> Iterator[Tensor]:
 
 
 def with_tensors(value: Any, new: Iterator[Tensor]) -> Any:
-    """The same nested tuples with other tensors."""
+    """Nested tuples of the same form with other tensors."""
     if isinstance(value, Tensor):
         return next(new)
     if isinstance(value, tuple):

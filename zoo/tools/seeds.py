@@ -39,10 +39,15 @@ def train_seeds(config: DictConfig) -> list[dict[str, float]]:
     check(config)
     between("seed", config.seed, 0, 2**32 - config.seeds)
     build(config)  # raises UsageError for whatever else is wrong
-    folder = record.new_folder(config)
+    with record.claimed(config) as folder:
+        config.paths.run = str(folder)
+        record.begin(config)
+        return train_each(config, folder)
+
+
+def train_each(config: DictConfig, folder: Path) -> list[dict[str, float]]:
+    """`train_seeds`, when the folder is claimed."""
     first, started = config.seed, time.perf_counter()
-    config.paths.run = str(folder)
-    record.begin(config)
     one_run = for_one_seed(config)
     results: list[dict[str, float]] = []
     console = Console()

@@ -11,6 +11,7 @@ import csv
 import json
 import math
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,10 +29,11 @@ from rich.table import Table
 from zoo.core.errors import UsageError, one_of, whole
 from zoo.core.files import save_figure
 from zoo.core.seeding import mix
+from zoo.core.signals import is_interruption
 from zoo.training import record
-from zoo.training.cli import CONF
+from zoo.training.check import one_folder
+from zoo.training.cli import CONF, program
 from zoo.training.processes import in_own_process, refuse_many_jobs, words_of_a_run
-from zoo.training.resume import INTERRUPTED
 
 SAMPLERS: dict[str, Any] = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
 Space = dict[str, BaseDistribution]
@@ -43,21 +45,31 @@ def search(config: DictConfig) -> dict[str, Any]:
     Raises UsageError, before anything is written, for a wrong value under sweep; SystemExit when interrupted.
     """
     refuse_many_jobs("sweep=optuna")
-    options, console = config.sweep, Console()
+    options = config.sweep
     whole("sweep.trials", options.trials, 1)
     one_of("sweep.direction", options.direction, ("minimize", "maximize"))
     one_of("sweep.sampler", options.sampler, SAMPLERS)
     space = {key: distribution(config, key, values) for key, values in options.space.items()}
+    one_folder("sweep.folder", options.folder)
     folder, words = Path(options.folder), words_of_a_run()
+    config.paths.run = str(folder)
+    log = folder / "study.log"
+    with record.claimed(config, log if log.exists() else None, "sweep.folder"):
+        return searched(config, folder, words, space)
+
+
+def searched(config: DictConfig, folder: Path, words: list[str], space: Space) -> dict[str, Any]:
+    """`search`, when the folder is claimed."""
+    options, console = config.sweep, Console()
     study = opened(config, folder, words)
     for trial in trials(study, config, space):
         values = as_words(trial.params)
         console.print(f"trial {trial.number}: {shlex.join(values)}", soft_wrap=True, highlight=False)
         run = folder / f"trial-{trial.number:03}"
         status = 0 if (run / "metrics.json").exists() else begin(run, [*words, *values])
-        if status == INTERRUPTED:
+        if is_interruption(status):
             console.print("Interrupted; nothing is lost: the same command goes on.")
-            sys.exit(INTERRUPTED)
+            sys.exit(status if status > 0 else 128 - status)
         if status:
             said = (run.with_suffix(".log").read_text(errors="replace").split("\n") or [""])[-2:]
             console.print(f"  failed: {' '.join(said).strip()}", soft_wrap=True, highlight=False, markup=False)
@@ -98,7 +110,6 @@ def opened(config: DictConfig, folder: Path, words: list[str]) -> optuna.Study:
     asked = {"words": words, **{key: options[key] for key in ("metric", "direction", "sampler", "space")}}
     log = folder / "study.log"
     if not log.exists():
-        config.paths.run = str(folder)
         record.begin(config)
     storage = JournalStorage(JournalFileBackend(str(log)))
     study = optuna.create_study(
@@ -118,13 +129,21 @@ def opened(config: DictConfig, folder: Path, words: list[str]) -> optuna.Study:
 def trials(study: optuna.Study, config: DictConfig, space: Space) -> Iterator[Any]:
     """The interrupted trials, then new ones up to the number asked for."""
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        if trial.params.keys() == space.keys():
+        if trial.params.keys() == space.keys() and all(may_be(trial.params[key], space[key]) for key in space):
             yield trial
         else:  # interrupted before it had all its values
             study.tell(trial.number, state=TrialState.FAIL)
     for number in range(len(study.get_trials()), config.sweep.trials):
         study.sampler = SAMPLERS[config.sweep.sampler](seed=mix(config.seed, number))
         yield study.ask(space)
+
+
+def may_be(value: Any, values: BaseDistribution) -> bool:
+    """Whether a value from study.log is one of these; it becomes a word of a command line."""
+    try:
+        return values._contains(values.to_internal_repr(value))
+    except ValueError:
+        return False
 
 
 def as_words(params: dict[str, Any]) -> list[str]:
@@ -137,6 +156,8 @@ def begin(run: Path, words: list[str]) -> int:
     """Train in a process of its own, from the last checkpoint if there is one; return the exit status."""
     last = run / "checkpoints/last.ckpt"
     again = [f"ckpt_path={last}"] if last.exists() else []
+    if not again and run.exists():  # ended before its first checkpoint
+        shutil.rmtree(run)
     with run.with_suffix(".log").open("a") as log:
         return in_own_process([*words, f"paths.run={run}", *again], log)
 
@@ -191,6 +212,6 @@ def report(console: Console, study: optuna.Study, metric: str, folder: Path, wor
     console.print(table)
     write(done, metric, folder)
     console.print(f"All are in {folder}: trial-… (runs), trials.csv, sweep.png.", soft_wrap=True, highlight=False)
-    best = shlex.join(["python", sys.argv[0], *words, *as_words(done[0].params)])
+    best = shlex.join([*program(), *words, *as_words(done[0].params)])
     console.print(f"With the best values:\n  {best}", soft_wrap=True, highlight=False, markup=False)
     return done[0].params

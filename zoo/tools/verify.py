@@ -10,6 +10,7 @@ from rich.console import Console
 from scratch.testing import compare_networks
 from scratch.testing.networks import layers_of, show
 from zoo.core.errors import whole
+from zoo.core.form import in_form
 from zoo.training.build import build_data, build_model, with_impl
 
 
@@ -21,6 +22,7 @@ def verify(config: DictConfig) -> bool:
     ``config.steps`` training steps.
     """
     warnings.filterwarnings("ignore", message=".*self.log.*")
+    whole("seed", config.seed, 0)
     whole("steps", config.steps, 0)
     whole("batches", config.batches, 1)
     for name, value in config.small.items():
@@ -30,18 +32,29 @@ def verify(config: DictConfig) -> bool:
     loader = data.train_dataloader()
     batches = [data.on_after_batch_transfer(batch, 0) for batch in islice(loader, config.batches)]
     ours, theirs = (build_model(with_impl(config, impl), data.facts) for impl in (config.impl, config.reference))
+    for model, impl in ((ours, config.impl), (theirs, config.reference)):
+        model.impl = impl
     make = None if config.steps == 0 else (new_optimizer, new_optimizer)
     rows = compare_networks(ours, theirs, loss, batches, make, steps=config.steps, seed=config.seed)
-    sides = (f"{impl.layers} and {impl.optim}" for impl in (config.impl, config.reference))
+    sides = (named(impl) for impl in (config.impl, config.reference))
     show(Console(), rows, layers_of(theirs), " against ".join(sides), config.steps)
     return all(row.equal for row in rows)
 
 
+def named(impl: DictConfig) -> str:
+    """An implementation as titles name it."""
+    form = f", {impl.form}" if "form" in impl else ""
+    return f"{impl.layers} and {impl.optim}{form}"
+
+
 def loss(model: Any, batch: Any) -> Any:
     """The training loss of a model on a batch."""
-    return model.training_step(batch, 0)
+    with in_form(model.impl):
+        return model.training_step(batch, 0)
 
 
 def new_optimizer(model: Any) -> Any:
     """The optimizer that a model was built with."""
-    return model.new_optimizer()
+    optimizer = model.new_optimizer()
+    optimizer.step = in_form(model.impl)(optimizer.step)  # a context manager decorates, too
+    return optimizer

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from lightning import LightningModule
+from lightning import LightningDataModule, LightningModule
 from omegaconf import DictConfig
 
+from zoo.base.trainable import Trainable
 from zoo.core.errors import UsageError
+from zoo.core.trust import named_class, plain
 from zoo.training.build import build_data, plain_values
 from zoo.training.checkpoint import asked_for, kind_of, refuse_difference, untrained_model
 
@@ -16,17 +18,29 @@ def offer_as_trained(words: list[str]) -> None:
     """Offer Hydra the data and the model of the checkpoint in ckpt=…, as the choice `as_trained` of their groups."""
     for word in words:
         if word.startswith("ckpt="):
-            config = asked_for(word.removeprefix("ckpt=").strip("'\""))[1]["config"]
+            path, checkpoint = asked_for(word.removeprefix("ckpt=").strip("'\""))
+            config = checkpoint["config"]
             home = config.get("paths", {}).get("data_dir", "")
-            data = config["data"] if Path(home).exists() else relocated(config["data"], home)
+            data = described(f"ckpt={path}", config["data"], LightningDataModule)
+            if not Path(home).exists():
+                data = relocated(data, home)
+            model = described(f"ckpt={path}", config["model"], Trainable)
             ConfigStore.instance().store(group="data", name="as_trained", node=data)
-            ConfigStore.instance().store(group="model", name="as_trained", node=config["model"])
+            ConfigStore.instance().store(group="model", name="as_trained", node=model)
+
+
+def described(where: str, config: dict[str, Any], base: type) -> dict[str, Any]:
+    """The configuration of a subclass of `base` that the file `where` holds, with plain values alone."""
+    options = dict(config)
+    target = options.pop("_target_", None)
+    named_class(where, target, base)
+    return {"_target_": target, **plain(where, options)}
 
 
 def relocated(data: dict[str, Any], home: str) -> dict[str, Any]:
     """The configuration of data whose files were in the folder `home`, perhaps on another machine, with this one's."""
     return {
-        key: "${paths.data_dir}" + value.removeprefix(home) if f"{value}/".startswith(f"{home}/") else value
+        key: "${paths.data_dir}" + value.removeprefix(home) if home and f"{value}/".startswith(f"{home}/") else value
         for key, value in data.items()
     }
 

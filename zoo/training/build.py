@@ -131,7 +131,7 @@ def members(group: DictConfig) -> list[Any]:
 
 
 def with_impl(config: DictConfig, impl: DictConfig) -> DictConfig:
-    """The same configuration with another implementation."""
+    """The configuration with another implementation."""
     config = config.copy()
     config.impl = impl
     return config

@@ -7,27 +7,56 @@ these names must stay, or checkpoints that people have can no longer be read (te
 When checkpoints are saved is in zoo/callbacks/checkpoints.py.
 """
 
+import hashlib
 import io
 import reprlib
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import get_class
 from lightning import LightningModule
 from lightning.fabric.plugins import TorchCheckpointIO
 
+from zoo.base.trainable import Trainable
 from zoo.core.errors import UsageError
 from zoo.core.files import write_whole
+from zoo.core.trust import check_layers, named_class, plain
 
 
 class WholeFiles(TorchCheckpointIO):
     """Lightning's plug-in for checkpoint files, which writes them by `write_whole`."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        content = io.BytesIO()  # a full disk in the middle of torch.save would be an unreadable error
-        torch.save(checkpoint, content)
-        write_whole(Path(path), content.getbuffer())
+        write_sealed(Path(path), checkpoint)
+
+
+# The file: torch's zip archive, in whose comment stands the SHA-256 of all before it.
+
+SEAL = b"sha256 "
+
+
+def write_sealed(path: Path, value: Any) -> None:
+    """Write what torch.load reads, whole or not at all, with a seal by which `is_damaged` notices any change."""
+    buffer = io.BytesIO()  # a full disk in the middle of torch.save would be an unreadable error
+    torch.save(value, buffer)
+    size = len(SEAL) + hashlib.sha256().digest_size
+    content = memoryview(buffer.getbuffer())[:-2]  # an archive ends with the length of its comment, two bytes, here 0
+    length = size.to_bytes(2, "little")
+    digest = hashlib.sha256(content)
+    digest.update(length)
+    write_whole(path, content, length, SEAL, digest.digest())
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether the content of a file has changed since it was written, by its seal, or in an older one by the archive's
+    own check sums."""
+    content = path.read_bytes()
+    size = len(SEAL) + hashlib.sha256().digest_size
+    if content[-size:].startswith(SEAL):
+        return hashlib.sha256(content[:-size]).digest() != content[len(SEAL) - size :]
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return bool(archive.comment) or archive.testzip() is not None
 
 
 # Find and read.
@@ -57,13 +86,31 @@ def located(key: str, path: str, runs: Path | None = None, names: tuple[str, ...
     return found[0]
 
 
-def read(key: str, path: str) -> dict[str, Any]:
-    """The content of a checkpoint. Raises UsageError, one line that begins with key=path, where it cannot be read."""
+FIELDS = {"name": str, "model": dict, "data": dict, "trainer": dict}  # of a checkpoint's configuration that are read
+
+
+def read(key: str, path: str, also: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The content of a checkpoint. Raises UsageError, one line that begins with key=path, where it cannot be read.
+
+    Args:
+        also: what the file must hold besides.
+    """
     try:
+        if is_damaged(Path(path)):
+            raise UsageError(f"{key}={path}: damaged: its content has changed since it was written")
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        kind_of(checkpoint), checkpoint["hyper_parameters"], checkpoint["state_dict"]
+        config = checkpoint["config"]
+        right = bool(kind_of(checkpoint)) and all(isinstance(config[name], kind) for name, kind in FIELDS.items())
+        right = right and all(isinstance(weight, torch.Tensor) for weight in checkpoint["state_dict"].values())
+        plain(f"{key}={path}", dict(checkpoint["hyper_parameters"]))
+        if not right or not {"epoch", *also} <= checkpoint.keys():
+            raise LookupError("a field is missing")
     except FileNotFoundError:
         raise UsageError(f"{key}={path}: no such file") from None
+    except UsageError:
+        raise
+    except OSError as error:
+        raise UsageError(f"{key}={path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:
         raise UsageError(f"{key}={path}: not a checkpoint of this program, or damaged") from error
     return checkpoint
@@ -96,12 +143,20 @@ def refuse_difference(checkpoint: str, before: dict[str, Any], asked: dict[str, 
 # The model.
 
 
-def untrained_model(checkpoint: dict[str, Any], **options: Any) -> LightningModule:
+def untrained_model(checkpoint: dict[str, Any], where: str = "ckpt", **options: Any) -> LightningModule:
     """The model of a checkpoint, without its weights, with `options` in place of those of the training.
 
-    Raises UsageError where the weights do not fit it.
+    Raises UsageError where the file `where` names what it may not, or the weights do not fit the model.
     """
-    model = get_class(kind_of(checkpoint))(**{**checkpoint["hyper_parameters"], **options})
+    kind, trained = named_class(where, kind_of(checkpoint), Trainable), checkpoint["hyper_parameters"]
+    if "layers" in trained and "layers" not in options:
+        check_layers(where, trained["layers"])
+    try:
+        model = kind(**{**trained, **options})
+    except UsageError:
+        raise
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
+        raise UsageError(f"{where}: its hyper-parameters do not make a {kind.__name__}: {error}") from error
     here, there = (
         {name: tuple(value.shape) for name, value in state.items()}
         for state in (model.state_dict(), checkpoint["state_dict"])
@@ -109,7 +164,7 @@ def untrained_model(checkpoint: dict[str, Any], **options: Any) -> LightningModu
     for name in {**there, **here}:
         if here.get(name) != there.get(name):
             held, asked = (f"of shape {state[name]}" if name in state else "not there" for state in (there, here))
-            raise UsageError(f"ckpt: {name} is {held} in the checkpoint, but {asked} in the model that is asked for")
+            raise UsageError(f"{where}: {name} is {held} in the checkpoint, but {asked} in the model that is asked for")
     return model
 
 

@@ -8,22 +8,28 @@ import errno
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from zoo.core import signals
 from zoo.core.errors import Failure, UsageError, did_you_mean, listing
+from zoo.core.streams import Lasting, allow_warnings, make_lasting
+from zoo.core.trust import heed
 
-FULL = (errno.ENOSPC, errno.EDQUOT)  # errors of a full disk
-CONF = Path(__file__).parents[2] / "conf"
+PACKAGE = Path(__file__).parents[1]
+CONF = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path.is_dir())  # installed, or a checkout
 
 
 def command(
@@ -41,21 +47,39 @@ def command(
     # the user had asked for.
     wish = os.environ.get("HANDGRAD_TRACEBACK") or os.environ.get("HYDRA_FULL_ERROR", "0")
     traceback_wanted = wish == "1"
-    sys.path.insert(0, os.getcwd())  # where a user's own package may lie
+    make_lasting()
+    allow_warnings()
+    before = signals.handle(signals.stop)
     sys.argv[1:] = [f"impl@{word}" if word.startswith("reference=") else word for word in sys.argv[1:]]
-    offer_packages(sys.argv[1:])
+    failed: list[str] = []  # jobs of -m
 
     def guarded(cfg: DictConfig) -> None:
-        with mistakes_in_one_line(traceback_wanted):  # inside of Hydra, too, which would add lines of its own
-            task(cfg)
+        try:
+            with mistakes_in_one_line(traceback_wanted):  # inside of Hydra, too, which would add lines of its own
+                from zoo.core.form import in_form
+
+                impl = cfg.get("impl")
+                with in_form(impl if isinstance(impl, DictConfig) else {}):
+                    task(cfg)
+        except SystemExit as end:
+            job = HydraConfig.get()
+            if job.mode is not RunMode.MULTIRUN or not end.code or signals.is_interruption(int(end.code)):
+                raise
+            failed.append(job.job.override_dirname)
 
     os.environ["HANDGRAD_TRACEBACK"] = wish
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra passes exceptions on unchanged
     try:
         with mistakes_in_one_line(traceback_wanted):
+            refuse_unread(config, sys.argv[1:])
+            heed(sys.argv[1:])
+            offer_packages(sys.argv[1:])
             prepare(sys.argv[1:])
             hydra.main(version_base="1.3", config_path=str(CONF), config_name=config)(guarded)()
+            if failed:
+                raise Failure(f"{len(failed)} of the jobs failed: {'; '.join(failed)}")
     finally:
+        signals.restore(before)
         del os.environ["HANDGRAD_TRACEBACK"]
         if not traceback_wanted:
             del os.environ["HYDRA_FULL_ERROR"]
@@ -65,21 +89,75 @@ def command(
 def mistakes_in_one_line(traceback_wanted: bool) -> Iterator[None]:
     """End the process where a mistake or failure is raised inside: one line on standard error, exit status 2 or 1.
 
-    A wrong value (UsageError, or an error of Hydra's) has status 2, a Failure and a full disk status 1. Other errors
-    pass with their traceback; so do all where it is wanted.
+    A wrong value (UsageError, or an error of Hydra's) has status 2, all else status 1. An unforeseen error
+    is told with its class and place, and how to see the traceback. Where that is wanted, all errors pass.
     """
     try:
         yield
     except (UsageError, HydraException, OmegaConfBaseException) as error:
         if traceback_wanted:
             raise
-        print(f"error: {explain(error)}", file=sys.stderr)
+        tell(explain(error))
         sys.exit(2)
-    except (Failure, OSError) as error:
-        if traceback_wanted or (isinstance(error, OSError) and error.errno not in FULL):
+    except SystemExit as end:  # Lightning's answer to a KeyboardInterrupt has status 1
+        if end.code == 1 and signals.came():
+            signals.tell()
+            sys.exit(signals.status())
+        raise
+    except KeyboardInterrupt:
+        signals.tell()
+        sys.exit(signals.status())
+    except Exception as error:
+        if traceback_wanted:
             raise
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        library = {"hydra", "lightning"} & set(Path(place_of(error).filename).parts)
+        if (library and isinstance(error, (ValueError, TypeError, AttributeError))) or "Misconfiguration" in repr(
+            error
+        ):
+            words = [word for word in sys.argv[1:] if odd(word)] or ["trainer" if "lightning" in library else "a group"]
+            tell(f"{' '.join(words)}: {one_line(error)}")
+            sys.exit(2)
+        tell(one_line(error) if isinstance(error, (Failure, OSError)) else unforeseen(error))
         sys.exit(1)
+
+
+def odd(word: str) -> bool:
+    """Whether a word gives a group no name of a choice, such as callbacks=1."""
+    key, _, value = word.partition("=")
+    named = re.fullmatch(r"[A-Za-z_][\w./-]*|\[[A-Za-z_][\w./, -]*\]", value) and value not in ("null", "true", "false")
+    return (CONF / key.lstrip("+~").partition("@")[0]).is_dir() and not named
+
+
+def place_of(error: BaseException) -> traceback.FrameSummary:
+    """Where an error was raised."""
+    return traceback.extract_tb(error.__traceback__)[-1]
+
+
+def refuse_unread(config: str, words: list[str]) -> None:
+    """Refuse a new key, +key=value, that nothing reads."""
+    known = {path.name for path in CONF.iterdir() if path.is_dir()} | {"hydra"}
+    for name in (config, "script"):
+        known |= set(re.findall(r"^(\w+):", (CONF / f"{name}.yaml").read_text(encoding="utf-8"), re.MULTILINE))
+    for word in words:
+        key = re.match(r"\+{1,2}(\w+)", word)
+        if key and key[1] not in known:
+            raise UsageError(f"{word}: nothing reads {key[1]}{did_you_mean(key[1], known)}; --help lists the keys")
+
+
+def tell(line: str) -> None:
+    """Print the line of an error, with nothing in it that a terminal would obey."""
+    shown = "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
+    with suppress(OSError, ValueError):  # standard error may be closed
+        print(f"error: {shown}", file=sys.stderr)
+
+
+def unforeseen(error: BaseException) -> str:
+    """The line for an error that nobody has foreseen: its class, its message, and where it came from."""
+    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+        return f"out of memory: {one_line(error)}; a smaller data.batch_size or model takes less"
+    place = place_of(error)
+    where = f"{os.path.basename(os.path.dirname(place.filename))}/{os.path.basename(place.filename)}:{place.lineno}"
+    return f"{type(error).__name__}: {one_line(error)} ({where}; HYDRA_FULL_ERROR=1 shows the traceback)"
 
 
 def offer_packages(words: list[str]) -> None:
@@ -108,15 +186,22 @@ def offer_checkpoint(words: list[str]) -> None:
 
 @contextmanager
 def streaming_output() -> Iterator[None]:
-    """For a script that prints texts as they come: Ctrl-C ends it with status 130, a closed pipe without an error."""
+    """For a script that prints texts as they come: it ends when nobody reads them any more, as in `… | head`."""
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack a character
+    Lasting.needed = True
     try:
         yield
-    except KeyboardInterrupt:
-        print()
-        sys.exit(130)
-    except BrokenPipeError:  # as in `… | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+    finally:
+        Lasting.needed = False
+
+
+def program() -> list[str]:
+    """How the running command was called: ``python scripts/train.py`` in a checkout, ``handgrad-train`` installed."""
+    script = sys.argv[0]
+    return ["python", script] if script.endswith(".py") else [os.path.basename(script)]
 
 
 def quoted(word: str, key: str) -> str:
@@ -156,7 +241,11 @@ def explain(error: BaseException) -> str:
     if unplaced:
         return f"{unplaced[2]}: {unplaced[1]} is no group of this script; --help lists them"
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: not of the form key=value"
+        key, sign, value = str(error.override).partition("=")
+        if not sign or not re.fullmatch(r"[~+]*[\w.@/-]+", key):
+            return f"{error.override}: not of the form key=value"
+        inside = value.replace("\\", r"\\").replace('"', r"\"")
+        return f"{key}={value}: such characters need quotation marks, two kinds of them: '{key}=\"{inside}\"'"
     if isinstance(error, InstantiationException) and cause is not None:
         place = str(error).rpartition("full_key: ")[2] if "full_key: " in str(error) else ""
         return (f"{place}: " if place and not isinstance(cause, UsageError) else "") + one_line(cause)

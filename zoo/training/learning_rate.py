@@ -126,6 +126,7 @@ def find_rate(config: DictConfig, model: Any, data: Any) -> dict[str, float]:
         limit_val_batches=0,
     )
     model._scheduler = None  # `RangeTest` sets the rate
+    model.configure_callbacks = list  # which draw pictures
     trainer.fit(model, data)
     path = Path(config.paths.run) / "pictures" / "learning_rate.png"
     save_figure(picture(test), path)

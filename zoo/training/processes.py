@@ -6,10 +6,11 @@ zoo/core/distributed.py.
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import IO
@@ -19,12 +20,52 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning import Trainer
 from lightning.pytorch.plugins.environments import SLURMEnvironment
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from zoo.core import signals
+from zoo.core.distributed import is_first
 from zoo.core.errors import Failure, UsageError
+from zoo.training.record import claimed
 
 GRACE = 10  # seconds after which a process that has not ended is killed
 _questions = count()  # numbers the keys in torchrun's store
+
+
+def meet(config: DictConfig) -> None:
+    """Say what would keep the processes from meeting at MASTER_ADDR and MASTER_PORT.
+
+    Raises Failure where the first of them cannot listen there, or the name is unknown; prints a line where another one
+    will have to wait. Not under torchrun, which listens there itself.
+    """
+    port = os.environ.get("MASTER_PORT")
+    if not is_parallel(config) or port is None or "TORCHELASTIC_RUN_ID" in os.environ:
+        return
+    host = os.environ.get("MASTER_ADDR", "127.0.0.1")
+    try:
+        socket.getaddrinfo(host, int(port))
+    except (OSError, ValueError) as error:
+        raise Failure(f"MASTER_ADDR={host} MASTER_PORT={port}: no such address: {error}") from error
+    if is_first():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("", int(port)))
+            except OSError as error:
+                raise Failure(
+                    f"MASTER_PORT={port}: {error.strerror}; another program has it, so take another"
+                ) from error
+        with socket.socket() as probe, suppress(socket.gaierror):
+            try:
+                probe.bind((host, 0))
+            except OSError:
+                print(
+                    f"MASTER_ADDR={host}: no address of this machine; waiting until it can be reached", file=sys.stderr
+                )
+    elif "HANDGRAD_FOLDER" not in os.environ:  # those that Lightning has started find the first one beside them
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except OSError:
+            print(f"waiting for the first process at MASTER_ADDR={host} MASTER_PORT={port}", file=sys.stderr)
 
 
 def is_parallel(config: DictConfig) -> bool:
@@ -32,21 +73,36 @@ def is_parallel(config: DictConfig) -> bool:
     return config.trainer.get("strategy", "auto") != "auto"
 
 
-def agreed(config: DictConfig, folder: Path) -> Path:
-    """The folder that the first process has chosen, in all processes of a run. Each passes a choice of its own."""
+@contextmanager
+def folder_of_all(config: DictConfig) -> Iterator[Path]:
+    """The run's folder, which the first process chooses and claims (`claimed`), in all processes of the run."""
     if not is_parallel(config):
-        return folder
+        with claimed(config, checkpoint_of(config)) as folder:
+            yield folder
+        return
+    store = None
     if "TORCHELASTIC_RUN_ID" in os.environ:  # started by torchrun, which has a store for all processes
-        store, rank, _ = next(dist.rendezvous("env://"))
-        key = f"folder {next(_questions)} {os.environ.get('TORCHELASTIC_RESTART_COUNT')}"
-        if rank == 0:
-            store.set(key, str(folder))
-        return Path(store.get(key).decode())
-    if SLURMEnvironment.detect():
-        return folder.with_name(f"slurm-{os.environ['SLURM_JOB_ID']}")
-    if "LOCAL_RANK" not in os.environ:  # the first process, from which Lightning starts the others
-        os.environ["HANDGRAD_FOLDER"] = str(folder)
-    return Path(os.environ.get("HANDGRAD_FOLDER", folder))
+        store, *_ = next(dist.rendezvous("env://"))
+        question = f"folder {next(_questions)} {os.environ.get('TORCHELASTIC_RESTART_COUNT')}"
+    elif SLURMEnvironment.detect() and OmegaConf.is_missing(config.paths, "run"):
+        again = os.environ.get("SLURM_RESTART_COUNT", "0").replace("0", "")
+        job = f"slurm-{os.environ['SLURM_JOB_ID']}" + f"_{again}" * bool(again)
+        config.paths.run = str(Path(config.paths.runs) / config.name / job)
+    if is_first():
+        with claimed(config, checkpoint_of(config)) as folder:
+            if store is not None:
+                store.set(question, str(folder))
+            os.environ["HANDGRAD_FOLDER"] = str(folder)  # for the processes that Lightning starts from this one
+            yield folder
+    elif store is not None:
+        yield Path(store.get(question).decode())
+    else:
+        yield Path(os.environ.get("HANDGRAD_FOLDER", str(OmegaConf.select(config, "paths.run"))))
+
+
+def checkpoint_of(config: DictConfig) -> Path | None:
+    """The checkpoint from which the run goes on."""
+    return Path(config.ckpt_path) if config.get("ckpt_path") else None
 
 
 def run_apart(config: DictConfig) -> bool:
@@ -77,14 +133,20 @@ def words_of_a_run() -> list[str]:
 def in_own_process(words: list[str], log: IO[str] | None = None) -> int:
     """Run this script with other words, its output in `log` if given; return its exit status.
 
-    On Ctrl-C this process waits until the other one has saved its state and ended.
+    When asked to end, this process passes that on, and waits until the other one has saved its state and ended.
     """
     process = subprocess.Popen([sys.executable, sys.argv[0], *words], stdout=log, stderr=log)
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+
+    def pass_on(number: int, frame: object) -> None:
+        signals.note(number)
+        if number != signal.SIGINT:  # which a terminal sends to both
+            process.send_signal(number)
+
+    before = signals.handle(pass_on)
     try:
         return process.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
+        signals.restore(before)
 
 
 @contextmanager

@@ -7,40 +7,124 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
 from zoo.core.errors import UsageError
+from zoo.training.cli import program
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 ROOT = Path(__file__).parents[2]
 
 
-def new_folder(config: DictConfig) -> Path:
-    """The path of the run's folder: paths.run, or a new one named after the time. `begin` makes the folder."""
+_claims: dict[Path, IO[str]] = {}  # the folders of this process, each with its lock, which ends with the process
+
+
+@contextmanager
+def claimed(config: DictConfig, going_on: Path | None = None, key: str = "paths.run") -> Iterator[Path]:
+    """The run's folder, made and claimed for this process alone: paths.run, or a new one named after the time.
+
+    Args:
+        going_on: the checkpoint to go on from. Where it is not in the folder, this must be new or empty.
+        key: the option that names the folder, for the message.
+
+    A folder in which nothing has been written is removed again where the work inside ends with an error. Raises
+    UsageError for a folder that another process writes into, or that holds something already.
+    """
     if not OmegaConf.is_missing(config.paths, "run"):
-        return Path(str(config.paths.run))
-    parent, now = Path(config.paths.runs) / config.name, time.strftime("%Y-%m-%d_%H-%M-%S")
-    names = (now, *(f"{now}_{count}" for count in range(2, 1000)))
-    return next(parent / name for name in names if not (parent / name).exists())
+        folder = Path(str(config.paths.run))
+        parents = [parent for parent in folder.parents if not parent.exists()]
+        made = not folder.exists()
+        make(folder, True, key)
+    else:
+        parent, now = Path(config.paths.runs) / config.name, time.strftime("%Y-%m-%d_%H-%M-%S")
+        parents = [each for each in (parent, *parent.parents) if not each.exists()]
+        made = True
+        for name in (now, *(f"{now}_{count}" for count in range(2, 10**6))):
+            folder = parent / name
+            if make(folder, False, key):
+                break
+    try:
+        lock(folder, key)
+        found = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
+        if found and not (going_on and going_on.resolve().is_relative_to(folder.resolve())):
+            how = f", or go on with that run: ckpt_path={folder}" if key == "paths.run" else ""
+            raise UsageError(f"{key}={folder}: holds {found[0]} already; take another folder{how}")
+        yield folder
+    except BaseException:
+        release(folder)
+        if made and not any(folder.iterdir()):
+            for empty in (folder, *parents):
+                with suppress(OSError):
+                    empty.rmdir()
+        raise
+    release(folder)
+
+
+def make(folder: Path, exist_ok: bool, key: str) -> bool:
+    """Make the folder; whether it was not there. Raises UsageError where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=exist_ok)
+    except FileExistsError as error:
+        if not exist_ok:
+            return False
+        raise UsageError(f"{key}={folder}: no folder can be made there: {error.strerror}") from error
+    except OSError as error:
+        raise UsageError(f"{key}={folder}: no folder can be made there: {error.strerror}") from error
+    return True
+
+
+LOCK = ".lock"
+
+
+def lock(folder: Path, key: str) -> None:
+    """Claim the folder until this process ends or releases it. Raises UsageError where another one has claimed it."""
+    if fcntl is None or folder in _claims:
+        return
+    try:
+        file = (folder / LOCK).open("a")
+    except OSError as error:
+        raise UsageError(f"{key}={folder}: nothing can be written there: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat()):
+            raise BlockingIOError  # another process has just removed this file, and a third may have made a new one
+    except (BlockingIOError, FileNotFoundError):
+        file.close()
+        raise UsageError(f"{key}={folder}: another run writes into it; take another folder") from None
+    except OSError:  # some network file systems have no locks
+        pass
+    _claims[folder] = file
+
+
+def release(folder: Path) -> None:
+    """Give up the claim of a folder."""
+    if folder in _claims:
+        (folder / LOCK).unlink(missing_ok=True)
+        _claims.pop(folder).close()
 
 
 def begin(config: DictConfig) -> None:
-    """Make the run's folder, with the records of what is run.
+    """Write the records of what is run into the run's folder.
 
     config.yaml, the resolved configuration; command.txt; record.json: seed, versions, commit, machine; and where the
     working tree differs from that commit, changes.patch.
     """
     folder = Path(config.paths.run)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError) as error:
-        raise UsageError(f"paths.run={folder}: no folder can be made there: {error.strerror}") from error
     OmegaConf.save(config, folder / "config.yaml", resolve=True)
-    (folder / "command.txt").write_text(shlex.join([os.path.basename(sys.executable), *sys.argv]) + "\n")
+    (folder / "command.txt").write_text(
+        shlex.join([*program(), *sys.argv[1:]]) + "\n", encoding="utf-8", errors="surrogateescape"
+    )
     commit, changed, patch = state_of_the_code()
     record = {
         "began": time.strftime("%Y-%m-%d %H:%M:%S %z"),
@@ -59,9 +143,9 @@ def begin(config: DictConfig) -> None:
         (folder / "changes.patch").write_bytes(patch)
 
 
-def end(config: DictConfig, metrics: dict[str, float]) -> None:
-    """Write the metrics of the run to metrics.json."""
-    write(metrics, Path(config.paths.run) / "metrics.json")
+def end(folder: Path, metrics: dict[str, float]) -> None:
+    """Write the metrics of the run to metrics.json in its folder."""
+    write(metrics, folder / "metrics.json")
 
 
 def write(content: Any, path: Path) -> None:

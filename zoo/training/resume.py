@@ -12,27 +12,37 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from zoo.callbacks.interrupt import Interrupted
+from zoo.core.distributed import is_first
 from zoo.core.errors import UsageError
+from zoo.core.signals import cause, status
 from zoo.training.build import flat, plain_values
 from zoo.training.checkpoint import kind_of, located, read, refuse_difference
-
-INTERRUPTED = 130  # the exit status of a program ended by Ctrl-C
+from zoo.training.cli import program
 
 
 def resumed_checkpoint(config: DictConfig, model: LightningModule) -> str | None:
     """The checkpoint file that config.ckpt_path means, from which this model can be trained on; None without one."""
     if not config.ckpt_path:
         return None
-    path = str(located("ckpt_path", config.ckpt_path, Path(config.paths.runs) / config.name))
-    check_checkpoint(path, model, config)
+    path = str(located("ckpt_path", str(config.ckpt_path), Path(config.paths.runs) / config.name))
+    try:
+        lines = check_checkpoint(path, model, config)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"ckpt_path={path}: not a checkpoint of this program, or damaged: {error}") from error
+    for line in lines if is_first() else ():
+        Console().print(f"ckpt_path={path}: {line}", soft_wrap=True, highlight=False, markup=False)
     return path
 
 
-def check_checkpoint(path: str, model: LightningModule, config: DictConfig) -> None:
+SETTLED = ("precision", "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm")  # of the trainer
+
+
+def check_checkpoint(path: str, model: LightningModule, config: DictConfig) -> list[str]:
     """Raise UsageError for a checkpoint from which this model cannot be trained on with this configuration.
 
     It must hold the same class of model, with the same hyper-parameters, optimizer and schedule: those in a checkpoint
-    would silently win over those asked for.
+    would silently win over those asked for. And the same data, seed, penalty and way of training, or what comes out
+    would be no run that could be repeated. Returns a line for each difference that does no harm.
     """
     checkpoint = read("ckpt_path", path)
     kind, trained = kind_of(checkpoint), checkpoint["hyper_parameters"]
@@ -43,10 +53,34 @@ def check_checkpoint(path: str, model: LightningModule, config: DictConfig) -> N
         raise UsageError(f"ckpt_path={path}: holds the weights only, and no state of a training to go on from")
     before = {name: value for name, value in trained.items() if name != "layers"}
     asked = {name: model.hparams.get(name) for name in before}
-    for rule in ("optimizer", "scheduler"):
-        before |= options_by_name(checkpoint["config"].get(rule) or {}, rule)
-        asked |= options_by_name(plain_values(config[rule]) if config[rule] else {}, rule)
+    config_before: Any = checkpoint["config"]
+    parts = ("optimizer", "scheduler", "data", "penalty")
+    config_now = {part: plain_values(config[part]) for part in parts if config.get(part)}
+    for rule in parts:
+        before |= options_by_name(config_before.get(rule) or {}, rule)
+        asked |= options_by_name(config_now.get(rule) or {}, rule)
+    for name in (*SETTLED, "max_epochs") if "length" in config_now.get("scheduler", {}) else SETTLED:
+        before[f"trainer.{name}"] = config_before["trainer"].get(name)
+        asked[f"trainer.{name}"] = config.trainer.get(name)
+    before["seed"], asked["seed"] = config_before.get("seed", config.seed), config.seed
+    harmless = {"impl.layers": (trained.get("layers"), model.hparams.get("layers"))}
+    for name in ("data.data_dir", "data.path"):  # where the data lie
+        harmless[name] = before.pop(name, None), asked.pop(name, None)
+    if "penalty" not in config_before:  # of a version before penalties
+        before = {name: value for name, value in before.items() if not name.startswith("penalty")}
+        asked = {name: value for name, value in asked.items() if not name.startswith("penalty")}
     refuse_difference(f"ckpt_path={path}", before, asked)
+    return [
+        f"{name} was {was}, and is {now} from here on" for name, (was, now) in harmless.items() if was != now
+    ] + passed(path, checkpoint, config)
+
+
+def passed(path: str, checkpoint: dict[str, Any], config: DictConfig) -> list[str]:
+    """A line for a checkpoint of a run that has come to its end. Raises UsageError where it has gone beyond."""
+    epochs, last = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"], config.trainer.max_epochs
+    if epochs > last:
+        raise UsageError(f"ckpt_path={path}: has {epochs} epochs behind it; trainer.max_epochs={last} must be more")
+    return ["it is trained to the end, and only tested once more"] if epochs == last else []
 
 
 def options_by_name(rule: dict[str, Any], name: str) -> dict[str, Any]:
@@ -63,22 +97,22 @@ def options_by_name(rule: dict[str, Any], name: str) -> dict[str, Any]:
 
 @contextmanager
 def interruption_explained(console: Console, folder: Path) -> Iterator[None]:
-    """Where the run inside is interrupted, print how to resume it, and exit with status 130."""
+    """Where the run inside is interrupted, print how to resume it, and exit with the status of the signal."""
     try:
         yield
     except Interrupted as interrupted:
-        console.print("\nInterrupted; nothing is lost.", end=" ")
+        console.print(f"\nInterrupted by {cause()}; nothing is lost.", end=" ")
         tell_how_to_resume(console, interrupted.path)
-        sys.exit(INTERRUPTED)
-    except SystemExit:  # Lightning's answer to a KeyboardInterrupt, which is a second Ctrl-C
+        sys.exit(status())
+    except (SystemExit, KeyboardInterrupt):  # Lightning makes a SystemExit of a KeyboardInterrupt: not saved first
         last = folder / "checkpoints" / "last.ckpt"
-        console.print("\nStopped at once; steps since the last checkpoint are lost.", end=" ")
+        console.print(f"\nStopped by {cause()}; steps since the last checkpoint are lost.", end=" ")
         tell_how_to_resume(console, str(last)) if last.exists() else console.print("There is none yet.")
-        sys.exit(INTERRUPTED)
+        sys.exit(status())
 
 
 def tell_how_to_resume(console: Console, path: str) -> None:
     """Print the command of this process with the checkpoint to resume from."""
-    words = ["python", *(word for word in sys.argv if not word.startswith("ckpt_path="))]
+    words = [*program(), *(word for word in sys.argv[1:] if not word.startswith("ckpt_path="))]
     command = f"{shlex.join(words)} ckpt_path={shlex.quote(path)}"
     console.print(f"Go on with:\n  {command}", soft_wrap=True, highlight=False, markup=False)

@@ -4,6 +4,7 @@ import logging
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from lightning import Trainer
 from omegaconf import DictConfig
@@ -12,6 +13,7 @@ from rich.console import Console
 from zoo.base.trainable import Trainable
 from zoo.callbacks.monitor_check import MonitorCheck
 from zoo.callbacks.save_config import SaveConfig, validated
+from zoo.callbacks.unbroken import Unbroken
 from zoo.core.distributed import is_first
 from zoo.training import record
 from zoo.training.build import build, build_trainer, members
@@ -19,7 +21,7 @@ from zoo.training.check import check
 from zoo.training.checkpoint import read
 from zoo.training.compilation import compile_network
 from zoo.training.learning_rate import find_rate
-from zoo.training.processes import agreed, one_for_all, run_apart
+from zoo.training.processes import folder_of_all, meet, one_for_all, run_apart
 from zoo.training.report import report
 from zoo.training.resume import interruption_explained, resumed_checkpoint
 
@@ -38,15 +40,22 @@ def train(config: DictConfig, recorded: bool = True) -> dict[str, float]:
     if run_apart(config):
         return {}
     check(config)
+    meet(config)
     data, model = build(config)
     config.ckpt_path = resumed_checkpoint(config, model)
-    config.paths.run = str(agreed(config, record.new_folder(config)))
+    with folder_of_all(config) as folder:
+        config.paths.run = str(folder)
+        return run(config, data, model, recorded)
+
+
+def run(config: DictConfig, data: Any, model: Trainable, recorded: bool) -> dict[str, float]:
+    """`train`, when data and model are built and the folder is claimed."""
     compile_network(model, config.compile)
     if config.tune is not None:
         return find_rate(config, model, data)
     if not recorded:
         model.configure_callbacks = list  # type: ignore[method-assign]  # which draw pictures
-    callbacks = [MonitorCheck(), *members(config.callbacks), SaveConfig(config)]
+    callbacks = [MonitorCheck(), Unbroken(), *members(config.callbacks), SaveConfig(config)]
     trainer = build_trainer(config, model, callbacks=callbacks, logger=members(config.logger))
 
     console, folder = Console(quiet=not is_first()), Path(config.paths.run)
@@ -56,20 +65,29 @@ def train(config: DictConfig, recorded: bool = True) -> dict[str, float]:
         started = time.perf_counter()
         with interruption_explained(console, folder) if recorded else nullcontext():
             trainer.fit(model, data, ckpt_path=config.ckpt_path, weights_only=True)
-        seconds = time.perf_counter() - started
-        metrics = tested(trainer, model, data)
+            seconds = time.perf_counter() - started
+            metrics = tested(trainer, model, data, folder if recorded and is_first() else None)
         if recorded and is_first():
-            record.end(config, metrics)
+            record.end(folder, metrics)
             report(console, f"{config.name}, after {seconds:.0f} s of training", metrics, model, folder)
     return metrics
 
 
-def tested(trainer: Trainer, model: Trainable, data: object) -> dict[str, float]:
-    """Test a trained model with the weights that count; the metrics of their validation and of the test."""
+def tested(trainer: Trainer, model: Trainable, data: object, folder: Path | None) -> dict[str, float]:
+    """Test a trained model with the weights that count; the metrics of their validation and of the test.
+
+    Where the test fails, those of the validation are written to the folder.
+    """
     best = getattr(trainer.checkpoint_callback, "best_model_path", None) or None
     metrics = read("best", best)["metrics"] if best else validated(trainer)
-    (test,) = trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True)
-    return {**metrics, **test}
+    try:
+        for test in trainer.test(model, data, ckpt_path=best, verbose=False, weights_only=True):
+            metrics.update(test)  # none where limit_test_batches=0
+    except Exception:
+        if folder is not None:
+            record.end(folder, metrics)
+        raise
+    return metrics
 
 
 def quieten() -> None:

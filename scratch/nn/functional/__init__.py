@@ -5,6 +5,7 @@ from functools import partial
 import torch.fx
 
 from scratch.nn.functional.attention import multi_head_attention_forward, scaled_dot_product_attention
+from scratch.nn.functional.bilinear import bilinear
 from scratch.nn.functional.conv import (
     conv1d,
     conv2d,
@@ -15,30 +16,10 @@ from scratch.nn.functional.conv import (
     fold,
     unfold,
 )
-from scratch.nn.functional.norm import (
-    batch_norm,
-    group_norm,
-    instance_norm,
-    layer_norm,
-    local_response_norm,
-    rms_norm,
-)
-from scratch.nn.functional.pad import pad
-from scratch.ops.activation.gated import gelu, glu, hardswish, mish, silu
-from scratch.ops.activation.prelu import prelu
-from scratch.ops.activation.rectifier import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
-from scratch.ops.activation.shrinkage import hardshrink, softshrink, tanhshrink
-from scratch.ops.activation.sigmoid import hardsigmoid, hardtanh, logsigmoid, sigmoid, softplus, softsign, tanh
-from scratch.ops.activation.softmax import gumbel_softmax, log_softmax, softmax, softmin
-from scratch.ops.attention.alignment import additive_scores, aligned, multiplicative_scores
-from scratch.ops.attention.positional import add_positions
-from scratch.ops.bilinear import bilinear
-from scratch.ops.distance import cosine_similarity, normalize, pairwise_distance, pdist
-from scratch.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
-from scratch.ops.embedding.embedding import embedding
-from scratch.ops.embedding.embedding_bag import embedding_bag
-from scratch.ops.embedding.one_hot import one_hot
-from scratch.ops.graph import (
+from scratch.nn.functional.distance import cosine_similarity, normalize, pdist
+from scratch.nn.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
+from scratch.nn.functional.embedding import embedding, embedding_bag, one_hot
+from scratch.nn.functional.graph import (
     gcn_adjacency,
     gcn_conv,
     propagate,
@@ -48,6 +29,55 @@ from scratch.ops.graph import (
     sparse,
     sparse_dropout,
 )
+from scratch.nn.functional.norm import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    rms_norm,
+)
+from scratch.nn.functional.pad import pad
+from scratch.nn.functional.pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    fractional_max_pool2d,
+    fractional_max_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
+from scratch.nn.functional.radial_basis import radial_basis
+from scratch.nn.functional.resample import (
+    affine_grid,
+    channel_shuffle,
+    grid_sample,
+    interpolate,
+    pixel_shuffle,
+    pixel_unshuffle,
+)
+from scratch.ops.activation.gated import gelu, glu, hardswish, mish, silu
+from scratch.ops.activation.prelu import prelu
+from scratch.ops.activation.rectifier import celu, elu, leaky_relu, relu, relu6, rrelu, selu, threshold
+from scratch.ops.activation.shrinkage import hardshrink, softshrink, tanhshrink
+from scratch.ops.activation.sigmoid import hardsigmoid, hardtanh, logsigmoid, sigmoid, softplus, softsign, tanh
+from scratch.ops.activation.softmax import gumbel_softmax, log_softmax, softmax, softmin
+from scratch.ops.attention.alignment import additive_scores, aligned, multiplicative_scores
+from scratch.ops.attention.positional import add_positions
+from scratch.ops.distance import pairwise_distance
 from scratch.ops.linear import linear
 from scratch.ops.loss.binary_cross_entropy import (
     binary_cross_entropy,
@@ -70,22 +100,6 @@ from scratch.ops.loss.margin_loss import (
 )
 from scratch.ops.loss.perceptron import perceptron_loss, step
 from scratch.ops.loss.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
-from scratch.ops.pool.adaptive_pool import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
-)
-from scratch.ops.pool.fractional_max_pool import fractional_max_pool2d, fractional_max_pool3d
-from scratch.ops.pool.lp_pool import lp_pool1d, lp_pool2d, lp_pool3d
-from scratch.ops.pool.max_unpool import max_unpool1d, max_unpool2d, max_unpool3d
-from scratch.ops.pool.pool import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
-from scratch.ops.radial_basis import radial_basis
-from scratch.ops.resample.grid_sample import affine_grid, grid_sample
-from scratch.ops.resample.interpolate import interpolate
-from scratch.ops.resample.shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
 
 celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_ = (
     partial(function, inplace=True) for function in (celu, elu, hardtanh, leaky_relu, relu, rrelu, selu, threshold)

@@ -5,13 +5,13 @@ import math
 import torch
 from torch import Tensor
 
+from scratch.nn.functional.dropout import dropout
 from scratch.nn.functional.pad import pad
 from scratch.ops.activation.softmax import softmax
 from scratch.ops.attention.attention import attention
 from scratch.ops.attention.multi_head_attention import append, merge_heads, project, project_packed, split_heads, thirds
 from scratch.ops.core.dtype import autocast, widen
 from scratch.ops.core.warning import warn
-from scratch.ops.dropout import dropout
 from scratch.ops.linear import linear
 from scratch.ops.matmul import matmul
 
@@ -33,7 +33,7 @@ def scaled_dot_product_attention(
     (…, L, S). With ``enable_gqa`` one head of k and v serves several consecutive heads of q.
     """
     q, k, v = autocast(query, key, value)
-    check(q, k, v, attn_mask, dropout_p, is_causal)
+    check(q, k, v, attn_mask, dropout_p, is_causal, (torch.bool, torch.float32, query.dtype, q.dtype))
     if enable_gqa:
         k, v = (grouped(t, q.size(-3)) for t in (k, v))
     batch = torch.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
@@ -60,7 +60,9 @@ def attention_with_weights(
     return matmul(*autocast(p, v)), p
 
 
-def check(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float, causal: bool) -> None:
+def check(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float, causal: bool, types: tuple[torch.dtype, ...]
+) -> None:
     if min(q.dim(), k.dim(), v.dim()) < 2:
         raise RuntimeError(f"query, key and value need 2 dimensions, but have {q.dim()}, {k.dim()} and {v.dim()}")
     if not q.dtype == k.dtype == v.dtype:
@@ -75,8 +77,8 @@ def check(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but is {dropout_p}")
     if mask is not None and causal:
         raise RuntimeError("a mask does not go with is_causal")
-    if mask is not None and not (mask.is_floating_point() or mask.dtype is torch.bool):
-        raise RuntimeError(f"attn_mask must be boolean or of query's type {q.dtype}, but is {mask.dtype}")
+    if mask is not None and mask.dtype not in types:
+        raise RuntimeError(f"attn_mask must be boolean, float32 or of query's type {q.dtype}, but is {mask.dtype}")
 
 
 def grouped(x: Tensor, heads: int) -> Tensor:

@@ -105,7 +105,7 @@ def padding_amounts(padding: str | int | Sizes, kernel: Sizes, stride: Sizes, di
 
 @lru_cache
 def check(channels: int, filled: bool, weight: Sizes, bias: Sizes | None, windows: Windows, groups: int) -> None:
-    """The demands of torch's convolution on the shapes and the numbers, as RuntimeErrors."""
+    """Raise RuntimeError for shapes and numbers that torch's convolution refuses."""
     size, kernel, stride, padding, dilation = windows
     if not len(stride) == len(dilation) == len(padding) / 2 == len(kernel):
         raise RuntimeError(f"stride, padding and dilation need 1 or {len(kernel)} numbers")

@@ -26,6 +26,8 @@ def batch_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """w (x − μ) r + b, with μ and r those of the batch in training, else the running ones."""
+    if eps < 0 or (training and eps == 0):
+        raise ValueError(f"eps must be positive, or 0 outside training, but is {eps}")
     return sync_batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps, None)
 
 
@@ -40,14 +42,13 @@ def sync_batch_norm(
     eps: float,
     group: Any,
 ) -> Tensor:
-    """The same, with the means over the batches of a group of processes."""
-    channels = input.shape[1]
-    if training and group is None and input.numel() == channels > 0:
-        raise ValueError(f"training needs more than 1 number for each channel, but got {list(input.shape)}")
+    """Batch normalisation with the means over the batches of a group of processes."""
     need_floating(input.dtype, "batch_norm")
     if input.numel() == 0 and group is None:
         return of_nothing(input, weight, bias)
-    check_eps(eps, training)
+    channels = input.shape[1]
+    if training and group is None and input.numel() == channels > 0:
+        raise ValueError(f"training needs more than 1 number for each channel, but got {list(input.shape)}")
     check_statistics(running_mean, running_var, training)
     check_parameters(input, channels, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
     if training:
@@ -75,11 +76,10 @@ def instance_norm(
     if use_input_stats and input.shape[2:].numel() == 1:
         raise ValueError(f"training needs more than 1 number for each instance, but got {list(input.shape)}")
     if not use_input_stats:
-        return batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
+        return sync_batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps, None)
     need_floating(input.dtype, "instance_norm")
     if input.numel() == 0:
         return of_nothing(input, weight, bias)
-    check_eps(eps, True)
     check_statistics(running_mean, running_var, True)
     check_parameters(
         input, input.shape[1], weight=weight, bias=bias, running_mean=running_mean, running_var=running_var
@@ -182,11 +182,6 @@ def check_parameters(x: Tensor, channels: int, **parameters: Tensor | None) -> N
             raise RuntimeError(f"{name} has {parameter.numel()} numbers, but there are {channels} channels")
         if parameter.dtype is not x.dtype and not (parameter.dtype is torch.float32 and x.dtype in NARROW):
             raise RuntimeError(f"{name} is {parameter.dtype}, but the input {x.dtype}")
-
-
-def check_eps(eps: float, training: bool) -> None:
-    if eps < 0 or (training and eps == 0):
-        raise ValueError(f"eps must be positive, or 0 outside training, but is {eps}")
 
 
 def check_statistics(mean: Tensor | None, var: Tensor | None, training: bool) -> None:

@@ -81,7 +81,8 @@ class ELUFn(Elementwise):
 
     @staticmethod
     def derivative(x, alpha, scale, rate):
-        falling = (x.clamp_max(0) * rate).exp() * (scale * alpha * rate)
+        below = torch.where(x < 0, x, 0)  # its slope at 0 is 0, which that of clamp is not in every version
+        falling = (below * rate).exp() * (scale * alpha * rate)
         return torch.where(x <= 0, falling, scale)  # (5), (6), (7)
 
     @staticmethod

@@ -115,7 +115,8 @@ class SoftplusFn(Elementwise):
 
     @staticmethod
     def derivative(x, beta, threshold):
-        return (x * beta).sigmoid().masked_fill(x * beta > threshold, 1)  # (6)
+        z = x * beta
+        return torch.where(z < threshold, z, z.detach()).sigmoid().masked_fill(z > threshold, 1)  # (6)
 
 
 class SoftsignFn(Elementwise):

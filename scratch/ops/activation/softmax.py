@@ -130,6 +130,7 @@ def along(fn, name: str, x: Tensor, dim: int | None, stacklevel: int, dtype: tor
         dim = 0 if x.dim() in (0, 1, 3) else 1  # as PyTorch guesses
     (x,) = autocast_wide(x, cpu=False) if dtype is None else (x.to(dtype),)
     if x.numel() == 0:
+        x.size(dim)  # refuses one that there is not
         return x.clone()
     need_floating(x.dtype, name)
     return fn.apply(x, -1 if dim == x.dim() - 1 else dim)

@@ -21,9 +21,9 @@ from scratch.ops.conv.window import Windows
 from scratch.ops.core.function import Function
 
 
-def im2col(x: Tensor, windows: Windows) -> Tensor:
+def im2col(x: Tensor, windows: Windows, outside: float = 0) -> Tensor:
     """(1): x (N, C, *S) -> X (N, C, *K, *L)."""
-    x = torch.constant_pad_nd(x, windows.padding)
+    x = torch.constant_pad_nd(x, windows.padding, outside)
     for axis, (k, s, d) in enumerate(windows.axes, start=2):
         x = x.unfold(axis, d * (k - 1) + 1, s)  # (N, C, *L so far, *S, *K so far)
         x = x[..., ::d] if d > 1 else x

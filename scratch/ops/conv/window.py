@@ -34,6 +34,11 @@ class Windows(NamedTuple):
         return tuple(n + left + right for n, left, right in sides)
 
     @property
+    def unpadded(self) -> "Windows":
+        """The same windows on an array that has been padded."""
+        return self._replace(size=self.padded, padding=(0,) * len(self.padding))
+
+    @property
     def output(self) -> tuple[int, ...]:
         """L"""
         return output_sizes(self.padded, self.kernel, self.stride, self.dilation)

@@ -118,6 +118,9 @@ class Kernel:
             elif isinstance(value, float):
                 kinds.append(float)
                 tensors.append(scalar(value))
+            elif isinstance(value, tuple) and value and all(isinstance(number, float) for number in value):
+                kinds.append((float,) * len(value))
+                tensors.extend(map(scalar, value))
             else:
                 kinds.append(value)
         return tuple(kinds), tensors, shapes
@@ -144,13 +147,14 @@ class Kernel:
         dims = {letter: torch.export.Dim(letter, min=2) for letter in letters}
         examples: list[Tensor] = []
         shapes: list[dict[int, Any]] = []
-        slots: list[tuple[Any] | None] = []
+        slots: list[Slot] = []
         for kind, layout in zip(kinds, self.layouts, strict=True):
-            if kind is float:
-                examples.append(torch.tensor(0.5, dtype=torch.float64))
-                shapes.append({})
-                slots.append(None)
-            elif isinstance(kind, tuple) and isinstance(kind[-1], torch.dtype):
+            if kind is float or (isinstance(kind, tuple) and kind and kind[0] is float):
+                count = 1 if kind is float else len(kind)
+                examples += [torch.tensor(0.5, dtype=torch.float64) for _ in range(count)]
+                shapes += [{} for _ in range(count)]
+                slots.append(None if kind is float else count)
+            elif isinstance(kind, tuple) and kind and isinstance(kind[-1], torch.dtype):
                 device, dtype = kind
                 shape = [sizes[letter] for letter in layout]
                 examples.append(torch.ones(shape, device=device, dtype=dtype))
@@ -169,24 +173,33 @@ class Kernel:
             )
 
 
+Slot = None | int | tuple[Any]  # an argument is a tensor, or a tuple of so many, or this option
+
+
 class Called(torch.nn.Module):
     """The function of a kernel as a Module of its tensors, its options filled in."""
 
-    def __init__(self, kernel: Kernel, slots: list[tuple[Any] | None], wanted: tuple[bool, ...] | None) -> None:
+    def __init__(self, kernel: Kernel, slots: list[Slot], wanted: tuple[bool, ...] | None) -> None:
         super().__init__()
         self.kernel, self.slots, self.wanted = kernel, slots, wanted
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         given = iter(tensors)
-        arguments = [next(given) if slot is None else slot[0] for slot in self.slots]
+        arguments: list[Any] = []
+        for slot in self.slots:
+            if isinstance(slot, tuple):
+                arguments.append(slot[0])
+            else:
+                arguments.append(next(given) if slot is None else tuple(next(given) for _ in range(slot)))
         found = self.kernel.function(*arguments)
         found = found if isinstance(found, tuple) else (found,)
         if self.wanted is not None:
             found = tuple(y for y, want in zip(found, self.wanted, strict=True) if want)
         if not self.kernel.into:
             return found
-        for name, y in zip(self.kernel.into, found, strict=True):
-            arguments[self.kernel.parameters.index(name)].copy_(y)
+        for name, y in zip(self.kernel.into, found, strict=False):
+            if y is not None:
+                arguments[self.kernel.parameters.index(name)].copy_(y)
         return ()
 
 

@@ -190,7 +190,7 @@ def textbook_form(op: Any, places: Places) -> tuple[Callable[..., Any], ...]:
         arguments = [*map(conjugate, bars), *loaded(ctx)]
         if wide:
             arguments = [*map(widened, arguments)]
-        return fitted(ctx, places, adjoint(*[arguments[i] for i in places.adjoint]))
+        return fitted(ctx, places, adjoint(*[arguments[i] for i in places.adjoint]), arguments)
 
     def jvp(ctx, *dots):
         some = next(dot for dot in dots if dot is not None)
@@ -243,15 +243,15 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
             found = adjoint_kernel(*[arguments[i] for i in places.adjoint], wanted=wanted)
             if found is not None:
                 grads = iter(found)
-                return fitted(ctx, places, tuple(next(grads) if want else None for want in wanted))
+                return fitted(ctx, places, tuple(next(grads) if want else None for want in wanted), arguments)
         if ctx.fast and fast_adjoint is not None and in_place():
             needs = [ctx.needs_input_grad[i] for i in places.varied]
-            return fitted(ctx, places, fast_adjoint(needs, *[arguments[i] for i in places.fast]))
+            return fitted(ctx, places, fast_adjoint(needs, *[arguments[i] for i in places.fast]), arguments)
         if not ctx.fast:
             return textbook_backward(ctx, *bars)
         if wide:
             arguments = [*map(widened, arguments)]
-        return fitted(ctx, places, adjoint(*[arguments[i] for i in places.recorded]))
+        return fitted(ctx, places, adjoint(*[arguments[i] for i in places.recorded]), arguments)
 
     return type(op.__name__, (torch.autograd.Function,), {"forward": forward, "backward": backward})
 
@@ -290,15 +290,33 @@ def loaded(ctx: Any) -> list[Any]:
     return [option if x is None else x for x, option in zip(ctx.saved_tensors, ctx.options, strict=True)]
 
 
-def fitted(ctx: Any, places: Places, found: Any) -> tuple[Tensor | None, ...]:
-    """The gradients as torch takes them: one for each input, in its dtype and shape."""
+def fitted(ctx: Any, places: Places, found: Any, arguments: list[Any]) -> tuple[Tensor | None, ...]:
+    """The gradients as torch takes them: one for each input, in its dtype and shape, and, while they are recorded, as
+    functions of what was saved, even where they do not change with it."""
+    recorded = torch.is_grad_enabled() and values_known()
+    saved = [x for x in arguments if isinstance(x, Tensor) and x.requires_grad] if recorded else []
     grads: list[Tensor | None] = [None] * places.inputs
     for i, grad, like in zip(places.varied, found if isinstance(found, tuple) else (found,), ctx.like, strict=True):
         if grad is not None and like is not None and ctx.needs_input_grad[i]:
             shape, dtype = like
             grad = conjugate(grad) if dtype.is_complex or not grad.is_complex() else grad.real
-            grads[i] = unbroadcast(grad, shape).to(dtype)
+            grad = unbroadcast(grad, shape).to(dtype)
+            grads[i] = ConstantFn.apply(grad, *saved) if saved and not grad.requires_grad else grad
     return tuple(grads)
+
+
+class ConstantFn(torch.autograd.Function):
+    """A gradient as a function of numbers on which it does not depend, as relu's on x: the second derivative is 0,
+    and not an error."""
+
+    @staticmethod
+    def forward(ctx: Any, grad: Tensor, *saved: Tensor) -> Tensor:
+        ctx.save_for_backward(*saved)
+        return grad.view_as(grad)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, ...]:
+        return upstream[0], *map(torch.zeros_like, ctx.saved_tensors)
 
 
 def conjugate(x: Any) -> Any:

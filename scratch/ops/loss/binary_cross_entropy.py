@@ -152,6 +152,8 @@ def multilabel_soft_margin_loss(
     """The mean over classes, in the last dimension, of the binary cross-entropy of logits; by default its mean."""
     reduction = reduction_name(reduction, size_average, reduce)
     need_floating(input.dtype, "multilabel_soft_margin_loss")
+    if target.dtype is torch.bool:
+        raise NotImplementedError("multilabel_soft_margin_loss takes numbers for targets, not booleans")
     dtype = torch.promote_types(input.dtype, target.dtype)
     loss = BCEWithLogitsFn.apply(input.to(dtype), target.to(dtype), None, None, "none")
     loss = (loss if weight is None else weighted(loss, weight, "none")).mean(-1)

@@ -139,7 +139,7 @@ def kl_div(
     reduction = legacy_reduction(reduction, size_average, reduce)
     batch_mean = reduction == "batchmean"
     reduction = "sum" if batch_mean else reduction_name(reduction)
-    if input.is_complex() or target.is_complex():
-        raise RuntimeError("kl_div is not defined for complex numbers")
+    if not (input.is_floating_point() and target.is_floating_point()):
+        raise RuntimeError(f"kl_div takes real numbers, but got {input.dtype} and {target.dtype}")
     loss = (KLDivLogTargetFn if log_target else KLDivFn).apply(*autocast_wide(input, target), reduction)
     return loss / input.shape[0] if batch_mean and input.dim() else loss

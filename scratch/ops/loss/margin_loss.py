@@ -212,6 +212,7 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """log(1 + e^(−t x)) with t = ±1, by default its mean."""
+    target = target.to(input.dtype) if input.is_floating_point() else target
     return SoftMarginFn.apply(*autocast_wide(input, target), reduction_name(reduction, size_average, reduce))
 
 

@@ -64,6 +64,11 @@ class L1LossFn(PointLoss):
         return sign, -sign  # (2)
 
 
+def held(d: Tensor, bound: float) -> Tensor:
+    """d, held in ± bound. Its slope at the bound is 0, which that of clamp is not before torch 2.14."""
+    return torch.where(d.abs() < bound, d, d.sgn() * bound) if d.requires_grad else d.clamp(-bound, bound)
+
+
 class SmoothL1LossFn(PointLoss):
     @staticmethod
     def value(x, t, beta):
@@ -72,7 +77,7 @@ class SmoothL1LossFn(PointLoss):
 
     @staticmethod
     def slopes(x, t, beta):
-        slope = ((x - t) / beta).clamp(-1, 1)
+        slope = held((x - t) / beta, 1)
         return slope, -slope  # (3)
 
 
@@ -84,7 +89,7 @@ class HuberLossFn(PointLoss):
 
     @staticmethod
     def slopes(x, t, delta):
-        slope = (x - t).clamp(-delta, delta)
+        slope = held(x - t, delta)
         return slope, -slope  # (4)
 
 
@@ -153,6 +158,7 @@ def huber_loss(
     compare_shapes(input, target)
     input, target = autocast_wide(input, target)
     input, target = as_numbers(input, target, "huber_loss")
+    target = target.to(input.dtype) if input.is_floating_point() else target
     if delta <= 0:
         raise RuntimeError(f"delta must be positive, but is {delta}")
     if weight is None:

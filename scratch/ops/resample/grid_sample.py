@@ -8,14 +8,15 @@ Formula:    along each axis of n numbers the coordinate g becomes the place
             y[o] = Σ_t w_t(p) x[j_t],   w_t the product over the axes of those in interpolate.py   (2)
             (nearest, linear, bicubic). Numbers outside the image are 0 for zeros; bicubic pads its neighbours.
             affine_grid: grid[o] = θ (e, 1), with e the places of an image's own numbers by (1)             (3)
-Tangent:    ẏ[o] = Σ_t w_t ẋ[j_t] + Σ_t Σ_a ∂w_t/∂p_a x[j_t] ṗ_a,   ṗ = p′(g) ġ
-Adjoint:    x̄[j] = Σ w_t ȳ[o]   over all o, t with j_t = j                                              (4)
-            p̄_a[o] = Σ_ct ȳ[o] x[j_t] ∂w_t/∂p_a     ḡ = p′(g) p̄                                          (5)
-            θ̄ = Σ_o grid̄[o] (e, 1)ᵀ                                                                     (6)
+Tangent:    ṗ = p′(g) ġ   (4)     ẏ[o] = Σ_t w_t ẋ[j_t] + Σ_t Σ_a ∂w_t/∂p_a x[j_t] ṗ_a   (5)
+            the grid's tangent is θ̇ (e, 1)                                                             (6)
+Adjoint:    x̄[j] = Σ w_t ȳ[o]   over all o, t with j_t = j                                              (7)
+            p̄_a[o] = Σ_ct ȳ[o] x[j_t] ∂w_t/∂p_a   (8)     ḡ = p′(g) p̄   (9)
+            θ̄ = Σ_o ȳ[o] (e, 1)ᵀ,   ȳ the gradient of the grid                                          (10)
 Saved:      x, p, grid.   Recomputed: w and j.
 Kinks:      on a pixel: what is to the right. Clamped: slope 0, on the border itself, too. Nearest:
             halves go to the even pixel, and the grid gets the gradient 0.
-Errors:     ValueError for modes, RuntimeError for shapes that do not fit.
+Errors:     see scratch/nn/functional/resample.py.
 Reference:  torch.nn.functional.grid_sample and affine_grid. Differs: second derivatives exist; NaN in the grid gives
             NaN or 0.
 Source:     Jaderberg, Simonyan, Zisserman and Kavukcuoglu, Spatial transformer networks (2015).
@@ -28,9 +29,8 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import autocast, autocast_wide, need_floating, widen
+from scratch.ops.core.dtype import autocast, widen
 from scratch.ops.core.function import Function
-from scratch.ops.core.warning import warn
 from scratch.ops.resample.interpolate import inner, outer
 
 CUBIC = -0.75  # a of Keys' cubic k
@@ -75,21 +75,29 @@ def place(g: Tensor, n: int, padding: str, align: bool) -> tuple[Tensor, Tensor]
 class PlaceFn(Function):
     """(1) for all axes; sizes is that of x, last axis first as the coordinates."""
 
-    @staticmethod
-    def forward(grid, sizes, padding, align):
-        places = [place(g, n, padding, align)[0] for g, n in zip(grid.unbind(-1), sizes, strict=True)]
-        return torch.stack(places, -1)
+    outputs = ("p",)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        grid, *ctx.options = inputs
-        ctx.save_for_backward(grid)
+    def value(grid, sizes, padding, align):
+        return torch.stack([p for p, _ in places(grid, sizes, padding, align)], -1)  # (1)
 
     @staticmethod
-    def backward(ctx, grad):
-        (grid,), (sizes, *options) = ctx.saved_tensors, ctx.options
-        slopes = [place(g, n, *options)[1] for g, n in zip(grid.unbind(-1), sizes, strict=True)]
-        return grad * torch.stack(slopes, -1), None, None, None  # (5)
+    def tangent(grid_dot, grid, sizes, padding, align):
+        return slopes(grid, sizes, padding, align) * grid_dot  # (4)
+
+    @staticmethod
+    def adjoint(p_bar, grid, sizes, padding, align):
+        return slopes(grid, sizes, padding, align) * p_bar  # (9)
+
+
+def places(grid: Tensor, sizes: Sequence[int], padding: str, align: bool) -> list[tuple[Tensor, Tensor]]:
+    """p and p′ of each axis."""
+    return [place(g, n, padding, align) for g, n in zip(grid.unbind(-1), sizes, strict=True)]
+
+
+def slopes(grid: Tensor, sizes: Sequence[int], padding: str, align: bool) -> Tensor:
+    """p′ of all axes."""
+    return torch.stack([slope for _, slope in places(grid, sizes, padding, align)], -1)
 
 
 def taps(p: Tensor, n: int, mode: str, padding: str, align: bool) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -126,118 +134,94 @@ def neighbours(p: Tensor, size: Sequence[int], *options) -> Iterator[tuple[Tenso
         yield index[:, None], [w for _, w, _ in combination], [slope for _, _, slope in combination]
 
 
-def along(w: list[Tensor]) -> Tensor:
-    """The product of the weights along the axes, (N, 1, O)."""
-    return reduce(torch.mul, w)[:, None]
-
-
 class SampleFn(Function):
     """(2) for x (N, C, *S) and p (N, O, d)."""
 
     @staticmethod
-    def forward(x, p, options):
-        parts = (
-            along(w) * x.flatten(2).gather(2, index.expand(-1, x.shape[1], -1))
-            for index, w, _ in neighbours(p, x.shape[2:], *options)
-        )
+    def value(x, p, mode, padding, align):
+        parts = (together(w) * read(x, j) for j, w, _ in neighbours(p, x.shape[2:], mode, padding, align))
+        return reduce(torch.add, parts)  # (2)
+
+    @staticmethod
+    def tangent(x_dot, p_dot, x, p, mode, padding, align):
+        parts = []
+        for j, w, w_slopes in neighbours(p, x.shape[2:], mode, padding, align):
+            w_dot = sum(slope * along for slope, along in zip(partial(w, w_slopes), p_dot.unbind(-1), strict=True))
+            parts.append(together(w) * read(x_dot, j) + w_dot[:, None] * read(x, j))  # (5)
         return reduce(torch.add, parts)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, p, ctx.options = inputs
-        ctx.save_for_backward(x, p)
+    def adjoint(y_bar, x, p, mode, padding, align):
+        return gradients((True, True), y_bar, x, p, mode, padding, align)
 
     @staticmethod
-    def backward(ctx, grad):
-        x, p = ctx.saved_tensors
-        needs_x, needs_p, _ = ctx.needs_input_grad
-        grad_x = torch.zeros_like(x.flatten(2))
-        grad_p = [torch.zeros_like(p[..., 0]) for _ in range(p.shape[-1])]
-        for index, w, slopes in neighbours(p, x.shape[2:], *ctx.options):
-            index = index.expand(-1, x.shape[1], -1)
-            if needs_x:
-                grad_x = grad_x.scatter_add(2, index, along(w) * grad)  # (4)
-            if needs_p:
-                share = (grad * x.flatten(2).gather(2, index)).sum(1)
-                for axis, slope in enumerate(slopes):
-                    grad_p[axis] = grad_p[axis] + share * reduce(torch.mul, [*w[:axis], slope, *w[axis + 1 :]])  # (5)
-        return grad_x.view(x.shape) if needs_x else None, torch.stack(grad_p, -1) if needs_p else None, None
+    def fast_adjoint(needs, y_bar, x, p, mode, padding, align):
+        return gradients(needs, y_bar, x, p, mode, padding, align)
 
 
-def grid_sample(
-    input: Tensor,
-    grid: Tensor,
-    mode: str = "bilinear",
-    padding_mode: str = "zeros",
-    align_corners: bool | None = None,
-) -> Tensor:
-    """x (N, C, *S) read at the places of grid (N, *O, d). See the module's page."""
-    if mode not in ("bilinear", "nearest", "bicubic"):
-        raise ValueError(f"mode {mode!r}: legal are bilinear, nearest, bicubic")
-    if padding_mode not in ("zeros", "border", "reflection"):
-        raise ValueError(f"padding_mode {padding_mode!r}: legal are zeros, border, reflection")
-    if align_corners is None:
-        warn("grid_sample has align_corners=False unless told otherwise", stacklevel=2)
-    dims, align = input.dim() - 2, bool(align_corners)
-    if dims not in (2, 3) or grid.dim() != input.dim() or grid.shape[0] != input.shape[0] or grid.shape[-1] != dims:
-        raise RuntimeError(
-            f"expected (N, C, H, W) and (N, H', W', 2), or (N, C, D, H, W) and (N, D', H', W', 3), "
-            f"but got {tuple(input.shape)} and {tuple(grid.shape)}"
-        )
-    if 0 in input.shape[2:] or (mode == "bicubic" and dims == 3):
-        raise RuntimeError(
-            f"an input {tuple(input.shape)} is empty, or of 3 dimensions, which mode bicubic does not take"
-        )
-    need_floating(input.dtype, "grid_sample")
-    input, grid = autocast_wide(input, grid, gpu=False)
-    if input.dtype != grid.dtype:
-        raise RuntimeError(f"input and grid must have one type, but have {input.dtype} and {grid.dtype}")
-    # bicubic pads each neighbour, the others the place itself
-    p = PlaceFn.apply(
-        widen(grid), tuple(reversed(input.shape[2:])), "zeros" if mode == "bicubic" else padding_mode, align
-    )
-    y = SampleFn.apply(widen(input), p.flatten(1, -2), (mode, padding_mode, align))
-    return y.view(*input.shape[:2], *grid.shape[1:-1]).to(input.dtype)
+def gradients(needs, y_bar, x, p, *options):
+    """x̄ and p̄, where they are needed."""
+    x_bar, p_bar = torch.zeros_like(x.flatten(2)), torch.zeros_like(p)
+    for j, w, w_slopes in neighbours(p, x.shape[2:], *options):
+        if needs[0]:
+            x_bar = x_bar.scatter_add(2, j.expand(y_bar.shape), together(w) * y_bar)  # (7)
+        if needs[1]:
+            share = (y_bar * read(x, j)).sum(1)
+            p_bar = p_bar + torch.stack([share * slope for slope in partial(w, w_slopes)], -1)  # (8)
+    return x_bar.view(x.shape), p_bar
+
+
+def read(x: Tensor, j: Tensor) -> Tensor:
+    """x[j], (N, C, O), for j (N, 1, O)."""
+    return x.flatten(2).gather(2, j.expand(-1, x.shape[1], -1))
+
+
+def together(w: list[Tensor]) -> Tensor:
+    """The product of the weights along the axes, (N, 1, O)."""
+    return reduce(torch.mul, w)[:, None]
+
+
+def partial(w: list[Tensor], w_slopes: list[Tensor]) -> list[Tensor]:
+    """∂w_t/∂p_a of that product, for each axis a, (N, O)."""
+    return [reduce(torch.mul, [*w[:a], slope, *w[a + 1 :]]) for a, slope in enumerate(w_slopes)]
 
 
 class AffineGridFn(Function):
+    """θ, and the places (e, 1) as rows -> the grid."""
+
     @staticmethod
-    def forward(theta, places):
+    def value(theta, places):
         return places @ theta.mT  # (3)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(inputs[1])
+    def tangent(theta_dot, places):
+        return places @ theta_dot.mT  # (6)
 
     @staticmethod
-    def backward(ctx, grad):
-        (places,) = ctx.saved_tensors
-        return grad.mT @ places, None  # (6)
+    def adjoint(y_bar, places):
+        return y_bar.mT @ places  # (10)
 
 
-def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
-    """The grid (N, *O, d) for an output (N, C, *O) of this size, each place moved by θ. See the module's page."""
-    if align_corners is None:
-        warn("affine_grid has align_corners=False unless told otherwise", stacklevel=2)
-    if not theta.is_floating_point():
-        raise ValueError(f"theta must be of a floating type, but is {theta.dtype}")
-    dims = len(size) - 2
-    if dims not in (2, 3):
-        raise NotImplementedError(f"size must be (N, C, H, W) or (N, C, D, H, W), but is {tuple(size)}")
-    if theta.dim() != 3 or theta.shape[1:] != (dims, dims + 1):
-        raise ValueError(f"theta must be (N, {dims}, {dims + 1}) for size {tuple(size)}, but is {tuple(theta.shape)}")
-    if min(size) <= 0:
-        raise ValueError(f"size must be positive, but is {tuple(size)}")
-    if theta.shape[0] != size[0]:
-        raise RuntimeError(f"{theta.shape[0]} maps for a batch of {size[0]}")
-    if align_corners and 1 in size[2:]:
-        warn("with align_corners an axis of one number stands at 0, the centre", stacklevel=2)
+def own_places(size: Sequence[int], align: bool, like: Tensor) -> Tensor:
+    """(e, 1) for each number of an image (*O), as rows."""
     lines = []
-    for n in size[2:]:
-        i = torch.arange(n, dtype=theta.dtype, device=theta.device)
-        ends = n - 1 if align_corners else n
-        lines.append((2 * i + (0 if align_corners else 1)) / max(ends, 1) - (1 if n > 1 else float(not align_corners)))
+    for n in size:
+        i = torch.arange(n, dtype=like.dtype, device=like.device)
+        ends = n - 1 if align else n
+        lines.append((2 * i + (0 if align else 1)) / max(ends, 1) - (1 if n > 1 else float(not align)))
     axes = torch.meshgrid(*lines, indexing="ij")
-    places = torch.stack([*reversed(axes), torch.ones_like(axes[0])], -1).flatten(0, -2)
-    grid = AffineGridFn.apply(*autocast(theta, places))
-    return grid.view(size[0], *size[2:], dims)
+    return torch.stack([*reversed(axes), torch.ones_like(axes[0])], -1).flatten(0, -2)
+
+
+def grid_sample(x: Tensor, grid: Tensor, mode: str, padding: str, align: bool) -> Tensor:
+    """x (N, C, *S) read at the places of grid (N, *O, d). See the module's page."""
+    of_places = "zeros" if mode == "bicubic" else padding  # bicubic pads each neighbour, the others the place itself
+    p = PlaceFn.apply(widen(grid), tuple(reversed(x.shape[2:])), of_places, align)
+    y = SampleFn.apply(widen(x), p.flatten(1, -2), mode, padding, align)
+    return y.view(*x.shape[:2], *grid.shape[1:-1]).to(x.dtype)
+
+
+def affine_grid(theta: Tensor, size: Sequence[int], align: bool) -> Tensor:
+    """The grid (N, *O, d) for an image (*O), each place moved by θ (N, d, d + 1). See the module's page."""
+    grid = AffineGridFn.apply(*autocast(theta, own_places(size, align, theta)))
+    return grid.view(theta.shape[0], *size, len(size))

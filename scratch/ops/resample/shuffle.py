@@ -4,57 +4,104 @@ Formula:    pixel_shuffle    y[c, r·h + i, r·w + j] = x[(c, i, j), h, w]:  (�
             pixel_unshuffle  the inverse                                                                     (2)
             channel_shuffle  y[(i, g)] = x[(g, i)], where channel (g, i) is the i-th of group g of G             (3)
 Tangent:    (1), (2), (3) themselves: they copy numbers.
-Adjoint:    a permutation's transpose is its inverse. All three are made of views (split a dimension, permute, join
-            dimensions), whose adjoints are the views back.
-Errors:     RuntimeError for dimensions that cannot be split.
+Adjoint:    a permutation's transpose is its inverse: of (1) it is (2), of (2) it is (1), and of (3), G groups of I
+            channels, it is (3) with I groups.
+Saved:      nothing.
+Kinks:      none.
+Errors:     see scratch/nn/functional/resample.py.
 Reference:  torch.nn.functional.pixel_shuffle, pixel_unshuffle, channel_shuffle. Differs: nothing.
 Source:     Shi et al., Real-time single image and video super-resolution using an efficient sub-pixel convolutional
             neural network (2016); Zhang, Zhou, Lin and Sun, ShuffleNet (2018).
 """
 
+import torch
 from torch import Tensor
 
-from scratch.ops.core.layout import keeps_channels_last
+from scratch.ops.core.function import Function
 
 
-def divide(what: str, size: int, by: int) -> int:
-    """size / by, if that is a whole number."""
-    if not isinstance(by, int):
-        raise TypeError(f"{what} can be divided by a whole number only, not by {by}")
-    if by <= 0 or size % by:
-        raise RuntimeError(f"{what}: {size} cannot be divided by {by}")
-    return size // by
-
-
-def image(x: Tensor) -> tuple[int, int, int]:
-    """C, H, W"""
-    if x.dim() < 3:
-        raise RuntimeError(f"expected (…, C, H, W), but got {tuple(x.shape)}")
-    channels, height, width = x.shape[-3:]
-    return channels, height, width
-
-
-@keeps_channels_last
-def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+def shuffled(x: Tensor, r: int) -> Tensor:
     """(1)"""
-    batch, (channels, height, width), r = input.shape[:-3], image(input), upscale_factor
-    channels = divide("channels", divide("channels", channels, r), r)
-    x = input.reshape(*batch, channels, r, r, height, width).movedim((-4, -3), (-3, -1))
-    return x.reshape(*batch, channels, height * r, width * r)
+    *batch, channels, H, W = x.shape
+    C = channels // (r * r)
+    return copied(x.reshape(*batch, C, r, r, H, W).movedim((-4, -3), (-3, -1))).view(*batch, C, H * r, W * r)
 
 
-@keeps_channels_last
-def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+def unshuffled(y: Tensor, r: int) -> Tensor:
     """(2)"""
-    batch, (channels, height, width), r = input.shape[:-3], image(input), downscale_factor
-    height, width = divide("height", height, r), divide("width", width, r)
-    x = input.reshape(*batch, channels, height, r, width, r).movedim((-3, -1), (-4, -3))
-    return x.reshape(*batch, channels * r * r, height, width)
+    *batch, C, height, width = y.shape
+    H, W = height // r, width // r
+    return copied(y.reshape(*batch, C, H, r, W, r).movedim((-3, -1), (-4, -3))).view(*batch, C * r * r, H, W)
 
 
-@keeps_channels_last
-def channel_shuffle(input: Tensor, groups: int) -> Tensor:
-    """(3) for x (N, C, *S), or of any three dimensions."""
-    if input.dim() < 3:
-        raise RuntimeError(f"expected (N, C, *S), but got {tuple(input.shape)}")
-    return input.unflatten(1, (groups, divide("channels", input.shape[1], groups))).transpose(1, 2).flatten(1, 2)
+def channels_shuffled(x: Tensor, G: int) -> Tensor:
+    """(3) for x (N, C, …)"""
+    return copied(x.unflatten(1, (G, x.shape[1] // G)).transpose(1, 2)).flatten(1, 2)
+
+
+def copied(x: Tensor) -> Tensor:
+    """In order, and never the memory of the input, even if nothing moves: who writes into it does not change that."""
+    return x.clone(memory_format=torch.contiguous_format)
+
+
+class PixelShuffleFn(Function):
+    wide = False
+
+    @staticmethod
+    def value(x, r):
+        return shuffled(x, r)  # (1)
+
+    @staticmethod
+    def tangent(x_dot, r):
+        return shuffled(x_dot, r)  # (1)
+
+    @staticmethod
+    def adjoint(y_bar, r):
+        return unshuffled(y_bar, r)  # (2)
+
+
+class PixelUnshuffleFn(Function):
+    wide = False
+
+    @staticmethod
+    def value(x, r):
+        return unshuffled(x, r)  # (2)
+
+    @staticmethod
+    def tangent(x_dot, r):
+        return unshuffled(x_dot, r)  # (2)
+
+    @staticmethod
+    def adjoint(y_bar, r):
+        return shuffled(y_bar, r)  # (1)
+
+
+class ChannelShuffleFn(Function):
+    wide = False
+
+    @staticmethod
+    def value(x, G):
+        return channels_shuffled(x, G)  # (3)
+
+    @staticmethod
+    def tangent(x_dot, G):
+        return channels_shuffled(x_dot, G)  # (3)
+
+    @staticmethod
+    def adjoint(y_bar, G):
+        return channels_shuffled(y_bar, y_bar.shape[1] // G)  # (3)
+
+
+def pixel_shuffle(x: Tensor, r: int) -> Tensor:
+    """(1) for x (…, C·r², H, W)."""
+    return PixelShuffleFn.apply(x, r)
+
+
+def pixel_unshuffle(x: Tensor, r: int) -> Tensor:
+    """(2) for x (…, C, r·H, r·W)."""
+    return PixelUnshuffleFn.apply(x, r)
+
+
+def channel_shuffle(x: Tensor, G: int) -> Tensor:
+    """(3) for x (N, C, …), in G groups."""
+    return ChannelShuffleFn.apply(x, G)

@@ -51,6 +51,8 @@ def instances() -> Iterator[Case]:
         yield case("InstanceNorm1d", 3, inputs=[normal(2, 3, 4)], **options)
     yield case("InstanceNorm1d", 4, inputs=[normal(2, 3, 4)])  # only warns
     yield case("InstanceNorm1d", 3, inputs=[normal(0, 3, 4)])
+    yield case("InstanceNorm1d", 3, eps=0.0, inputs=[normal(2, 3, 4)])
+    yield case("functional.batch_norm", None, None, training=True, inputs=[normal(0)])
     yield case("functional.instance_norm", inputs=[normal(2, 3, 4)])
     yield case("functional.instance_norm", weight=normal(3), inputs=[normal(2, 3, 4)])
 

@@ -1,4 +1,4 @@
-"""Cases of the convolutions in scratch/nn/conv.py, of scratch/nn/flatten.py and padding."""
+"""Cases of scratch/ops/conv/conv.py."""
 
 from scratch.testing import bad, case, normal
 
@@ -57,36 +57,6 @@ CASES = [
     case("functional.conv2d", inputs=[normal(2, 4, 5, 5), normal(3, 4, 3, 3), normal(3)]),
     case("functional.conv2d", None, 2, 1, 2, 2, inputs=[normal(2, 4, 9, 9), normal(6, 2, 3, 3)]),
     case("functional.conv2d", stride=(2,), inputs=[normal(4, 5, 5), normal(3, 4, 3, 3)]),
-    case("functional.pad", (1, 2), inputs=[normal(3, 4)]),
-    case("functional.pad", (1, 2, 0, 3), value=0.5, inputs=[normal(2, 3, 4)]),
-    case("functional.pad", (-1, 2, 3, -2), inputs=[normal(2, 3, 4)]),
-    case("functional.pad", (0, 0), inputs=[normal(3, 4)]),
-    case("functional.pad", (), inputs=[normal(3, 4)]),
-    case("functional.pad", (-2, -2), inputs=[normal(3, 4)]),
-    case("functional.pad", (1, 0, 0, 1, 2, 0, 0, 1), inputs=[normal(1, 2, 1, 2)]),
-    case("functional.pad", (1, 1), inputs=[normal(0, 4)]),
-    *(
-        case("functional.pad", amounts, mode, inputs=[normal(*size)])
-        for mode in ("reflect", "replicate", "circular")
-        for amounts, size in (
-            ((2, 1), (3, 4)),
-            ((2, 1), (2, 3, 4)),
-            ((3, 0, 1, 2), (2, 3, 4)),
-            ((3, 0, 1, 2), (1, 2, 3, 4)),
-            ((-1, 2, 2, -1), (1, 2, 3, 5)),
-            ((1, 1, 2, 0, 0, 1), (2, 2, 3, 2)),
-            ((1, 1, 2, 0, 0, 1), (1, 1, 2, 3, 2)),
-            ((1, 1, 1, 1), (0, 2, 3, 3)),
-        )
-    ),
-    case("functional.pad", (5, 6), "replicate", inputs=[normal(2, 3)]),
-    case("functional.pad", (3, 3), "circular", inputs=[normal(2, 3)]),
-    case("Flatten", inputs=[normal(2, 3, 4)]),
-    case("Flatten", 0, inputs=[normal(2, 3, 4)]),
-    case("Flatten", 0, 1, inputs=[normal(2, 3, 4)]),
-    case("Flatten", -2, inputs=LAST),
-    case("Flatten", inputs=EMPTY),
-    case("Flatten", 0, inputs=[normal()]),
 ]
 
 BAD_ARGUMENTS = [
@@ -123,17 +93,4 @@ BAD_ARGUMENTS = [
     bad("functional.conv2d", groups=2, inputs=[normal(2, 4, 5, 5), normal(3, 2, 3, 3)]),
     bad("functional.conv2d", padding="full", inputs=[normal(2, 4, 5, 5), normal(3, 4, 3, 3)]),
     bad("functional.conv2d", padding="same", stride=2, inputs=[normal(2, 4, 5, 5), normal(3, 4, 3, 3)]),
-    bad("functional.pad", (1,), inputs=[normal(3, 4)]),
-    bad("functional.pad", (1, 1, 1, 1, 1, 1), inputs=[normal(3, 4)]),
-    bad("functional.pad", (-3, -2), inputs=[normal(3, 4)]),
-    bad("functional.pad", (1, 1), "mirror", inputs=[normal(3, 4)]),
-    bad("functional.pad", (1, 1), "reflect", 0.5, inputs=[normal(3, 4)]),
-    bad("functional.pad", (4, 0), "reflect", inputs=[normal(3, 4)]),
-    bad("functional.pad", (5, 0), "circular", inputs=[normal(3, 4)]),
-    bad("functional.pad", (-2, -2), "replicate", inputs=[normal(3, 4)]),
-    bad("functional.pad", (1, 1), "reflect", inputs=[normal(2, 3, 4, 5)]),
-    bad("functional.pad", (1, 1, 1, 1), "replicate", inputs=[normal(2, 0, 4, 5)]),
-    bad("functional.pad", (1.0, 1), inputs=[normal(3, 4)]),
-    bad("Flatten", 2, 1, inputs=[normal(2, 3, 4)]),
-    bad("Flatten", 3, inputs=[normal(2, 3, 4)]),
 ]

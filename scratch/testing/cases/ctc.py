@@ -1,5 +1,5 @@
 """Cases of CTCLoss. Its gradient is PyTorch's convention, no derivative: finite differences are taken through a
-log-softmax, in tests/test_ctc.py."""
+log-softmax, in tests/scratch/ops/loss/test_ctc.py."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -29,6 +29,9 @@ CASES = [
     case("functional.normalize", inputs=ZERO[:1]).but(finite_differences=False, second_order=False),
     *(case("functional.pdist", p, inputs=[normal(4, 3)]) for p in (2.0, 1.0, 3.0, math.inf)),
     case("functional.pdist", inputs=[normal(1, 3)]),
+    case("functional.normalize", dim=0, inputs=[normal()]),
+    case("functional.normalize", 1.5, -1, inputs=[normal()]),
+    case("functional.cosine_similarity", 0, inputs=[normal(), normal()]).but(finite_differences=False),
 ]
 
 BAD_ARGUMENTS = [
@@ -38,4 +41,5 @@ BAD_ARGUMENTS = [
     bad("functional.pdist", inputs=[normal(3)]),
     bad("functional.pdist", -1.0, inputs=[normal(3, 2)]),
     bad("functional.normalize", dim=2, inputs=[normal(3, 4)]),
+    bad("functional.normalize", inputs=[normal()]),
 ]

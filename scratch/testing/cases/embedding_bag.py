@@ -1,4 +1,4 @@
-"""Cases of EmbeddingBag in scratch/nn/embedding.py, and of one-hot rows."""
+"""Cases of scratch/ops/embedding/embedding_bag.py."""
 
 from collections.abc import Iterator
 
@@ -32,14 +32,9 @@ def bags() -> Iterator[Case]:
     yield case("functional.embedding_bag", inputs=[integers(7, 2, 2), normal(7, 3)])
 
 
-CASES = [
-    *bags(),
-    case("functional.one_hot", inputs=[integers(5, 2, 3)]),
-    case("functional.one_hot", 7, inputs=[integers(5, 2, 0)]),
-]
+CASES = [*bags()]
 
 BAD_ARGUMENTS = [
-    bad("EmbeddingBag", 7, 3, inputs=[LIST[0], given([0, 3, 1])]),
     bad("EmbeddingBag", 7, 3, mode="sum", inputs=[*LIST, integers(3, 6)]),
     bad("EmbeddingBag", 7, 3, inputs=[LIST[0], given([0.0, 2.0])]),
     bad("EmbeddingBag", 7, 3, inputs=[given([[7]])]),
@@ -59,9 +54,4 @@ BAD_ARGUMENTS = [
     bad("EmbeddingBag", 7, 3, padding_idx=7, inputs=[ROWS]),
     bad("EmbeddingBag", 7, 3, _weight=normal(6, 3), inputs=[ROWS]),
     bad("EmbeddingBag.from_pretrained", normal(7), inputs=[]),
-    bad("functional.one_hot", 3, inputs=[given([3])]),
-    bad("functional.one_hot", inputs=[given([-1])]),
-    bad("functional.one_hot", inputs=[given([1.0])]),
-    bad("functional.one_hot", inputs=[integers(5, 0)]),
-    bad("functional.one_hot", 0, inputs=[given([0])]),
 ]

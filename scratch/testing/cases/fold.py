@@ -1,10 +1,8 @@
-"""Cases of scratch/nn/fold.py, scratch/nn/shuffle.py and Unflatten."""
+"""Cases of scratch/ops/conv/fold.py."""
 
 from scratch.testing import bad, case, normal
 
 IMAGE = [normal(2, 2, 5, 4)]
-CHANNELS = [normal(2, 8, 2, 3)]
-LAST = [lambda generator: normal(2, 2, 3, 8)(generator).permute(0, 3, 1, 2)]  # channels_last
 COLUMNS = [normal(2, 12, 12)]
 
 CASES = [
@@ -18,18 +16,6 @@ CASES = [
     case("Fold", 3, 2, inputs=[normal(0, 8, 4)]),
     case("functional.unfold", 2, padding=(0, 1), inputs=IMAGE),
     case("functional.fold", (5, 4), 2, inputs=COLUMNS),
-    case("PixelShuffle", 2, inputs=CHANNELS),
-    case("PixelShuffle", 2, inputs=LAST),
-    case("PixelShuffle", 1, inputs=[normal(2, 1, 2)]),
-    case("PixelUnshuffle", 2, inputs=[normal(2, 1, 4, 6)]),
-    case("PixelUnshuffle", 3, inputs=[normal(2, 2, 1, 3, 6)]),
-    case("ChannelShuffle", 4, inputs=CHANNELS),
-    case("ChannelShuffle", 2, inputs=[normal(0, 4, 3)]),
-    case("functional.pixel_shuffle", 2, inputs=CHANNELS),
-    case("functional.pixel_unshuffle", 2, inputs=[normal(1, 4, 2)]),
-    case("functional.channel_shuffle", 2, inputs=LAST),
-    case("Unflatten", 1, (2, -1), inputs=CHANNELS),
-    case("Unflatten", -1, [3, 1], inputs=CHANNELS),
 ]
 
 BAD_ARGUMENTS = [
@@ -52,18 +38,4 @@ BAD_ARGUMENTS = [
     bad("Fold", (5, 4), 0, inputs=COLUMNS),
     bad("Fold", (5, 4, 3), 2, inputs=COLUMNS),
     bad("Fold", (5, 4), 2, inputs=[normal(2, 3, 12, 12)]),
-    bad("PixelShuffle", 3, inputs=CHANNELS),
-    bad("PixelShuffle", 0, inputs=CHANNELS),
-    bad("PixelShuffle", 2.0, inputs=CHANNELS),
-    bad("PixelShuffle", 1, inputs=[normal(4, 4)]),
-    bad("PixelUnshuffle", 2, inputs=CHANNELS),
-    bad("PixelUnshuffle", -1, inputs=CHANNELS),
-    bad("ChannelShuffle", 3, inputs=CHANNELS),
-    bad("ChannelShuffle", 0, inputs=CHANNELS),
-    bad("ChannelShuffle", 1, inputs=[normal(4, 4)]),
-    bad("Unflatten", 1, (3, 2), inputs=CHANNELS),
-    bad("Unflatten", 1, 2, inputs=CHANNELS),
-    bad("Unflatten", 1, (2.0, 4), inputs=CHANNELS),
-    bad("Unflatten", 4, (2, 4), inputs=CHANNELS),
-    bad("Unflatten", 1, (), inputs=CHANNELS),
 ]

@@ -1,22 +1,19 @@
-"""Cases of the losses that are likelihoods and divergences in scratch/nn/loss.py."""
+"""Cases of scratch/ops/loss/likelihood.py: Poisson, Gaussian and Kullback-Leibler."""
 
 from collections.abc import Iterator
 
 import torch
 
-from scratch.testing import Case, bad, case, given, integers, normal, probabilities, uniform
+from scratch.testing import Case, bad, booleans, case, given, integers, normal, probabilities, uniform
+from scratch.testing.cases.common import REDUCTIONS
 
 PAIR = [normal(3, 4), uniform(3, 4, high=4.0)]
-SURE = [given([0.0, 1.0, 0.0, 1.0, 1e-300, 0.5]), given([0.0, 1.0, 1.0, 0.0, 1.0, 0.5])]
-REDUCTIONS = ("mean", "sum", "none")
 
 
 def likelihoods() -> Iterator[Case]:
     for reduction in REDUCTIONS:
         yield case("PoissonNLLLoss", reduction=reduction, inputs=PAIR)
         yield case("GaussianNLLLoss", reduction=reduction, inputs=[*PAIR, uniform(3, 4, low=0.1)])
-        yield case("BCELoss", reduction=reduction, inputs=[probabilities(3, 4), uniform(3, 4)])
-        yield case("BCELoss", uniform(4), reduction=reduction, inputs=[probabilities(3, 4), uniform(3, 4)])
         yield case("KLDivLoss", reduction=reduction, inputs=[normal(3, 4), probabilities(3, 4)])
     yield case("PoissonNLLLoss", full=True, inputs=PAIR)
     yield case("PoissonNLLLoss", False, True, eps=0.1, inputs=[uniform(3, 4), uniform(3, 4, high=4.0)])
@@ -27,8 +24,6 @@ def likelihoods() -> Iterator[Case]:
     small = [normal(4), normal(4), given([0.0, 0.05, 1e-300, 0.2])]  # PyTorch's slope where the variance is held
     yield case("GaussianNLLLoss", eps=0.1, inputs=small).but(finite_differences=False)
     yield case("functional.gaussian_nll_loss", 0.7, inputs=PAIR)
-    yield case("BCELoss", reduction="none", inputs=SURE).but(finite_differences=False, second_order=False)
-    yield case("BCELoss", inputs=[uniform(0, 3), uniform(0, 3)]).but(finite_differences=False, second_order=False)
     yield case("KLDivLoss", reduction="batchmean", inputs=[normal(3, 4), probabilities(3, 4)])
     yield case("KLDivLoss", reduction="batchmean", inputs=[normal(), uniform(low=0.1)])
     yield case("KLDivLoss", reduction="sum", log_target=True, inputs=[normal(3, 4), normal(3, 4)])
@@ -40,19 +35,19 @@ def likelihoods() -> Iterator[Case]:
 CASES = [*likelihoods()]
 
 BAD_ARGUMENTS = [
-    *(bad(name, reduction="median", inputs=PAIR) for name in ("PoissonNLLLoss", "KLDivLoss")),
-    bad("GaussianNLLLoss", reduction="median", inputs=[*PAIR, uniform(3, 4)]),
-    bad("GaussianNLLLoss", inputs=[*PAIR, normal(3, 4)]),
-    bad("GaussianNLLLoss", inputs=[*PAIR, uniform(4)]),
-    bad("functional.gaussian_nll_loss", -0.7, inputs=PAIR),
-    bad("BCELoss", inputs=[normal(3, 4), uniform(3, 4)]),
-    *(bad("BCELoss", inputs=[uniform(3), given([0.5, target, 1.0])]) for target in (2.0, -0.5, 1.0000001)),
     bad("GaussianNLLLoss", inputs=[normal(3), normal(3), integers(5, 3, low=1)]),
     *(
         bad("KLDivLoss", inputs=[normal(3, dtype=first), normal(3, dtype=second)])
         for first, second in ((torch.complex128, torch.float64), (torch.float64, torch.complex128))
     ),
-    bad("BCELoss", inputs=[uniform(3, 4), uniform(4)]),
-    bad("BCELoss", uniform(3), inputs=[uniform(3, 4), uniform(3, 4)]),
-    bad("BCELoss", reduction="median", inputs=[uniform(3), uniform(3)]),
+    *(bad(name, reduction="median", inputs=PAIR) for name in ("PoissonNLLLoss", "KLDivLoss")),
+    bad("GaussianNLLLoss", reduction="median", inputs=[*PAIR, uniform(3, 4)]),
+    bad("GaussianNLLLoss", inputs=[*PAIR, normal(3, 4)]),
+    bad("GaussianNLLLoss", inputs=[*PAIR, uniform(4)]),
+    bad("functional.gaussian_nll_loss", -0.7, inputs=PAIR),
+    *(
+        bad("KLDivLoss", log_target=log, inputs=inputs)
+        for log in (False, True)
+        for inputs in ([normal(3), integers(2, 3)], [normal(3), booleans(3)], [integers(2, 3), normal(3)])
+    ),
 ]

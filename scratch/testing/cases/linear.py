@@ -1,6 +1,6 @@
-"""Cases of scratch/nn/linear.py."""
+"""Cases of scratch/ops/linear.py, and of Identity."""
 
-from scratch.testing import bad, case, integers, normal
+from scratch.testing import bad, case, normal
 
 CASES = [
     case("Linear", 5, 3, inputs=[normal(4, 5)]),
@@ -11,27 +11,16 @@ CASES = [
     case("Identity", 7, inputs=[normal(2, 3)]),
     case("functional.linear", inputs=[normal(4, 5), normal(3, 5), normal(3)]),
     case("functional.linear", inputs=[normal(4, 5), normal(5)]),
-    case("Bilinear", 4, 3, 2, inputs=[normal(5, 4), normal(5, 3)]),
     *(  # a bias for each row, or whatever else broadcasts to the output
         case("functional.linear", inputs=[normal(*shape), normal(3, 5), normal(*bias)])
         for shape, bias in (((4, 5), (4, 3)), ((4, 5), (1, 3)), ((2, 4, 5), (2, 1, 3)), ((5,), (1, 3)), ((4, 5), (1,)))
     ),
-    case("Bilinear", 4, 3, 2, False, inputs=[normal(2, 3, 4), normal(2, 3, 3)]),
-    case("Bilinear", 4, 3, 2, inputs=[normal(4), normal(3)]),
-    case("Bilinear", 4, 3, 2, inputs=[normal(0, 4), normal(0, 3)]),
-    case("functional.bilinear", inputs=[normal(3, 2), normal(3, 4), normal(1, 2, 4), normal(1)]),
 ]
 
 BAD_ARGUMENTS = [
+    bad("functional.linear", inputs=[normal(), normal(3, 1)]),
     bad("functional.linear", inputs=[normal(4, 5), normal(5), normal(1)]),
     bad("functional.linear", inputs=[normal(4, 5), normal(3, 5), normal(2, 3)]),
-    bad("functional.bilinear", inputs=[normal(3, 2), normal(3, 4), normal(1, 2, 4), integers(2, 1)]),
     bad("Linear", 5, 3, inputs=[normal(4, 6)]),
     bad("Linear", -5, 3, inputs=[normal(4, 5)]),
-    bad("Bilinear", 0, 3, 2, inputs=[normal(5, 0), normal(5, 3)]),
-    bad("Bilinear", 4, 3, 2, inputs=[normal(5, 3), normal(5, 3)]),
-    bad("Bilinear", 4, 3, 2, inputs=[normal(5, 4), normal(1, 3)]),
-    bad("Bilinear", 4, 3, 2, inputs=[normal(5, 4), normal(3)]),
-    bad("functional.bilinear", inputs=[normal(3, 2), normal(3, 4), normal(1, 2, 4), normal(2)]),
-    bad("functional.bilinear", inputs=[normal(3, 2), normal(3, 4), normal(2, 4)]),
 ]

@@ -1,13 +1,12 @@
-"""Cases of the losses with margins in scratch/nn/loss.py."""
+"""Cases of scratch/ops/loss/margin_loss.py."""
 
 from collections.abc import Iterator
 
 import torch
 
-from scratch.testing import Case, bad, case, distinct, given, integers, normal, uniform
+from scratch.testing import Case, bad, booleans, case, distinct, given, integers, normal, uniform
 from scratch.testing.calls import source
-
-REDUCTIONS = ("mean", "sum", "none")
+from scratch.testing.cases.common import REDUCTIONS
 
 
 @source
@@ -34,7 +33,6 @@ def margins() -> Iterator[Case]:
         yield case("MultiMarginLoss", inputs=[normal(3, 4), integers(4, 3)], **options)
         yield case("MultiMarginLoss", 2, 0.7, uniform(4), inputs=[normal(3, 4), integers(4, 3)], **options)
         yield case("MultiLabelMarginLoss", inputs=[normal(3, 4), LABELS], **options)
-        yield case("MultiLabelSoftMarginLoss", inputs=[normal(3, 4), uniform(3, 4)], **options)
         yield case("TripletMarginLoss", inputs=TRIPLET, **options)
         yield case("TripletMarginWithDistanceLoss", inputs=TRIPLET, **options)
     yield case("HingeEmbeddingLoss", 0.3, inputs=[distinct(3), given([1, -1, 0])])
@@ -54,9 +52,6 @@ def margins() -> Iterator[Case]:
     yield tie.but(finite_differences=False)
     yield case("MultiLabelMarginLoss", inputs=[normal(4), given([1, 2, -1, -1])])
     yield case("MultiLabelMarginLoss", reduction="none", inputs=[normal(4), given([1, 2, -1, -1])])
-    yield case("MultiLabelSoftMarginLoss", uniform(4), inputs=[normal(3, 4), uniform(3, 4)])
-    yield case("MultiLabelSoftMarginLoss", inputs=[normal(4), uniform(4)])
-    yield case("MultiLabelSoftMarginLoss", inputs=[normal(3, 4), integers(2, 3, 4)])
     yield case("TripletMarginLoss", 0.5, 1.0, 0.1, True, inputs=TRIPLET)
     yield case("TripletMarginLoss", p=3.0, inputs=[normal(3), normal(3), normal(3)])
     yield case("TripletMarginWithDistanceLoss", distance_function=norm_4, margin=0.5, swap=True, inputs=TRIPLET)
@@ -67,6 +62,7 @@ def margins() -> Iterator[Case]:
 CASES = [*margins()]
 
 BAD_ARGUMENTS = [
+    bad("MultiLabelSoftMarginLoss", inputs=[normal(3, 4), booleans(3, 4)]),
     *(
         bad(name, reduction="median", inputs=[normal(3), given([1, -1, 1])])
         for name in ("HingeEmbeddingLoss", "SoftMarginLoss")
@@ -86,7 +82,6 @@ BAD_ARGUMENTS = [
     bad("MultiLabelMarginLoss", inputs=[normal(3, 4), integers(3, 3, 3)]),
     bad("MultiLabelMarginLoss", inputs=[normal(2), given([0, 2])]),
     bad("MultiLabelMarginLoss", inputs=[normal(2), given([0, -2])]),
-    bad("MultiLabelSoftMarginLoss", reduction="median", inputs=[normal(3), uniform(3)]),
     bad("TripletMarginLoss", 0.0, inputs=TRIPLET),
     bad("TripletMarginWithDistanceLoss", margin=-1.0, inputs=TRIPLET),
     bad("TripletMarginWithDistanceLoss", inputs=[normal(3, 2), normal(3, 2), normal(2)]),

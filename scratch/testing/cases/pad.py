@@ -1,4 +1,4 @@
-"""Cases of scratch/nn/pad.py; those of functional.pad are in conv.py."""
+"""Cases of scratch/ops/conv/pad.py."""
 
 from scratch.testing import bad, case, normal
 
@@ -20,6 +20,30 @@ CASES = [
     case("ConstantPad2d", (1, -1, 0, 2), value=3.0, inputs=[normal(2, 3)]),
     case("ConstantPad3d", (0, 1, 2, 0, 0, -1), 1.5, inputs=[normal(2, 0, 3, 2, 2)]),
     *(case(f"{kind}Pad2d", 1, inputs=[normal(2, 3, 3)]) for kind in ("Reflection", "Replication", "Circular")),
+    case("functional.pad", (1, 2), inputs=[normal(3, 4)]),
+    case("functional.pad", (1, 2, 0, 3), value=0.5, inputs=[normal(2, 3, 4)]),
+    case("functional.pad", (-1, 2, 3, -2), inputs=[normal(2, 3, 4)]),
+    case("functional.pad", (0, 0), inputs=[normal(3, 4)]),
+    case("functional.pad", (), inputs=[normal(3, 4)]),
+    case("functional.pad", (-2, -2), inputs=[normal(3, 4)]),
+    case("functional.pad", (1, 0, 0, 1, 2, 0, 0, 1), inputs=[normal(1, 2, 1, 2)]),
+    case("functional.pad", (1, 1), inputs=[normal(0, 4)]),
+    *(
+        case("functional.pad", amounts, mode, inputs=[normal(*size)])
+        for mode in ("reflect", "replicate", "circular")
+        for amounts, size in (
+            ((2, 1), (3, 4)),
+            ((2, 1), (2, 3, 4)),
+            ((3, 0, 1, 2), (2, 3, 4)),
+            ((3, 0, 1, 2), (1, 2, 3, 4)),
+            ((-1, 2, 2, -1), (1, 2, 3, 5)),
+            ((1, 1, 2, 0, 0, 1), (2, 2, 3, 2)),
+            ((1, 1, 2, 0, 0, 1), (1, 1, 2, 3, 2)),
+            ((1, 1, 1, 1), (0, 2, 3, 3)),
+        )
+    ),
+    case("functional.pad", (5, 6), "replicate", inputs=[normal(2, 3)]),
+    case("functional.pad", (3, 3), "circular", inputs=[normal(2, 3)]),
 ]
 
 BAD_ARGUMENTS = [
@@ -37,4 +61,15 @@ BAD_ARGUMENTS = [
     bad("ZeroPad2d", -2, inputs=[normal(3, 4)]),
     bad("ZeroPad2d", 1.5, inputs=[normal(3, 4)]),
     bad("ConstantPad2d", 1, 0.5, inputs=[normal(4)]),
+    bad("functional.pad", (1,), inputs=[normal(3, 4)]),
+    bad("functional.pad", (1, 1, 1, 1, 1, 1), inputs=[normal(3, 4)]),
+    bad("functional.pad", (-3, -2), inputs=[normal(3, 4)]),
+    bad("functional.pad", (1, 1), "mirror", inputs=[normal(3, 4)]),
+    bad("functional.pad", (1, 1), "reflect", 0.5, inputs=[normal(3, 4)]),
+    bad("functional.pad", (4, 0), "reflect", inputs=[normal(3, 4)]),
+    bad("functional.pad", (5, 0), "circular", inputs=[normal(3, 4)]),
+    bad("functional.pad", (-2, -2), "replicate", inputs=[normal(3, 4)]),
+    bad("functional.pad", (1, 1), "reflect", inputs=[normal(2, 3, 4, 5)]),
+    bad("functional.pad", (1, 1, 1, 1), "replicate", inputs=[normal(2, 0, 4, 5)]),
+    bad("functional.pad", (1.0, 1), inputs=[normal(3, 4)]),
 ]

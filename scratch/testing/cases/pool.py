@@ -119,6 +119,7 @@ BAD_ARGUMENTS = [
         for size in ((1, 2, 3, 4, 5), (2, 0, 4, 4), (2, 3, 0, 4))
     ),
     bad("MaxPool2d", 2, inputs=[normal(4, 4)]),
+    *(bad(f"{layer}Pool{dims}d", 2, inputs=[normal(0, *[4] * dims)]) for layer in ("Max", "Avg") for dims in (1, 2, 3)),
     bad("MaxPool2d", 2, dilation=0, inputs=IMAGE),
     bad("MaxPool2d", 3, padding=2, dilation=2, inputs=IMAGE),
     bad("AvgPool2d", 2, divisor_override=0, inputs=IMAGE),

@@ -11,7 +11,7 @@ from torch import Tensor
 from scratch.testing import OptimizerCase, case, missing_gradients, normal, optimizer_case, sparse_gradients
 from scratch.testing.diagnosis import Difference, explain
 from scratch.testing.suite import Result, Task, perform
-from tests import test_harness as planted
+from tests.scratch.testing import test_harness as planted
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -150,7 +150,7 @@ def test_words_of_a_run(monkeypatch):
 
 
 def test_without_optuna(monkeypatch):
-    from scripts.train import task
+    from zoo.commands.train import task
 
     monkeypatch.setattr("zoo.core.errors.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="sweep=optuna: needs the package optuna, which is not installed: pip install"):

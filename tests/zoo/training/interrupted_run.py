@@ -4,8 +4,8 @@ import os
 import signal
 from typing import Any
 
-from scripts.train import task
 from zoo.base.classifier import Classifier
+from zoo.commands.train import task
 from zoo.training.cli import command
 
 step = Classifier.training_step

@@ -76,7 +76,7 @@ def attention_maps(
     for place, (name, (rows, columns)) in enumerate(labels.items()):
         for head in range(heads):
             axes = figure.add_subplot(grid[place, head])
-            axes.imshow(weights[name][head].sqrt(), cmap="magma", vmin=0, vmax=1, aspect="auto")
+            axes.imshow(weights[name][head].float().sqrt(), cmap="magma", vmin=0, vmax=1, aspect="auto")
             axes.set_title(f"{name}, head {head + 1}", fontsize=9)
             axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=7)
             axes.set_yticks(range(len(rows)), rows if head == 0 else [""] * len(rows), fontsize=7)

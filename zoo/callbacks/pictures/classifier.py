@@ -70,7 +70,7 @@ class ClassifierPictures(Callback):
     ) -> None:
         input, target = batch
         image = isinstance(input, Tensor) and input.dim() == 4
-        self._seen.append((input.cpu() if image else None, outputs.float().cpu(), target.cpu()))
+        self._seen.append((input.float().cpu() if image else None, outputs.float().cpu(), target.cpu()))
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         seen = [batch for part in gathered(self._seen) for batch in part]

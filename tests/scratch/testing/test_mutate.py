@@ -1,0 +1,32 @@
+"""A planted mistake is caught by the harness, and one that the checks cannot see survives."""
+
+import re
+
+import pytest
+
+from scratch.testing.mutation import PAGES, REVIEWED, ROOT, TESTS, plant
+
+
+def test_its_lists_name_what_is_there():
+    assert {place.split()[0] for place, _ in REVIEWED} <= PAGES.keys()
+    for file, test in TESTS.items():
+        path, name = test.split("::")
+        assert file in PAGES
+        assert f"def {name}(" in (ROOT / "tests" / "scratch" / path).read_text(), test
+
+
+@pytest.mark.slow
+def test_every_mistake_in_bilinear_is_killed(capsys):
+    assert plant(["bilinear.py"], per_backward=4, seed=0, only="Bilinear") == []
+    assert "4 mistakes in 1 files: 4 killed;" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_what_no_check_looks_at_survives():
+    assert len(plant(["bilinear.py"], per_backward=2, seed=0, only="Bilinear", checks=("outputs",))) == 2
+
+
+@pytest.mark.slow
+def test_where_no_case_looks_a_test_does(capsys):
+    plant(["batch_norm.py"], per_backward=1, seed=0, only="none of them")
+    assert re.search(r"killed: .* SumOverProcessesFn.backward, .*test_a_group_of_one_process", capsys.readouterr().out)

@@ -1,0 +1,44 @@
+"""Five hundred wrong commands: each ends by itself, with a status that says how, and none with a traceback."""
+
+from collections import Counter
+
+import pytest
+
+from tests.zoo.training import wrong_commands
+from tests.zoo.training.test_strangers import checkpoint, text_model, translator
+
+STATUSES = {0, 1, 2, 129, 130, 138, 143}
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoints")
+    models = {"eval": None, "export": None, "generate": text_model(), "translate": translator()}
+    for name, model in models.items():
+        checkpoint(str(folder / f"{name}.ckpt"), model)
+    return {name: folder / f"{name}.ckpt" for name in models}
+
+
+def check(count: int, seed: int, checkpoints, tmp_path) -> Counter:
+    wrong_commands.prepare()
+    ends: Counter = Counter()
+    for number, wrong in enumerate(wrong_commands.commands(count, seed, checkpoints)):
+        end = wrong_commands.outcome(wrong, tmp_path / str(number))
+        ends[end.status] += 1
+        assert "Traceback" not in end.err + end.out, (wrong, end.err)
+        assert end.status in STATUSES, (wrong, end)
+        if end.status == 2 and not wrong.stream:
+            assert end.err.count("error: ") == 1, (wrong, end.err)
+    print(dict(ends))
+    return ends
+
+
+def test_a_few(checkpoints, tmp_path):
+    assert check(8, 1, checkpoints, tmp_path)[2] > 0
+
+
+@pytest.mark.slow
+def test_five_hundred(checkpoints, tmp_path):
+    ends = check(500, 0, checkpoints, tmp_path)
+    assert ends.total() == 500
+    assert ends[2] > 200

@@ -1,0 +1,17 @@
+"""Compare runs: handgrad-compare RUN RUN draws their curves together and tabulates how they differ."""
+
+import argparse
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run, two or more")
+    parser.add_argument("--out", type=Path, default=Path("comparison.png"), help="the picture (default: %(default)s)")
+    options = parser.parse_args()
+
+    from zoo.tools.compare import compare
+    from zoo.training.cli import mistakes_in_one_line
+
+    with mistakes_in_one_line(traceback_wanted=False):
+        compare(options.runs, options.out)
