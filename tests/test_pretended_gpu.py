@@ -30,13 +30,17 @@ AS_TORCH = "torch's own waits here too: "
 WAITING = {  # names or titles in the table: why they may wait
     "AdaptiveLogSoftmaxWithLoss": AS_TORCH + "how many words fall into each cluster is the size of a product",
     "CTCLoss": AS_TORCH + "the lengths decide how many steps there are",
-    "functional.ctc_loss": AS_TORCH + "the lengths decide how many steps there are",
     "GaussianNLLLoss": AS_TORCH + "a negative variance is a ValueError",
-    "functional.gaussian_nll_loss": AS_TORCH + "a negative variance is a ValueError",
     "functional.one_hot": AS_TORCH + "without num_classes the largest number is the size of the result",
     "Readout": "without num_graphs the largest number is the size of the result; torch_geometric's waits too",
     **dict.fromkeys(
-        ("BatchNorm1d(3, momentum=None)", "BatchNorm2d(3, 0.1, None, False)", "BatchNorm3d(3, 0.1, None, False)"),
+        (
+            "BatchNorm1d(3, momentum=None)",
+            "BatchNorm2d(3, 0.1, None, False)",
+            "BatchNorm3d(3, 0.1, None, False)",
+            "SyncBatchNorm(3, momentum=None, affine=False)",
+            "LazyBatchNorm2d(0.001, None, True, True, bias=False)",
+        ),
         AS_TORCH + "the count of batches becomes the momentum",
     ),
     "GCNConv": "a layer that is given edges normalises them, loops apart, at each call; torch_geometric's waits too",
@@ -130,7 +134,6 @@ def optimizer_steps(case: OptimizerCase, monkeypatch: pytest.MonkeyPatch) -> Non
     with pretended(monkeypatch) as mode:
         for group in run.optimizer.param_groups:
             group["params"] = [torch.nn.Parameter(moved(p.data, mode)) for p in group["params"]]
-            group |= {name: moved(value, mode) for name, value in group.items() if name != "params"}
         parameters = [p for group in run.optimizer.param_groups for p in group["params"]]
         generator = torch.Generator().manual_seed(0)
         for number in range(2):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import continuous
-from scratch.ops.core.function import at_hand, numbers_known
+from scratch.ops.core.function import at_hand
 from scratch.ops.core.warning import warn
 from scratch.ops.embedding.embedding import embedding as looked_up
 from scratch.ops.embedding.embedding import renormalize
@@ -123,6 +123,6 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(input.max()) + 1
     if num_classes < 1:
         raise RuntimeError(f"num_classes must be at least 1, but is {num_classes}")
-    if numbers_known(input) and input.numel() and not (input.min() >= 0 and input.max() < num_classes):
+    if at_hand(input) and input.numel() and not (input.min() >= 0 and input.max() < num_classes):
         raise RuntimeError(f"classes must be in [0, {num_classes})")
     return rows_of_classes(input, num_classes)
