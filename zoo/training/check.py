@@ -70,7 +70,7 @@ def check_groups(config: DictConfig) -> None:
             if member is not None and not (isinstance(member, dict) and "_target_" in member):
                 raise UsageError(f"{group}.{name}={member}: must be null, or built by a _target_; see conf/{group}/")
             for option, value in (member or {}).items():
-                if option in PLACES and value is not None:
+                if option in PLACES and (value is not None or option == "path"):
                     one_folder(f"{group}.{name}.{option}", value)
                 if option in ("patience", "window"):
                     whole(f"{group}.{name}.{option}", value, 0)

@@ -59,7 +59,7 @@ def claimed(config: DictConfig, going_on: Path | None = None, key: str = "paths.
         found = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
         if found and not (going_on and going_on.resolve().is_relative_to(folder.resolve())):
             how = f", or go on with that run: ckpt_path={folder}" if key == "paths.run" else ""
-            raise UsageError(f"{key}={folder}: holds {found[0]} already; take another folder{how}")
+            raise UsageError(f"{key}={folder}: is not empty, it holds {found[0]}; take another folder{how}")
         yield folder
     except BaseException:
         release(folder)

@@ -79,7 +79,7 @@ def test_a_folder_has_one_owner(tmp_path):
 def test_nothing_old_is_written_over(start, call, refused):
     assert start(*RUN, "paths.run=old") == 0
     before = {path: path.read_bytes() for path in Path("old").rglob("*") if path.is_file()}
-    assert "paths.run=old: holds checkpoints already" in refused(*RUN, "paths.run=old")
+    assert "paths.run=old: is not empty" in refused(*RUN, "paths.run=old")
     assert "ckpt_path=old" in refused(*RUN, "seed=1", "paths.run=old")
     assert call("eval", "ckpt=old", "to=old") == 2
     assert {path: path.read_bytes() for path in Path("old").rglob("*") if path.is_file()} == before
@@ -89,7 +89,7 @@ def test_nothing_old_is_written_over(start, call, refused):
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["seed=1"], "seed=0, but seed=1"),
+        (["seed=1"], "seed=0, but data.seed=1"),
         (["data.batch_size=9"], "data.batch_size=64, but data.batch_size=9"),
         (["data.shift=0"], "data.shift"),
         (["data=sequential_digits", "model=mlp"], "data"),
