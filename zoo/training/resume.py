@@ -46,6 +46,9 @@ def check_checkpoint(path: str, model: LightningModule, config: DictConfig) -> N
     for rule in ("optimizer", "scheduler"):
         before |= options_by_name(checkpoint["config"].get(rule) or {}, rule)
         asked |= options_by_name(plain_values(config[rule]) if config[rule] else {}, rule)
+    for rules, values in ((before, checkpoint["config"]), (asked, plain_values(config))):
+        switch = values.get("callbacks", {}).get("switch_optimizer") or {}
+        rules |= options_by_name(switch, "callbacks.switch_optimizer")
     refuse_difference(f"ckpt_path={path}", before, asked)
 
 
