@@ -15,7 +15,8 @@ class SwitchOptimizer(Callback):
 
     The new one begins without a state: no velocity, no averages. A schedule is applied to its learning rate from where
     it was, except one that waits for a plateau, which begins anew. A run that is resumed after the switch goes on with
-    the new optimizer. Raises UsageError for an epoch that is no whole number or beyond the end of the run.
+    the new optimizer. Raises UsageError for an epoch that is no whole number or beyond the end of the run, and for an
+    optimizer that refuses its options.
     """
 
     def __init__(self, optimizer: Callable[..., Any], epoch: int) -> None:
@@ -23,12 +24,18 @@ class SwitchOptimizer(Callback):
         self.optimizer, self.epoch = optimizer, epoch
         self.switched = False
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if stage == "fit" and trainer.max_epochs is not None and not self.epoch < trainer.max_epochs:
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        if stage != "fit":
+            return
+        if trainer.max_epochs is not None and not self.epoch < trainer.max_epochs:
             raise UsageError(
                 f"callbacks.switch_optimizer.epoch={self.epoch}: must be less than "
                 f"trainer.max_epochs={trainer.max_epochs}"
             )
+        try:
+            self.optimizer(pl_module.parameter_groups())
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            raise UsageError(f"callbacks.switch_optimizer.optimizer: {error}") from error
 
     def state_dict(self) -> dict[str, Any]:
         return {"switched": self.switched}

@@ -54,7 +54,7 @@ def train(config: DictConfig, recorded: bool = True) -> dict[str, float]:
 
     initial.give(model)
     console, folder = Console(quiet=not is_first()), Path(config.paths.run)
-    for line in initial.lines:
+    for line in initial.lines if recorded else ():
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     with one_for_all(trainer):
         if recorded and is_first():

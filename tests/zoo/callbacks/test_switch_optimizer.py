@@ -44,6 +44,8 @@ def test_the_schedule_goes_on(train):
 def test_refused(train):
     with pytest.raises(UsageError, match=r"switch_optimizer.epoch=3: must be less than trainer.max_epochs=3"):
         train("run", *SWITCH, f"{THEN}.epoch=3")
+    with pytest.raises(UsageError, match=r"switch_optimizer.optimizer: .*-1"):
+        train("run", *SWITCH, f"{THEN}.optimizer.lr=-1")
     with pytest.raises(UsageError, match=r"callbacks.at_epochs.epochs=0: must be at least 1"):
         train("other", "callbacks.at_epochs.epochs=[0]")
     assert not Path("other").exists()
