@@ -1,7 +1,7 @@
 """Models, their data, and all that a training run needs, written once against a namespace of layers.
 
-The models, each a Lightning module: lenet.py, mlp.py, perceptron.py, rbf.py, recurrent.py (classes and numbers from
-sequences), language_model.py, gcn.py, seq2seq.py and transformer.py (translation).
+The models, each a Lightning module: lenet.py, mlp.py, autoencoder.py, perceptron.py, rbf.py, recurrent.py
+(classes and numbers from sequences), language_model.py, gcn.py, seq2seq.py and transformer.py (translation).
 
 base/         their base classes: classifiers, regressors, translators
 layers/       the native namespace: torch.nn's names, and the layers that torch.nn lacks

@@ -144,17 +144,19 @@ class DecoderLayer(Module):
 
 
 class Embedded(Module):
-    """√D · E[token] + position, with dropout: (N, T) -> (N, T, D)."""
+    """√D · E[token] + position, or without positions √D · E[token], with dropout: (N, T) -> (N, T, D)."""
 
-    def __init__(self, layers: str, tokens: int, size: int, dropout: float) -> None:
+    def __init__(self, layers: str, tokens: int, size: int, dropout: float, positions: str) -> None:
         super().__init__()
         nn = Namespace(layers)
         self.scale = math.sqrt(size)
         self.embedding = nn.Embedding(tokens, size)
-        self.positions, self.dropout = nn.SinusoidalPositions(size), nn.Dropout(dropout)
+        self.positions = None if positions == "none" else nn.SinusoidalPositions(size)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor, offset: int = 0) -> Tensor:
-        return self.dropout(self.positions(self.embedding(tokens) * self.scale, offset))
+        x = self.embedding(tokens) * self.scale
+        return self.dropout(x if self.positions is None else self.positions(x, offset))
 
 
 class Transformer(Translator):
@@ -169,6 +171,8 @@ class Transformer(Translator):
         activation: "ReLU" or "GELU".
         share: which layers have the same matrix: "all" (source embedding, target embedding and output layer), "target"
             (target embedding and output layer) or "none".
+        positions: "sinusoidal", or "none": then the encoder does not see the order of the source tokens. The decoder
+            still does of the target's, since its mask lets each attend to those before it only.
 
     The other arguments are those of `Translator`.
     """
@@ -189,6 +193,7 @@ class Transformer(Translator):
         norm_first: bool = True,
         activation: str = "ReLU",
         share: str = "target",
+        positions: str = "sinusoidal",
         label_smoothing: float = 0.0,
         beam: int = 1,
         length_penalty: float = 0.0,
@@ -212,6 +217,7 @@ class Transformer(Translator):
         between("model.attention_dropout", attention_dropout, 0, 1)
         one_of("model.activation", activation, ("ReLU", "GELU"))
         one_of("model.share", share, ("all", "target", "none"))
+        one_of("model.positions", positions, ("sinusoidal", "none"))
         if share == "all" and source_vocabulary != target_vocabulary:
             raise UsageError("model.share=all: needs one vocabulary for both languages, but the data have two")
 
@@ -231,10 +237,10 @@ class Transformer(Translator):
             nn = Namespace(layers)
             return nn.LayerNorm(d_model) if norm_first else nn.Identity()
 
-        self.source = Embedded(layers, len(self.source_vocabulary), d_model, dropout)
+        self.source = Embedded(layers, len(self.source_vocabulary), d_model, dropout, positions)
         self.encoder = ModuleList(EncoderLayer(itself(causal=False), forward()) for _ in range(encoder_layers))
         self.encoder_norm = last_norm()
-        self.target = Embedded(layers, len(self.target_vocabulary), d_model, dropout)
+        self.target = Embedded(layers, len(self.target_vocabulary), d_model, dropout, positions)
         self.decoder = ModuleList(DecoderLayer(itself(causal=True), other(), forward()) for _ in range(decoder_layers))
         self.decoder_norm = last_norm()
         if share == "all":

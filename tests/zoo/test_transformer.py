@@ -33,6 +33,7 @@ LETTERS, DIGITS = (Vocabulary.of_characters([text]).text for text in ("abcdefgh"
 WAYS: dict[str, dict[str, Any]] = {
     "pre-norm": {"share": "target", "label_smoothing": 0.1, "dropout": 0.2},
     "post-norm": {"share": "none", "norm_first": False, "dropout": 0.1, "attention_dropout": 0.3},
+    "no positions": {"positions": "none", "dropout": 0.1},
     "one matrix": {"share": "all", "source_vocabulary": DIGITS, "activation": "GELU", "label_smoothing": 0.2},
 }
 
@@ -339,3 +340,16 @@ def test_what_is_drawn_is_what_is_computed() -> None:
     for name, probabilities in found.items():
         value, output = seen[name]
         torch.testing.assert_close(probabilities.double() @ value[0], output[0], rtol=1e-5, atol=1e-6)
+
+
+def test_without_positions_the_encoder_does_not_see_the_order():
+    """Source tokens in another order: the same outputs in that order. The decoder's mask still orders the target."""
+    source, target = torch.randint(4, 11, (2, 3, 6))
+    order = torch.randperm(6)
+    for positions, blind in (("none", True), ("sinusoidal", False)):
+        network = model(positions=positions).eval()
+        outputs, shuffled = network.encode(source)[0], network.encode(source[:, order])[0]
+        assert torch.allclose(shuffled, outputs[:, order], atol=1e-5) == blind
+        memory = network.encode(source)
+        last, other = (network.states(tokens, memory)[:, -1] for tokens in (target, target[:, [1, 0, 2, 3, 4, 5]]))
+        assert not torch.allclose(last, other, atol=1e-5)

@@ -61,6 +61,10 @@ class Trainable(LightningModule):
             raise RuntimeError("this model was built without an optimizer, to predict and not to train")
         return self._optimizer(self.parameter_groups())
 
+    def change_optimizer(self, optimizer: Callable[[Iterable[Parameter]], Optimizer]) -> None:
+        """Take this function for all optimizers to come."""
+        self._optimizer = optimizer
+
     def configure_optimizers(self) -> Any:
         optimizer = self.new_optimizer()
         if not self._scheduler:

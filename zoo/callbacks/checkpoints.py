@@ -1,16 +1,17 @@
-"""The two checkpoints of a run: when best.ckpt and last.ckpt are saved.
+"""The checkpoints of a run: when best.ckpt, last.ckpt and those of chosen epochs are saved.
 
 How a checkpoint is written and read is in zoo/training/checkpoint.py.
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
-from zoo.core.errors import at_least, whole
+from zoo.core.errors import at_least, listed, whole
 from zoo.core.files import write_whole
 
 
@@ -82,3 +83,18 @@ class Last(Checkpoint):
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
             trainer.save_checkpoint(self.path)
         self._saved = time.monotonic()
+
+
+class AtEpochs(Checkpoint):
+    """A checkpoint after each of these numbers of epochs: epoch_5.ckpt after five. Any of them can be resumed."""
+
+    def __init__(self, folder: str, epochs: Sequence[int] = ()) -> None:
+        listed("callbacks.at_epochs.epochs", epochs)
+        for epoch in epochs:
+            whole("callbacks.at_epochs.epochs", epoch, 1)
+        self.folder, self.epochs = Path(folder), set(epochs)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        done = trainer.current_epoch + 1
+        if done in self.epochs and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            trainer.save_checkpoint(self.folder / f"epoch_{done}.ckpt")

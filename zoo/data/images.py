@@ -7,8 +7,10 @@ from lightning import LightningDataModule
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from zoo.core.errors import UsageError, at_least, between, whole
+from zoo.core.errors import UsageError, at_least, between, one_of, whole
 from zoo.data.loader import Loader, Tensors
+
+PIXELS = ("standardised", "unit", "raw")
 
 
 class Images(NamedTuple):
@@ -26,6 +28,7 @@ class ImageData(LightningDataModule):
         seed: of the order of the training images.
         rotate, scale, shift: each training image is rotated by up to ± this many degrees, resized by up to ± this
             fraction, and moved by up to ± this many pixels, drawn anew at every step. 0 for none.
+        pixels: "standardised" (mean 0, deviation 1), "unit" (from 0 to 1) or "raw" (from 0 to 255).
 
     A subclass gives ``classes``, ``channels``, ``mean``, ``deviation`` and ``load() -> {"train": Images, ...}``.
     """
@@ -43,6 +46,7 @@ class ImageData(LightningDataModule):
         rotate: float = 0.0,
         scale: float = 0.0,
         shift: float = 0.0,
+        pixels: str = "standardised",
     ) -> None:
         super().__init__()
         whole("data.batch_size", batch_size, 1)
@@ -50,8 +54,9 @@ class ImageData(LightningDataModule):
         at_least("data.rotate", rotate, 0)
         between("data.scale", scale, 0, 1)
         at_least("data.shift", shift, 0)
+        one_of("data.pixels", pixels, PIXELS)
         self.image_size, self.batch_size, self.seed = image_size, batch_size, seed
-        self.rotate, self.scale, self.shift = rotate, scale, shift
+        self.rotate, self.scale, self.shift, self.pixels = rotate, scale, shift, pixels
         self.splits: dict[str, Images] = {}
 
     @property
@@ -89,8 +94,10 @@ class ImageData(LightningDataModule):
             raise UsageError(f"{name}: a picture holds NaN or infinity")
 
     def normalise(self, pictures: Tensor) -> Tensor:
-        """The images with the mean 0 and deviation 1 of the training data."""
-        return (pictures - self.mean) / self.deviation
+        """The images as `pixels` says; standardised with the mean and deviation of the training data."""
+        if self.pixels == "standardised":
+            return (pictures - self.mean) / self.deviation
+        return 255 * pictures if self.pixels == "raw" else pictures
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Augment (in training) and normalise, on the device; the loader draws no random numbers, see `Loader`."""

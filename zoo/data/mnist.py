@@ -24,8 +24,10 @@ FILES = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in (
 
 
 class MNISTData(ImageData):
-    """60 000 training images, of which a `val_fraction` is for validation (a fixed stratified split), and 10 000 to
-    test.
+    """60 000 training images, of which a `val_fraction` is for validation, and 10 000 to test.
+
+    These are drawn by class, once and for all (`validate`="stratified"), or the last ones of the file, as in Keras
+    ("last").
 
     Images have 28 × 28 pixels, or 32 × 32 with a black border, as in the paper of LeNet-5. The files are in
     ``data_dir/MNIST/raw``. They are downloaded into a temporary folder and moved there when complete, so that a broken
@@ -37,12 +39,20 @@ class MNISTData(ImageData):
     classes = tuple("0123456789")
     mean, deviation = 0.1307, 0.3081  # of the training pictures
 
-    def __init__(self, data_dir: str, image_size: int = 28, val_fraction: float = 0.1, **options: Any) -> None:
+    def __init__(
+        self,
+        data_dir: str,
+        image_size: int = 28,
+        val_fraction: float = 0.1,
+        validate: str = "stratified",
+        **options: Any,
+    ) -> None:
         one_of("data.image_size", image_size, (28, 32))
         super().__init__(image_size, **options)
         between("data.val_fraction", val_fraction, 1e-4, 1)
         self.folder = Path(data_dir) / self.dataset.__name__ / "raw"
-        self.val_fraction = val_fraction
+        one_of("data.validate", validate, ("stratified", "last"))
+        self.val_fraction, self.validate = val_fraction, validate
 
     def prepare_data(self) -> None:
         """Download the files that are missing."""
@@ -65,12 +75,18 @@ class MNISTData(ImageData):
     def load(self) -> dict[str, Images]:
         rest, test = self._read("train"), self._read("t10k")
         indices = range(len(rest.labels))
-        try:
-            train, val = train_test_split(indices, test_size=self.val_fraction, stratify=rest.labels, random_state=0)
-        except ValueError as error:
-            raise UsageError(
-                f"data.val_fraction={self.val_fraction}: a part of {len(indices)} pictures lacks a class"
-            ) from error
+        if self.validate == "last":
+            first = round(len(indices) * (1 - self.val_fraction))
+            train, val = indices[:first], indices[first:]
+        else:
+            try:
+                train, val = train_test_split(
+                    indices, test_size=self.val_fraction, stratify=rest.labels, random_state=0
+                )
+            except ValueError as error:
+                raise UsageError(
+                    f"data.val_fraction={self.val_fraction}: a part of {len(indices)} pictures lacks a class"
+                ) from error
         return {
             "train": Images(*(part[train] for part in rest)),
             "val": Images(*(part[val] for part in rest)),

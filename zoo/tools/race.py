@@ -2,6 +2,9 @@
 
 All start from the same point, or on digits from the same weights, and each has the best of a few learning rates. The
 best is the one with the lowest mean, over the steps k, of the logarithm of max(loss at k, loss at k + 1, …).
+
+On digits all make equally many passes over the data: every gradient counts, those of a line search too, of which L-BFGS
+and conjugate gradient compute several a step.
 """
 
 import math
@@ -113,26 +116,39 @@ def digits() -> tuple[Tensor, Tensor]:
     return torch.as_tensor(data.data, dtype=torch.float32) / 16, torch.as_tensor(data.target)
 
 
-def train(name: str, rate: float, epochs: int) -> Tensor:
-    """The loss on all digits before training and after each epoch."""
+def train(name: str, rate: float, passes: int) -> Tensor:
+    """The loss on all digits before training and after each pass over them.
+
+    A pass is as many examples in gradients as there are. Where a step takes several, the loss stays that of the step
+    before until they are spent.
+    """
     x, y = digits()
     torch.manual_seed(0)
     layers = [nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 10)]
     model, criterion = torch.nn.Sequential(*layers), nn.CrossEntropyLoss()
     params = list(model.parameters())
 
+    read = 0  # examples, in all gradients
+
     def batch_loss(rows: Tensor) -> Tensor:
+        nonlocal read
+        read += len(rows)
         return criterion(model(x[rows]), y[rows])
+
+    @torch.no_grad()
+    def loss() -> Tensor:
+        return criterion(model(x), y)
 
     optimizer = RACERS[name][0](params, lr=rate)
     batch = len(x) if name in FULL_BATCH else 128
-    losses = []
-    for _ in range(epochs + 1):
-        with torch.no_grad():
-            losses.append(criterion(model(x), y))
+    losses = [loss()]
+    while len(losses) <= passes:
         for rows in torch.randperm(len(x)).split(batch):
             step(optimizer, params, partial(batch_loss, rows), False)
-    return torch.stack(losses)
+            done = read // len(x)
+            if done >= len(losses):
+                losses += [losses[-1]] * (done - len(losses)) + [loss()]
+    return torch.stack(losses[: passes + 1])
 
 
 def draw_surface(ax, surface: Callable, paths: dict[str, Tensor]) -> None:
@@ -155,7 +171,7 @@ def draw_surface(ax, surface: Callable, paths: dict[str, Tensor]) -> None:
 
 
 def draw_digits(ax, losses: dict[str, Tensor]) -> None:
-    """A panel with the losses over the epochs, and the names at the ends of the curves."""
+    """A panel with the losses over the passes, and the names at the ends of the curves."""
     place = -math.inf
     for name in sorted(losses, key=lambda name: losses[name][-1]):
         color, curve = RACERS[name][1], losses[name]
@@ -165,7 +181,7 @@ def draw_digits(ax, losses: dict[str, Tensor]) -> None:
         ax.plot([end, end * 1.04], [curve[-1], 10**place], color=color, lw=0.8)
         ax.text(end * 1.05, 10**place, name + "*" * (name in FULL_BATCH), color=color, fontsize=11.5, va="center")
     ax.set(yscale="log", xlim=(0, end * 1.5))
-    ax.set_xlabel("epochs    (* full batch, others 128)", loc="left")
+    ax.set_xlabel("passes over the data    (* full batch, others 128)", loc="left")
     ax.set_xticks(range(0, end + 1, 5))
     ax.set_title("Digits", loc="left", fontsize=15, weight="bold")
     ax.set_title("cross-entropy of a 64-32-10 perceptron", loc="right", fontsize=12, color="#9fb3cc")
@@ -174,7 +190,7 @@ def draw_digits(ax, losses: dict[str, Tensor]) -> None:
     ax.minorticks_off()
 
 
-def race(out: Path, racers: list[str], steps: int, epochs: int) -> None:
+def race(out: Path, racers: list[str], steps: int, passes: int) -> None:
     """Run the race of these optimizers and draw it into the file `out`."""
     torch.set_num_threads(1)  # the tensors are small
     paths: dict[Callable, dict[str, Tensor]] = {surface: {} for surface in SURFACES}
@@ -184,7 +200,7 @@ def race(out: Path, racers: list[str], steps: int, epochs: int) -> None:
             results = [path(surface, name, rate, steps) for rate in ([1.0] if name in ONE_RATE else RATES)]
             paths[surface][name] = best(results, partial(drop, surface))
         if name != "Newton":  # which would need 2410² second derivatives
-            results = [train(name, rate, epochs) for rate in ([1.0] if name in ONE_RATE else DIGITS_RATES)]
+            results = [train(name, rate, passes) for rate in ([1.0] if name in ONE_RATE else DIGITS_RATES)]
             losses[name] = best(results, lambda losses: losses)
     with rc_context({"text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK}):
         picture(racers, paths, losses).savefig(out, dpi=100, facecolor=PAPER)

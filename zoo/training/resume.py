@@ -59,6 +59,9 @@ def check_checkpoint(path: str, model: LightningModule, config: DictConfig) -> l
     for rule in parts:
         before |= options_by_name(config_before.get(rule) or {}, rule)
         asked |= options_by_name(config_now.get(rule) or {}, rule)
+    for rules, values in ((before, config_before), (asked, plain_values(config))):
+        switch = values.get("callbacks", {}).get("switch_optimizer") or {}
+        rules |= options_by_name(switch, "callbacks.switch_optimizer")
     for name in (*SETTLED, "max_epochs") if "length" in config_now.get("scheduler", {}) else SETTLED:
         before[f"trainer.{name}"] = config_before["trainer"].get(name)
         asked[f"trainer.{name}"] = config.trainer.get(name)

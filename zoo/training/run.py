@@ -20,6 +20,7 @@ from zoo.training.build import build, build_trainer, members
 from zoo.training.check import check
 from zoo.training.checkpoint import read
 from zoo.training.compilation import compile_network
+from zoo.training.initial_weights import InitialWeights
 from zoo.training.learning_rate import find_rate
 from zoo.training.processes import folder_of_all, meet, one_for_all, run_apart
 from zoo.training.report import report
@@ -43,22 +44,27 @@ def train(config: DictConfig, recorded: bool = True) -> dict[str, float]:
     meet(config)
     data, model = build(config)
     config.ckpt_path = resumed_checkpoint(config, model)
+    initial = InitialWeights(config, model)
     with folder_of_all(config) as folder:
         config.paths.run = str(folder)
-        return run(config, data, model, recorded)
+        return run(config, data, model, initial, recorded)
 
 
-def run(config: DictConfig, data: Any, model: Trainable, recorded: bool) -> dict[str, float]:
+def run(config: DictConfig, data: Any, model: Trainable, initial: InitialWeights, recorded: bool) -> dict[str, float]:
     """`train`, when data and model are built and the folder is claimed."""
     compile_network(model, config.compile)
     if config.tune is not None:
+        initial.give(model)
         return find_rate(config, model, data)
     if not recorded:
         model.configure_callbacks = list  # type: ignore[method-assign]  # which draw pictures
     callbacks = [MonitorCheck(), Unbroken(), *members(config.callbacks), SaveConfig(config)]
     trainer = build_trainer(config, model, callbacks=callbacks, logger=members(config.logger))
 
+    initial.give(model)
     console, folder = Console(quiet=not is_first()), Path(config.paths.run)
+    for line in initial.lines if recorded else ():
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     with one_for_all(trainer):
         if recorded and is_first():
             record.begin(config)

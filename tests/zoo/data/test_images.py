@@ -166,3 +166,23 @@ def test_distort_moves_pictures_by_no_more_than_asked():
     assert torch.equal(distort(dot, 0, 0, 0), dot)
     turned = distort(dot, rotate=90, scale=0, shift=0)
     torch.testing.assert_close(turned[:, 0, 14, 14], torch.ones(200), atol=1e-4, rtol=0)  # the centre stays
+
+
+def test_pixels():
+    """Standardised, from 0 to 1, or from 0 to 255 as they are in the file."""
+    pictures = torch.rand(5, 1, 8, 8)
+    assert torch.equal(Digits(pixels="unit").normalise(pictures), pictures)
+    assert torch.equal(Digits(pixels="raw").normalise(pictures), 255 * pictures)
+    data = Digits(image_size=8)
+    data.setup()
+    whole = data.normalise(data.splits["train"].pictures)
+    assert abs(float(whole.mean())) < 0.01
+    assert float(whole.std()) == pytest.approx(1, abs=0.01)
+
+
+def test_the_last_pictures_validate(small_mnist):
+    data = MNISTData(str(small_mnist), val_fraction=0.1, validate="last")
+    data.setup()
+    everything = MNISTData(str(small_mnist))._read("train").pictures
+    assert torch.equal(data.splits["train"].pictures, everything[:90])
+    assert torch.equal(data.splits["val"].pictures, everything[90:])

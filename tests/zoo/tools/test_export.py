@@ -20,6 +20,8 @@ MODELS = [  # words, and arguments of another size than those of the export
     (["model=mlp", "trainer.precision=64-true"], lambda: (torch.randn(3, 1, 32, 32, dtype=torch.float64),)),
     (["model=gru", "model.hidden=8"], lambda: (torch.randn(3, 8, 8),)),
     (["model=lstm", "model.hidden=8", "model.bidirectional=true"], lambda: (torch.randn(1, 8, 8),)),
+    (["model=autoencoder", "model.width=8", "model.code=2"], lambda: (torch.randn(1, 1, 32, 32),)),
+    (["model=lenet", "model.variant=keras", "model.norm=batch"], lambda: (torch.randn(3, 1, 32, 32),)),
     (["model=gcn", "data=relations"], None),
     (["model=graph_gcn"], None),
     (["model=char_gru", "data.length=8", "model.hidden=8"], None),

@@ -1,0 +1,19 @@
+"""What models with a choice of normalisation have in common: its names, and the batches that batch norm can take."""
+
+from typing import Any
+
+from zoo.core.errors import UsageError
+
+NORMS = ("none", "batch", "layer")
+
+
+def check_batches(norm: str, data: Any) -> None:
+    """Raise UsageError where a training batch holds a single picture, of which batch norm has no variance."""
+    if norm != "batch":
+        return
+    pictures, size = len(data.splits["train"].labels), data.batch_size
+    if size == 1 or pictures % size == 1:
+        raise UsageError(
+            f"data.batch_size={size}: of {pictures} training pictures one is left alone in a batch; "
+            "model.norm=batch needs two or more"
+        )
