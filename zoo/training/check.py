@@ -6,10 +6,10 @@ the part's own constructor, which zoo/training/build.py calls.
 
 import math
 import os
+from importlib import import_module
 from inspect import signature
 from typing import Any
 
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from zoo.core.errors import UsageError, at_least, between, listed, number, one_of, whole
@@ -89,7 +89,8 @@ def one_folder(name: str, value: Any) -> None:
 def check_numbers(group: str, options: DictConfig) -> None:
     """Refuse true and false where the class that a group builds has a number by default."""
     try:
-        parameters = signature(get_object(options._target_)).parameters
+        package, _, name = options._target_.rpartition(".")
+        parameters = signature(getattr(import_module(package), name)).parameters
     except (ImportError, AttributeError, TypeError, ValueError):
         return  # told where it is built
     for name, value in ((str(name), value) for name, value in options.items()):
