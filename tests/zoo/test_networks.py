@@ -123,4 +123,4 @@ def test_code_of_an_autoencoder():
 
     optimizer.step(closure)
     left = torch.linalg.svdvals(x.flatten(1))[2:].square().sum() / x.numel()
-    assert float(closure()) == pytest.approx(float(left), rel=1e-6)
+    assert closure().item() == pytest.approx(float(left), rel=1e-6)

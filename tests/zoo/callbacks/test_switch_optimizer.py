@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra.errors import InstantiationException
 
 from tests.zoo.runs import weights
 from zoo.core.errors import UsageError
@@ -46,7 +47,7 @@ def test_refused(train):
         train("run", *SWITCH, f"{THEN}.epoch=3")
     with pytest.raises(UsageError, match=r"switch_optimizer.optimizer: .*-1"):
         train("run", *SWITCH, f"{THEN}.optimizer.lr=-1")
-    with pytest.raises(UsageError, match=r"callbacks.at_epochs.epochs=0: must be at least 1"):
+    with pytest.raises(InstantiationException, match=r"callbacks.at_epochs.epochs=0: must be at least 1"):
         train("other", "callbacks.at_epochs.epochs=[0]")
     assert not Path("other").exists()
     train("run", *SWITCH)
