@@ -43,12 +43,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if form != "scratch":
         from scratch.ops.core import forms
 
+        stack = contextlib.ExitStack()
         try:
-            context = forms.form(form)
+            stack.enter_context(forms.form(form))
         except ValueError as error:
             raise pytest.UsageError(f"--form: {error}") from None
-        context.__enter__()
-        config.add_cleanup(lambda: context.__exit__(None, None, None))
+        config.add_cleanup(stack.close)
 
 
 def chosen(config: pytest.Config, option: str) -> Any:

@@ -16,7 +16,8 @@ What torch's switches mean here; all are kept in ``param_groups``, so that a ``s
                     before it, the gradients, the state, and those hyper-parameters that are tensors with requires_grad.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -30,14 +31,14 @@ ONE = torch.tensor(1.0)  # a number added to a tensor is made a tensor first, at
 
 
 class Optimizer(torch.optim.Optimizer):
-    rule: Rule | None = None
+    rule: Rule
     states: str = ""  # the rule's symbols for the state, each with its key in state_dict: "m: exp_avg, v: exp_avg_sq"
     takes_sparse = False
+    keys: Mapping[str, str] = MappingProxyType({})  # the same, read
     counters: tuple[str, ...] = ("step",)  # what a state holds of one number, which old checkpoints have as such
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.rule_options = set() if cls.rule is None else set(cls.rule.hyper)
         cls.keys = dict(pair.split(": ") for pair in cls.states.split(", ") if pair)
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
@@ -50,7 +51,7 @@ class Optimizer(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:  # a state saved by torch.optim lacks the options that only we have
-            for name in self.defaults.keys() & self.rule_options:
+            for name in self.rule.hyper.keys() & self.defaults.keys() if hasattr(self, "rule") else ():
                 group.setdefault(name, self.defaults[name])
         for kept in self.state.values():
             for name in self.counters:

@@ -106,7 +106,7 @@ class Rule:
                 left.append(i)
         if left:
             run = self.plain if self.fast is None else self.in_pieces
-            kept = {symbol: [tensors[i] for i in left] for symbol, tensors in state.items()}
+            kept: dict[str, Tensors] = {symbol: [tensors[i] for i in left] for symbol, tensors in state.items()}
             run([params[i] for i in left], [grads[i] for i in left], kept, hyper)
 
     def as_kernel(self) -> Kernel:

@@ -150,7 +150,7 @@ class Kernel:
         slots: list[Slot] = []
         for kind, layout in zip(kinds, self.layouts, strict=True):
             if kind is float or (isinstance(kind, tuple) and kind and kind[0] is float):
-                count = 1 if kind is float else len(kind)
+                count = len(kind) if isinstance(kind, tuple) else 1
                 examples += [torch.tensor(0.5, dtype=torch.float64) for _ in range(count)]
                 shapes += [{} for _ in range(count)]
                 slots.append(None if kind is float else count)
