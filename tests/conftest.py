@@ -1,6 +1,7 @@
 """What several tests share. The options, and the fixtures impl, optim, reference and one_thread, are the plugin's."""
 
 import importlib
+import signal
 import sys
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -21,6 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: tests send it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "gpu: for a GPU: run with -m gpu -n 0")
     if hasattr(config, "workerinput"):  # one process of several, each of which has a core to itself
         torch.set_num_threads(1)

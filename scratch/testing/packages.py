@@ -160,7 +160,7 @@ PLAIN = (bool, int, float, str, type(None))
 
 
 def _kind(parameter: Parameter) -> type:
-    """Of the values that a parameter takes, judged by its default."""
+    """The kind of values that a parameter takes, judged by its default."""
     kind = type(parameter.default)
     return float if kind is int else kind
 

@@ -20,7 +20,13 @@ from zoo.training.build import build
 from zoo.training.check import check
 from zoo.training.run import train
 
-FOR_ONE_RUN = ("progress", "interrupt", "curves", "last")  # callbacks for someone who watches or resumes a single run
+FOR_ONE_RUN = (
+    "progress",
+    "interrupt",
+    "curves",
+    "last",
+    "at_epochs",
+)  # callbacks for someone who watches or resumes a single run
 
 
 def train_seeds(config: DictConfig) -> list[dict[str, float]]:

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from zoo.core.errors import UsageError
@@ -38,7 +40,8 @@ def claimed(config: DictConfig, going_on: Path | None = None, key: str = "paths.
         going_on: the checkpoint to go on from. Where it is not in the folder, this must be new or empty.
         key: the option that names the folder, for the message.
 
-    A folder in which nothing has been written is removed again where the work inside ends with an error. Raises
+    A folder in which nothing has been written is removed again where the work inside ends with an error, and so is one
+    with the records of a run that was refused. Raises
     UsageError for a folder that another process writes into, or that holds something already.
     """
     if not OmegaConf.is_missing(config.paths, "run"):
@@ -61,10 +64,12 @@ def claimed(config: DictConfig, going_on: Path | None = None, key: str = "paths.
             how = f", or go on with that run: ckpt_path={folder}" if key == "paths.run" else ""
             raise UsageError(f"{key}={folder}: is not empty, it holds {found[0]}; take another folder{how}")
         yield folder
-    except BaseException:
+    except BaseException as error:
         release(folder)
-        if made and not any(folder.iterdir()):
-            for empty in (folder, *parents):
+        refused = isinstance(error, (UsageError, InstantiationException)) and not (folder / "checkpoints").exists()
+        if made and (refused or not any(folder.iterdir())):
+            shutil.rmtree(folder, ignore_errors=True)  # the right command may take this name
+            for empty in parents:
                 with suppress(OSError):
                     empty.rmdir()
         raise

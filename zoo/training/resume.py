@@ -1,5 +1,6 @@
 """Resuming: which checkpoint a run may continue from, and how an interrupted run says how to continue."""
 
+import inspect
 import shlex
 import sys
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hydra.utils import get_object
 from lightning import LightningModule
 from omegaconf import DictConfig
 from rich.console import Console
@@ -57,11 +59,13 @@ def check_checkpoint(path: str, model: LightningModule, config: DictConfig) -> l
     parts = ("optimizer", "scheduler", "data", "penalty")
     config_now = {part: plain_values(config[part]) for part in parts if config.get(part)}
     for rule in parts:
-        before |= options_by_name(config_before.get(rule) or {}, rule)
-        asked |= options_by_name(config_now.get(rule) or {}, rule)
-    for rules, values in ((before, config_before), (asked, plain_values(config))):
-        switch = values.get("callbacks", {}).get("switch_optimizer") or {}
-        rules |= options_by_name(switch, "callbacks.switch_optimizer")
+        was, now = config_before.get(rule) or {}, config_now.get(rule) or {}
+        before |= options_by_name({**defaults(now, but=was), **was}, rule)
+        asked |= options_by_name(now, rule)
+    switch = "callbacks.switch_optimizer"
+    switch_now = config.callbacks.get("switch_optimizer")
+    before |= options_by_name((config_before.get("callbacks") or {}).get("switch_optimizer") or {}, switch)
+    asked |= options_by_name(plain_values(switch_now) if switch_now else {}, switch)
     for name in (*SETTLED, "max_epochs") if "length" in config_now.get("scheduler", {}) else SETTLED:
         before[f"trainer.{name}"] = config_before["trainer"].get(name)
         asked[f"trainer.{name}"] = config.trainer.get(name)
@@ -84,6 +88,22 @@ def passed(path: str, checkpoint: dict[str, Any], config: DictConfig) -> list[st
     if epochs > last:
         raise UsageError(f"ckpt_path={path}: has {epochs} epochs behind it; trainer.max_epochs={last} must be more")
     return ["it is trained to the end, and only tested once more"] if epochs == last else []
+
+
+def defaults(now: dict[str, Any], but: dict[str, Any]) -> dict[str, Any]:
+    """The defaults of the options that a configuration of the same class has now, but an older one had not."""
+    if "_target_" not in now or class_name(now) != class_name(but):
+        return {}
+    target = get_object(now["_target_"])
+    parameters: dict[str, inspect.Parameter] = {}  # of the class and, where it passes them on, of its bases
+    for each in reversed(target.mro() if inspect.isclass(target) else [target]):
+        parameters |= inspect.signature(each).parameters if each.__module__ != "builtins" else {}
+    new = {name: parameters[name].default for name in now.keys() - but.keys() if name in parameters}
+    return {name: value for name, value in new.items() if value is not inspect.Parameter.empty}
+
+
+def class_name(rule: dict[str, Any]) -> str:
+    return str(rule.get("_target_")).rpartition(".")[2]
 
 
 def options_by_name(rule: dict[str, Any], name: str) -> dict[str, Any]:

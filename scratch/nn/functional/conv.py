@@ -80,7 +80,7 @@ def conv_nd(
     windows = Windows(tuple(x.shape[2:]), tuple(weight.shape[2:]), stride, amounts, dilation)
     check(
         x.shape[1],
-        x.shape[:2].numel() > 0,
+        0 in x.shape[2:] and x.shape[:2].numel() > 0,  # asked last: an exported program leaves N open
         tuple(weight.shape),
         None if bias is None else tuple(bias.shape),
         windows,
@@ -104,7 +104,7 @@ def padding_amounts(padding: str | int | Sizes, kernel: Sizes, stride: Sizes, di
 
 
 @lru_cache
-def check(channels: int, filled: bool, weight: Sizes, bias: Sizes | None, windows: Windows, groups: int) -> None:
+def check(channels: int, empty_places: bool, weight: Sizes, bias: Sizes | None, windows: Windows, groups: int) -> None:
     """Raise RuntimeError for shapes and numbers that torch's convolution refuses."""
     size, kernel, stride, padding, dilation = windows
     if not len(stride) == len(dilation) == len(padding) / 2 == len(kernel):
@@ -122,7 +122,7 @@ def check(channels: int, filled: bool, weight: Sizes, bias: Sizes | None, window
         )
     if bias is not None and bias != (weight[0],):
         raise RuntimeError(f"expected a bias of shape ({weight[0]},), but got {bias}")
-    if 0 in size and filled:
+    if empty_places:
         raise RuntimeError(f"only the batch and the channels may be empty, but the input has the size {size}")
     if min(windows.output) <= 0:
         raise RuntimeError(f"the kernel {kernel} is larger than the padded input {windows.padded}")
@@ -190,9 +190,13 @@ def conv_transpose_nd(
             f"expected an input (N, C, *S) or (C, *S) and a weight (C, O, *K) with {dims} spatial dimensions, "
             f"but got {tuple(x.shape)} and {tuple(weight.shape)}"
         )
-    sizes = (pair(value, dims) for value in (stride, padding, output_padding, dilation))
+    sizes = tuple(pair(value, dims) for value in (stride, padding, output_padding, dilation))
     shape = None if bias is None else tuple(bias.shape)
     windows = windows_transposed(tuple(x.shape[1:]), tuple(weight.shape), shape, groups, *sizes)
+    if 0 in windows.size and x.numel() > 0:
+        raise RuntimeError(
+            f"padding {sizes[1]} cuts away all that there is: the output would have the size {windows.size}"
+        )
     return conv_transpose(x, weight, bias, windows, groups)
 
 
@@ -231,7 +235,7 @@ def windows_transposed(
         raise RuntimeError(f"only the batch may be empty, but the input has the size {tuple(places)}")
     reach = [s * (n - 1) + d * (k - 1) + 1 for n, k, s, d in zip(places, kernel, stride, dilation, strict=True)]
     size = tuple(n - 2 * p + q for n, p, q in zip(reach, padding, output_padding, strict=True))
-    if min(size) <= 0:
+    if min(size) < 0:
         raise RuntimeError(f"padding {padding} cuts away more than there is: the output would have the size {size}")
     # On the right p of the border is cut away, but q given back; where q > p even more than there was.
     borders = (amount for p, q in zip(padding[::-1], output_padding[::-1], strict=True) for amount in (p, p - q))

@@ -46,7 +46,7 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def without_batch(x: Tensor, dims: int, p: float, training: bool, inplace: bool) -> Tensor:
-    """Of an x of so many dimensions the first is the channels."""
+    """An x of so many dimensions has channels as its first."""
     if x.dim() != dims:
         return dropped(x, p, training, inplace, channels=True)
     return dropped(x[None], p, training, inplace, channels=True)[0]
@@ -58,5 +58,5 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 
 
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """The same for whole channels."""
+    """`alpha_dropout` of whole channels."""
     return dropped(input, p, training, inplace, channels=True, alpha=True)

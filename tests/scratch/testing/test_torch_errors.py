@@ -12,7 +12,7 @@ from scratch.testing.torch_errors_page import entry
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.filterwarnings("ignore")]
 each = pytest.mark.parametrize("error", TORCH_ERRORS, ids=lambda error: error.what)
-PAGE = Path(__file__).parents[1] / "docs/torch-errors.md"
+PAGE = Path(__file__).parents[3] / "docs/torch-errors.md"
 
 
 @each

@@ -33,4 +33,4 @@ def test_the_range_test_goes_down_until_the_loss_settles(tmp_path, monkeypatch, 
     assert f"optimizer.lr={found['lr']:.2g}" in capsys.readouterr().out
     assert (tmp_path / "tuned/pictures/learning_rate.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(UsageError, match="settles with no learning rate"):
-        run.train(composed(*PLAIN, *SHORT[4:], "paths.run=tuned", *words, "tuning.smallest=100"))
+        run.train(composed(*PLAIN, *SHORT[4:], "paths.run=none", *words, "tuning.smallest=100"))
