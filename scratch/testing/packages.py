@@ -122,7 +122,9 @@ def adapted(
     if any(p.kind is Parameter.VAR_POSITIONAL for p in (*theirs.values(), *ours.values())):
         return tuple(args), dict(kwargs)
     order, here = ([p.name for p in side.values() if p.kind in PLACED][inputs:] for side in (theirs, ours))
-    if len(args) > len(order):  # more than the reference takes: wrong on purpose
+    takes_all = any(p.kind is Parameter.VAR_KEYWORD for p in theirs.values())
+    unknown = not takes_all and not kwargs.keys() <= theirs.keys()
+    if len(args) > len(order) or unknown:  # more than the reference takes: wrong on purpose
         return tuple(args), dict(kwargs)
 
     def own(name: str) -> str | None:

@@ -110,7 +110,7 @@ LAMBDA, ALPHA = 1.0507009873554804934193349852946, 1.673263242354377284817042991
 class ThresholdFn(Elementwise):
     @staticmethod
     def value(x, theta, v):
-        return torch.where(x <= theta, v, x)
+        return torch.where(x <= theta, x.new_full((), v), x)  # v in the type of x, whole numbers too
 
     @staticmethod
     def derivative(x, theta, v):

@@ -24,6 +24,10 @@ class AddPositionsFn(Function):
     """x, p, o and M -> y"""
 
     @staticmethod
+    def result_dtype(x, p, *_):
+        return torch.promote_types(x.dtype, p.dtype)
+
+    @staticmethod
     def value(x, p, offset, count):
         return x + p[offset : offset + x.shape[-2]]  # (1)
 

@@ -118,10 +118,11 @@ def gaussian_nll_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """−log of the normal density of the target, but for a constant; by default its mean."""
+    negative = var < 0 if isinstance(var, float) else None  # of a tensor it is looked up below
     if isinstance(var, float):
         var = var * torch.ones_like(input)  # of whole numbers, too, in floating ones
     need_floating(var.dtype, "gaussian_nll_loss with a var")
-    if numbers_known(var) and (var < 0).any():
+    if negative or (negative is None and numbers_known(var) and (var < 0).any()):
         raise ValueError("var must not be negative")
     if var.shape != input.shape:
         if var.shape == input.shape[:-1]:

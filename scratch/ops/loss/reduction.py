@@ -10,6 +10,7 @@ Weighted:   L = w ℓ,  Σ w ℓ  or  Σ w ℓ / Σ w                           
             w̄ = ℓ L̄,  ℓ L̄  or  (ℓ − L) L̄ / Σ w,   ℓ summed where w was broadcast     (6)
 """
 
+import torch
 from torch import Tensor
 
 from scratch.ops.core.broadcast import unbroadcast
@@ -33,6 +34,10 @@ class WeightedReduceFn(Function):
     """ℓ, w -> L. It saves no L, which users divide in its place."""
 
     outputs = ("L",)
+
+    @staticmethod
+    def result_dtype(ell, w, reduction):
+        return torch.promote_types(ell.dtype, w.dtype)
 
     @staticmethod
     def value(ell, w, reduction):
