@@ -37,6 +37,8 @@ def col2im(X: Tensor, windows: Windows) -> Tensor:
         return torch.complex(col2im(X.real, windows), col2im(X.imag, windows))
     axis = 1 + len(windows.kernel)  # of L, once its K is gone
     for size, (_, s, d) in zip(windows.padded, windows.axes, strict=True):
+        if X.shape[2] > X.shape[axis + 1]:  # more numbers in a window than windows: k and l change places
+            X, s, d = X.transpose(2, axis + 1), d, s
         parts = X.unbind(2)  # (N, C, *K left, *S so far, *L left) for each k of this dimension
         shape, reach = list(parts[0].shape), s * (parts[0].shape[axis] - 1) + 1
         shape[axis] = size

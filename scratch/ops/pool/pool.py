@@ -74,6 +74,7 @@ def first_maximum(X: Tensor, windows: Windows) -> Tensor:
 
 class MaxPoolFn(Function):
     fast_value, fast_adjoint = staticmethod(pool_fast.maximum), staticmethod(pool_fast.maximum_adjoint)
+    fast_if = staticmethod(pool_fast.not_long)
 
     @staticmethod
     def value(x, windows):
@@ -95,6 +96,7 @@ class MaxPoolWithIndicesFn(Function):
     outputs = ("y", "j")
     tangent, adjoint = staticmethod(MaxPoolFn.tangent), staticmethod(MaxPoolFn.adjoint)
     fast_value, fast_adjoint = staticmethod(pool_fast.argmax), staticmethod(pool_fast.argmax_adjoint)
+    fast_if = staticmethod(pool_fast.not_long)
 
     @staticmethod
     def value(x, windows):
@@ -111,6 +113,7 @@ def lowest(x: Tensor) -> float:
 class AvgPoolFn(Function):
     keeps = ("last",)
     fast_value, fast_adjoint = staticmethod(pool_fast.mean), staticmethod(pool_fast.mean_adjoint)
+    fast_if = staticmethod(pool_fast.not_long)
 
     @staticmethod
     def value(x, m, windows):

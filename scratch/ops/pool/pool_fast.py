@@ -11,6 +11,7 @@ Memory:     a batch goes through in parts, which stay in the cache together with
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,8 +20,16 @@ from scratch.ops.conv.pad import constant_pad
 from scratch.ops.conv.window import Windows, add_shifted, empty, shifted
 from scratch.ops.core.dtype import widen
 
+LONG = 1024  # numbers of a window
 PART = 2**17  # numbers of x treated at a time
 BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def not_long(*inputs: Any) -> bool:
+    """Not for windows of many numbers that hardly overlap, since these forms take an operation for each number."""
+    *_, windows = inputs
+    K = math.prod(windows.kernel)
+    return K <= LONG or K * math.prod(windows.output) > 4 * math.prod(windows.size)
 
 
 def by_parts(f: Callable[..., Tensor], windows: Windows, *tensors: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from scratch.nn import functional as F
 from scratch.nn.functional.pool import windows_of
@@ -79,3 +80,28 @@ def test_a_batch_in_parts(monkeypatch, name):
     monkeypatch.setattr(pool_fast, "PART", 1)
     (parts,) = torch.autograd.grad(getattr(F, name)(x, 3, 2, 1).sin().sum(), x)
     assert torch.equal(parts, whole)
+
+
+class Counted(TorchDispatchMode):
+    """How many operations run."""
+
+    number = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.number += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", ["max_pool1d", "avg_pool1d", "adaptive_max_pool1d", "adaptive_avg_pool1d"])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_long_windows_take_no_operation_for_each_number(name, outputs):
+    """An operation for each of 30 000 numbers would take seconds, and minutes for millions."""
+    x = torch.randn(1, 2, 30_000, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    option = outputs if name.startswith("adaptive") else x.shape[-1] // outputs
+    with Counted() as counted:
+        y = getattr(F, name)(x, option)
+        (found,) = torch.autograd.grad(y.square().sum(), x)
+    assert counted.number < 200
+    expected = getattr(torch.nn.functional, name)(x, option)
+    torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found, torch.autograd.grad(expected.square().sum(), x)[0], rtol=1e-12, atol=1e-12)
