@@ -96,16 +96,12 @@ class Function(torch.autograd.Function):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = vars(cls)
-        if "adjoint" in own:
+        if "adjoint" in vars(cls):
             places = places_of(cls)
             forward, setup_context, backward, jvp = map(staticmethod, textbook_form(cls, places))
             cls.forward, cls.setup_context, cls.backward = forward, setup_context, backward  # type: ignore[method-assign]
             cls.dual = type(cls.__name__, (cls,), {"jvp": jvp})  # apart: torch.compile refuses a Function with a jvp
             cls.direct = direct_form(cls, places)
-        elif "forward" in own:
-            cls.backward = staticmethod(called_as_written(cls.backward))  # type: ignore[method-assign]
-            cls.direct = cls.dual = directly(cls)
 
     @staticmethod
     def result_dtype(*inputs: Any) -> torch.dtype:
@@ -128,8 +124,6 @@ class Function(torch.autograd.Function):
             return super().apply(*inputs)
         if torch._C._get_tracing_state() is not None:
             return traced(cls, inputs)
-        if "adjoint" not in dir(cls):
-            return cls.direct.apply(*inputs) if values_known() else super().apply(*inputs)
         if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
             return super(Function, cls.dual).apply(*inputs)  # type: ignore[misc]
         return cls.direct.apply(*inputs)
@@ -361,18 +355,6 @@ def rounded(y: Tensor, dtype: torch.dtype) -> Tensor:
 Grads = tuple[Tensor | None, ...]
 
 
-def called_as_written(backward: Callable[..., Any]) -> Callable[..., Grads]:
-    """What autograd calls in its place: for complex numbers between conjugates, for batches under vmap."""
-
-    def called(ctx: Any, *grads: Tensor | None) -> Grads:
-        if values_known() and any(map(batched, grads)):
-            return for_each(partial(called, ctx), grads)
-        found = backward(ctx, *conjugates(grads))
-        return conjugates(found if isinstance(found, tuple) else (found,))
-
-    return called
-
-
 def batched(grad: Tensor | None) -> bool:
     return grad is not None and torch._C._functorch.is_legacy_batchedtensor(grad)
 
@@ -396,30 +378,6 @@ def for_each(backward: Callable[..., Grads], grads: Grads) -> Grads:
 
     found = iter(torch.func.vmap(tensors, dims)(*stacked))
     return tuple(torch._add_batch_dim(next(found), 0, level) if each else None for each in given)
-
-
-def conjugates(grads: Grads) -> Grads:
-    """The same, if all are real."""
-    for grad in grads:
-        if grad is not None and grad.is_complex():
-            return tuple(grad if grad is None else grad.conj_physical() for grad in grads)
-    return grads
-
-
-def directly(function: type[Function]) -> type[torch.autograd.Function]:
-    """The same in torch's older form, where one method does the work of forward and setup_context. It knows no
-    torch.func, but a call takes 4 µs instead of 19: in the newer form each asks for forward's signature and binds the
-    arguments to it.
-    """
-
-    def forward(ctx: Any, *inputs: Any) -> Any:
-        output = function.forward(*inputs)
-        output = tuple(unbound(o, inputs) for o in output) if isinstance(output, tuple) else unbound(output, inputs)
-        function.setup_context(ctx, inputs, output)
-        return output
-
-    methods = {"forward": staticmethod(forward), "backward": staticmethod(function.backward)}
-    return type(function.__name__, (torch.autograd.Function,), methods)
 
 
 def unbound(output: Any, inputs: tuple[Any, ...]) -> Any:
