@@ -22,8 +22,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: tests send it
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:  # as in the background of a shell: tests send them
+            signal.signal(number, usual)
     config.addinivalue_line("markers", "gpu: for a GPU: run with -m gpu -n 0")
     if hasattr(config, "workerinput"):  # one process of several, each of which has a core to itself
         torch.set_num_threads(1)
