@@ -98,4 +98,4 @@ def test_the_wheel_has_types(installed):
         "torch._tensor.Tensor",
         "scratch.optim.adam.Adam",
     ]
-    assert any("user.py:9: error" in line and "incompatible type" in line for line in lines)
+    assert any("user.py:10: error" in line and "incompatible type" in line for line in lines)

@@ -29,4 +29,4 @@ def test_what_no_check_looks_at_survives():
 @pytest.mark.slow
 def test_where_no_case_looks_a_test_does(capsys):
     plant(["batch_norm.py"], per_backward=1, seed=0, only="none of them")
-    assert re.search(r"killed: .* SumOverProcessesFn.backward, .*test_a_group_of_one_process", capsys.readouterr().out)
+    assert re.search(r"killed: .* SumOverProcessesFn.adjoint, .*test_a_group_of_one_process", capsys.readouterr().out)

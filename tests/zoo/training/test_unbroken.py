@@ -108,7 +108,9 @@ def test_many_cuts(schedule, options, cut, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "words", [["+trainer.val_check_interval=0.5"], ["+trainer.check_val_every_n_epoch=2"]], ids=str
+    "words",
+    [["+trainer.val_check_interval=0.5"], ["+trainer.check_val_every_n_epoch=2", "+scheduler.frequency=2"]],
+    ids=str,
 )
 def test_cuts_around_validations(words, cut):
     for moment in (1, 2, 3, 8):
