@@ -196,6 +196,12 @@ class NLLLossFn(Function):
         a = spread_rows(L_bar, counted, w_t, reduction) * w_t
         return a.new_zeros(t.shape[0], C, *t.shape[1:]).scatter_add(1, k, -a)  # (13)
 
+    @staticmethod
+    def fast_adjoint(needs, L_bar, t, w, C, ignore_index, reduction):
+        k, counted, w_t = targets(t, w, ignore_index)
+        a = spread_rows(L_bar, counted, w_t, reduction) * w_t
+        return a.new_zeros(t.shape[0], C, *t.shape[1:]).scatter_add_(1, k, -a)  # (13), written where the zeros are
+
 
 def targets(t, w, ignore_index):
     """Class numbers (N, 1, d₁, …), 0 where they are ignored; which of them count; and their weights, 1 without w."""
