@@ -17,6 +17,7 @@ Source:     Sermanet, Chintala and LeCun, Convolutional neural networks applied 
 
 import math
 
+import torch
 from torch import Tensor
 
 from scratch.ops.conv.window import Windows
@@ -54,6 +55,6 @@ def lp_pool(x: Tensor, p: float, windows: Windows) -> Tensor:
     K = math.prod(windows.kernel)
     m = counts(windows, (0,) * len(windows.kernel), x.device)
     t = avg_pool(PowerFn.apply(widen(x), p), windows, m / K)  # (2)
-    if len(windows.kernel) == 3 and not (x.is_floating_point() or x.is_complex()):
-        t = (t / K).trunc() * K  # of volumes torch takes whole numbers, and their mean is one
+    if len(windows.kernel) == 3 and x.dtype is torch.int64:
+        t = (t / K).trunc() * K  # torch takes no other whole numbers here, and their mean is one
     return narrowed(RootFn.apply(t, p), x)
