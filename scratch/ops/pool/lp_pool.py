@@ -17,7 +17,6 @@ Source:     Sermanet, Chintala and LeCun, Convolutional neural networks applied 
 
 import math
 
-import torch
 from torch import Tensor
 
 from scratch.ops.conv.window import Windows
@@ -54,7 +53,9 @@ def lp_pool(x: Tensor, p: float, windows: Windows) -> Tensor:
         return sign * max_pool(sign * x.abs(), windows)
     K = math.prod(windows.kernel)
     m = counts(windows, (0,) * len(windows.kernel), x.device)
-    t = avg_pool(PowerFn.apply(widen(x), p), windows, m / K)  # (2)
-    if len(windows.kernel) == 3 and x.dtype is torch.int64:
-        t = (t / K).trunc() * K  # torch takes no other whole numbers here, and their mean is one
+    powers = PowerFn.apply(widen(x), p)
+    if powers.is_floating_point() or powers.is_complex() or len(windows.kernel) < 3:
+        t = avg_pool(powers, windows, m / K)  # (2)
+    else:
+        t = avg_pool(powers, windows, m) * K  # of volumes of whole numbers torch takes the mean, which it cuts off
     return narrowed(RootFn.apply(t, p), x)
