@@ -118,17 +118,17 @@ def test_an_interpolation_is_refused(call, monkeypatch, capsys):
 
 def test_a_package_is_trusted_by_name(call, capsys):
     """Its model, and what the refusal says to add."""
-    Path("theirs.py").write_text(
+    Path("a_friends.py").write_text(
         "from zoo.mlp import MLP\n\n\nclass Theirs(MLP):\n    pass\n\n\n"
         "class Popen:\n    def __init__(self, **_):\n        1 / 0\n"
     )
-    checkpoint("x.ckpt", **{KIND: "theirs.Theirs"})
+    checkpoint("x.ckpt", **{KIND: "a_friends.Theirs"})
     assert call("eval", "ckpt=x.ckpt") == 2
-    assert "trust=theirs" in capsys.readouterr().err
-    assert call("eval", "ckpt=x.ckpt", "trust=theirs") == 0
+    assert "trust=a_friends" in capsys.readouterr().err
+    assert call("eval", "ckpt=x.ckpt", "trust=a_friends") == 0
     capsys.readouterr()
-    checkpoint("x.ckpt", **{KIND: "theirs.Popen"})
-    assert call("eval", "ckpt=x.ckpt", "trust=theirs") == 2
+    checkpoint("x.ckpt", **{KIND: "a_friends.Popen"})
+    assert call("eval", "ckpt=x.ckpt", "trust=a_friends") == 2
     assert "no Trainable" in capsys.readouterr().err
 
 
