@@ -77,11 +77,6 @@ def in_place() -> bool:
     return not torch.is_grad_enabled() and values_known()
 
 
-def known(shape: torch.Size) -> tuple[int, ...]:
-    """A shape to make plans for, in which an unknown batch size, of a program exported for all of them, is 1."""
-    return shape if isinstance(shape[0], int) else (1, *shape[1:])
-
-
 class Function(torch.autograd.Function):
     generate_vmap_rule = True
     outputs: tuple[str, ...] = ("y",)

@@ -15,8 +15,6 @@ Recorded:   never: autograd does not know oneDNN's. Where a product may be recor
             is ``torch.mm``.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -48,12 +46,6 @@ def onednn(a: Tensor, b: Tensor, plus: Tensor | None = None) -> Tensor:
         return onednn(b.t(), a.t()).t().contiguous()
     w = b.t() if b.is_contiguous() or b.t().is_contiguous() else b.t().contiguous()
     return ONEDNN(a, w, None if plus is None else plus.flatten(), "none", [], "")  # type: ignore[misc]
-
-
-def primitive(operator: Any, args: tuple[Any, ...]) -> bool:
-    """Whether a call of an operator is oneDNN's product without an activation behind it: what `scratch` declares to
-    the audit of `scratch.testing` as primitive besides."""
-    return operator is ONEDNN and args[3] == "none"
 
 
 def product(a: Tensor, b: Tensor, plus: Tensor | None = None) -> Tensor:
