@@ -198,6 +198,8 @@ MODELS = {
     "lenet": [],
     "lenet variant=relu": [],
     "rbf": [],
+    "resnet size=tiny": [],
+    "vit size=tiny": [],
     "gru": [],
     "lstm": [],
     "rnn": [],

@@ -22,6 +22,8 @@ MODELS = [  # words, and arguments of another size than those of the export
     (["model=lstm", "model.hidden=8", "model.bidirectional=true"], lambda: (torch.randn(1, 8, 8),)),
     (["model=autoencoder", "model.width=8", "model.code=2"], lambda: (torch.randn(1, 1, 32, 32),)),
     (["model=lenet", "model.variant=keras", "model.norm=batch"], lambda: (torch.randn(3, 1, 32, 32),)),
+    (["model=resnet", "model.size=tiny", "data.image_size=8"], lambda: (torch.randn(3, 1, 8, 8),)),
+    (["model=vit", "model.size=tiny", "data.image_size=8"], lambda: (torch.randn(3, 1, 8, 8),)),
     (["model=gcn", "data=relations"], None),
     (["model=graph_gcn"], None),
     (["model=char_gru", "data.length=8", "model.hidden=8"], None),

@@ -33,6 +33,13 @@ SMALL = {  # every model with data of which two processes get equal parts, and w
     "seq2seq": ["+sentences=4", "model.hidden=8", "model.embedding=4", "model.max_length=4", "model.val_sentences=4"],
     "perceptron": ["data.image_size=8", *UNCHANGED],
     "rbf": ["data.image_size=8", "model.units=5", *UNCHANGED],
+    "resnet": [
+        "data.image_size=8",
+        "model.size=tiny",
+        "model.norm=layer",
+        *UNCHANGED,
+    ],  # batch norm is over a process's
+    "vit": ["data.image_size=8", "model.size=tiny", *UNCHANGED],
 }
 TRANSFORMER = ["d_model=8", "heads=2", "encoder_layers=1", "decoder_layers=1", "feed_forward=8", "dropout=0", "beam=1"]
 SMALL["transformer"] += [f"model.{option}" for option in [*TRANSFORMER, "max_length=4", "val_sentences=4"]]

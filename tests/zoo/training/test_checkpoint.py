@@ -14,7 +14,7 @@ WORDS += ["callbacks.swa.start=0", "trainer.max_epochs=2", "+trainer.limit_train
 
 MODELS = """zoo.autoencoder.Autoencoder zoo.gcn.GCN zoo.gcn.GraphGCN zoo.language_model.LanguageModel zoo.lenet.LeNet
 zoo.mlp.MLP zoo.perceptron.Perceptron zoo.rbf.RBF zoo.recurrent.SequenceClassifier zoo.recurrent.SequenceRegressor
-zoo.seq2seq.Seq2Seq zoo.transformer.Transformer"""
+zoo.resnet.ResNet zoo.seq2seq.Seq2Seq zoo.transformer.Transformer zoo.vit.ViT"""
 DATA = """zoo.data.dates.Dates zoo.data.digits.Digits zoo.data.graphs.GeneratedGraphs zoo.data.graphs.GeneratedRelations
 zoo.data.karate.Karate zoo.data.mnist.FashionMNISTData zoo.data.mnist.MNISTData zoo.data.multi30k.Multi30k
 zoo.data.planetoid.Citations zoo.data.sequences.Adding zoo.data.sequences.CopyMemory zoo.data.sequences.SequentialDigits
