@@ -200,6 +200,8 @@ MODELS = {
     "rbf": [],
     "resnet size=tiny": [],
     "vit size=tiny": [],
+    "vae": ["data.image_size=8"],
+    "diffusion": ["data.image_size=8", "model.width=8"],
     "gru": [],
     "lstm": [],
     "rnn": [],

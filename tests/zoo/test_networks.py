@@ -11,12 +11,15 @@ from torch import Generator, Size, Tensor, nn
 
 from scratch.testing import Audit, require_equal_networks, resolve
 from zoo.autoencoder import Autoencoder
+from zoo.base.generative import Generative
+from zoo.diffusion import Diffusion
 from zoo.lenet import LeNet
 from zoo.mlp import MLP
 from zoo.perceptron import Perceptron
 from zoo.rbf import RBF
 from zoo.resnet import SIZES as RESNETS
 from zoo.resnet import ResNet
+from zoo.vae import VAE
 from zoo.vit import SIZES as VITS
 from zoo.vit import ViT
 
@@ -33,6 +36,8 @@ MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
     "mlp_batch_norm": (MLP, {"image_size": 28, "width": 16, "norm": "batch"}),
     "mlp_layer_norm": (MLP, {"image_size": 28, "width": 16, "norm": "layer"}),
     "autoencoder": (Autoencoder, {"image_size": 28, "width": 16, "code": 4, "activation": "Tanh"}),
+    "vae": (VAE, {"image_size": 28, "width": 16, "code": 4}),
+    "diffusion": (Diffusion, {"image_size": 8, "width": 8, "heads": 2}),
     "perceptron": (Perceptron, {"image_size": 28}),
     "rbf": (RBF, {"image_size": 28, "units": 5, "learned": True}),
     "resnet": (ResNet, {"image_size": 28, "depth": 8, "width": 4}),
@@ -54,6 +59,9 @@ def batches(count: int = 5) -> list[tuple[Tensor, Tensor]]:
 
 def loss(model: Any, batch: tuple[Tensor, Tensor]) -> Tensor:
     input, target = batch
+    if isinstance(model, Generative):
+        side = model.hparams["image_size"]
+        return model.losses(input[..., :side, :side].sigmoid())["loss"]
     return model.loss(model(input), input if isinstance(model, Autoencoder) else target)
 
 
