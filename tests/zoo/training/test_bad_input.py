@@ -24,6 +24,8 @@ WRONG = [
     (["optimizer.lr=-0.1"], ["learning rate", "-0.1"]),
     (["optimizer.lr=fast"], ["optimizer", "fast"]),
     (["data.batch_size=0"], ["data.batch_size=0", "at least 1"]),
+    (["threads=0"], ["threads=0", "at least 1"]),
+    (["threads=1.5"], ["threads=1.5", "whole number"]),
     (["data.batch_size=many"], ["data.batch_size=many", "number"]),
     (["trainer.max_epochs=0"], ["trainer.max_epochs=0", "at least 1"]),
     (["trainer.accelerator=abacus"], ["trainer", "abacus"]),
