@@ -23,6 +23,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
@@ -121,22 +122,22 @@ def names(node: ast.AST) -> list[str]:
     return used + [n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)]
 
 
+@cache
+def imported() -> frozenset[str]:
+    """The names that a file of scratch imports from another."""
+    nodes = (node for path in ROOT.glob("scratch/**/*.py") for node in ast.walk(ast.parse(path.read_text())))
+    return frozenset(alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names)
+
+
 def derivatives(file: str) -> dict[str, ast.FunctionDef]:
     """The functions of a file whose name says that they compute derivatives, and the helpers that only these use."""
     nodes = list(ast.walk(ast.parse(PAGES[file].read_text())))
     owners = {f: f"{c.name}." for c in nodes if isinstance(c, ast.ClassDef) for f in c.body}
     functions = [n for n in nodes if isinstance(n, ast.FunctionDef)]
     found = [f for f in functions if any(word in f.name for word in DERIVATIVES)]
-    elsewhere = {
-        alias.name
-        for path in ROOT.glob("scratch/**/*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
     while True:
         inside = {name for f in found for name in names(f)}
-        outside = {name for f in functions if f not in found for name in names(f)} | elsewhere
+        outside = {name for f in functions if f not in found for name in names(f)} | imported()
         more = [f for f in functions if f not in found and f.name in inside - outside]
         if not more:
             return {owners.get(f, "") + f.name: f for f in found}
