@@ -202,6 +202,7 @@ MODELS = {
     "lstm": [],
     "rnn": [],
     "char_gru": [],
+    "gpt": ["model.size=tiny"],
     "gcn": [],
     "graph_gcn": ["data.graphs=40"],
     "seq2seq": SMALL,

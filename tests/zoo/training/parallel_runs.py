@@ -27,6 +27,7 @@ SMALL = {  # every model with data of which two processes get equal parts, and w
         name: ["model.hidden=8", "model.embedding=4", "data.batch_size=2", "data.length=8"]
         for name in ("char_rnn", "char_lstm", "char_gru")
     },
+    "gpt": ["model.size=tiny", "data.batch_size=2", "data.length=8"],
     "gcn": ["model.dropout=0"],
     "graph_gcn": ["model.hidden=[8,8]", "data.batch_size=4"],
     "transformer": ["+sentences=4"],

@@ -37,6 +37,8 @@ SMALLER = {  # what would take long even for a batch, and says as much with less
     "data=copy_memory": LENGTHS,
     "data=graphs": ["data.graphs=40"],
     "data=sequential_mnist": ["data.read=row"],
+    "model=gpt": ["model.size=tiny"],
+    "experiment=gpt_shakespeare": ["model.size=tiny"],
     "experiment=dates": ["model.d_model=8", "model.heads=2", "model.feed_forward=8", *DATES],
     "experiment=dates_seq2seq": ["model.hidden=8", "model.embedding=4", *DATES],
     "experiment=multi30k": ["model.d_model=8", "model.heads=2", "model.feed_forward=8", *TRANSLATION, "data.tokens=64"],
