@@ -16,7 +16,7 @@ from torch import Tensor
 from zoo.base.writer import Writer
 from zoo.callbacks.pictures.gradient import GradientPicture, gradient_norms
 from zoo.core.distributed import gathered
-from zoo.core.errors import whole
+from zoo.core.errors import UsageError, whole
 from zoo.core.namespace import Namespace
 from zoo.recurrent import Recurrent, State
 
@@ -74,6 +74,10 @@ class LanguageModel(Writer):
         logits, state = self(input, self._carried.get(stage))
         self._carried[stage] = detached(state)
         return self.loss(logits.flatten(0, 1), target.flatten())
+
+    def check(self, data: Any) -> None:
+        if data.shuffle:
+            raise UsageError("data.shuffle=true: this model goes on from the window before, and so needs them in order")
 
     # Every epoch starts the text again. Within an epoch the state is part of a checkpoint.
 

@@ -122,6 +122,7 @@ WRONG = [
     (["model=gcn", "model.hidden=5"], ["model.hidden=5", "a list"]),
     (["model=gcn", "model.head=conv"], ["model.head=conv", "convolution, linear"]),
     (["model=graph_gcn", "model.readout=median"], ["model.readout=median", "mean, sum, max"]),
+    (["model=char_gru", "data.shuffle=true"], ["data.shuffle=true", "in order"]),
     (["model=gpt", "model.size=large"], ["model.size=large", "tiny, small, base"]),
     (["model=gpt", "data.length=65"], ["data.length=65", "model.context=64"]),
     (["model=transformer", *DATES, "model.heads=3"], ["model.heads=3", "model.d_model=128"]),
