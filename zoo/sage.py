@@ -6,8 +6,8 @@
     mean         n × 16        2 × 1 433 × 16 + 16      45 872 parameters
     output       n × 7         2 × 16 × 7 + 7              231       together 46 103
 
-The mean needs nothing of a graph but a node's neighbours, so it learns from samples of them (data.neighbours=[25,10]) on
-graphs that do not fit into memory, and serves nodes that were not there in training.
+The mean needs nothing of a graph but a node's neighbours. So it learns from samples of them (data.neighbours=[25,10])
+where a graph does not fit into memory, and serves nodes that were not there in training.
 Source: Hamilton, Ying and Leskovec, Inductive representation learning on large graphs (2017), the mean aggregator.
 Differs from the paper: h is not scaled to length 1.
 """

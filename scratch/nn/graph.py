@@ -116,8 +116,8 @@ class GATConv(Layer):
     α is the softmax of LeakyReLU(⟨source_weight, W x_j⟩ + ⟨target_weight, W x_i⟩) over the edges into i, with dropout.
     weight W (heads · out_features, in_features), source_weight and target_weight (heads, out_features); output
     (n, heads · out_features), or without ``concat`` (n, out_features), the mean of the heads; bias of its length.
-    Called with features (n, in_features), dense or sparse, and either edge_index (2, E), whose loops are replaced by one
-    at each node, or what ``GATConv.adjacency`` made of it. Initial weights as Glorot and Bengio have them, bias 0.
+    Called with features (n, in_features), dense or sparse, and either edge_index (2, E), whose loops are replaced by
+    one at each node, or what ``GATConv.adjacency`` made of it. Initial weights as Glorot and Bengio have them, bias 0.
     """
 
     def __init__(

@@ -110,12 +110,9 @@ def resumable(trainer: Trainer) -> bool:
 
 def last_epoch(trainer: Trainer) -> bool:
     """Whether the training ends with the epoch whose end this is."""
-    loop = trainer.fit_loop
-    epochs, steps = loop.epoch_progress.current.processed, loop.epoch_loop.global_step
-    reached = (
-        most not in (None, -1) and done >= most for done, most in ((epochs, loop.max_epochs), (steps, loop.max_steps))
-    )
-    return trainer.should_stop or any(reached)
+    loop: Any = trainer.fit_loop
+    counts = (loop.epoch_progress.current.processed, loop.max_epochs), (loop.epoch_loop.global_step, loop.max_steps)
+    return trainer.should_stop or any(most not in (None, -1) and made >= most for made, most in counts)
 
 
 class Last(Checkpoint):

@@ -128,6 +128,8 @@ WRONG = [
     (["model=transformer", *DATES, "model.heads=3"], ["model.heads=3", "model.d_model=128"]),
     (["model=transformer", *DATES, "model.share=al"], ["model.share=al", "did you mean 'all'", "target"]),
     (["model=seq2seq", *DATES, "model.attention=loung"], ["model.attention=loung", "additive, dot, general"]),
+    (["model=gat", "data=relations"], ["model=gat", "several kinds"]),
+    (["model=gat", "model.heads=0"], ["model.heads=0", "at least 1"]),
     (["model=lenet", "data=karate"], ["LeNet", "do not go together", "num_relations"]),
     (["model=gcn", "data=digits"], ["GCN", "do not go together", "image_size"]),
     (["model=mlp", "model.norm=bach"], ["model.norm=bach", "did you mean 'batch'", "none, batch, layer"]),
