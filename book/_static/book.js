@@ -24,6 +24,15 @@
       if (!narrow && partner) partner.scrollIntoView({ block: "nearest", behavior: "smooth" });
     });
   }
+  // the shorter column stays in sight; one that is higher than the window stops when its end is seen
+  const place = () => {
+    for (const column of columns.children) {
+      column.style.setProperty("--top", `${Math.min(16, innerHeight - column.offsetHeight - 16)}px`);
+    }
+  };
+  new ResizeObserver(place).observe(columns);
+  addEventListener("resize", place);
+
   // a link to an equation lights it, wherever it stands
   for (const link of document.querySelectorAll("a.to-equation")) {
     const number = decodeURIComponent(link.textContent).replace(/[()]/g, "");

@@ -51,6 +51,13 @@ class Source:
         return head if len(head) < 48 else self.stem.replace("_", " ").capitalize()
 
     @property
+    def lead(self) -> str:
+        """The docstring's first sentence, without the title before its colon."""
+        text = self.page.title
+        rest = text.removeprefix(f"{self.title}: ")
+        return rest[0].upper() + rest[1:] if rest != text and not re.match(r"\S+ [=(]", rest) else rest
+
+    @property
     def relative(self) -> str:
         return self.path.relative_to(ROOT).as_posix()
 

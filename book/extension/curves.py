@@ -1,5 +1,6 @@
 """The pictures of generated pages: functions with their slopes, and optimizers on their way through a ravine."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,10 @@ OF_DIFFERENCE = {"regression_loss": ("mse_loss", "l1_loss", "smooth_l1_loss", "h
 
 def save(figure: Figure, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{os.getpid()}.{path.name}")  # two languages may be built at once
     with matplotlib.rc_context(STYLE):
-        figure.savefig(path, metadata={"Date": None})
-    return path
+        figure.savefig(new, metadata={"Date": None})
+    return new.replace(path)
 
 
 def functions(stem: str) -> list[str]:

@@ -54,7 +54,7 @@ class OpPage(Generated):
                 *measured_nodes(source.stem)]  # fmt: skip
 
     def head(self, source: Source) -> list[nodes.Node]:
-        lead = nodes.paragraph("", "", *inline(segments(source.page.title)), classes=["lead"], translatable=False)
+        lead = nodes.paragraph("", "", *inline(segments(source.lead)), classes=["lead"], translatable=False)
         return [lead, self.links(source)]
 
     def links(self, source: Source) -> nodes.paragraph:
@@ -119,7 +119,7 @@ class OptimizerPage(OpPage):
         caption = word("Sixty steps from the black dot, on ½ (x² + 20 y²), whose minimum is the cross.")
         row = nodes.container(classes=["paths"])
         row += [self.picture(path_of, name, "path") for name in optimizers_of(source)]
-        text = nodes.paragraph("", caption, classes=["caption"], translatable=False)
+        text = nodes.paragraph("", caption, classes=["told"], translatable=False)
         return [nodes.rubric("", word("Its path through a ravine"), classes=["label"]), text, row]
 
 

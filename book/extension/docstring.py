@@ -84,7 +84,10 @@ def parse(doc: str, first_line: int = 1) -> Page:
 
     def finish() -> None:
         if paragraph:
-            sections[-1].blocks.append(Paragraph(segments(" ".join(paragraph), known)))
+            cut = segments(" ".join(paragraph), known)
+            if sections[-1].label == "Source":  # names: Ba is no product
+                cut = [Segment("text", s.text) if s.kind == "math" and s.text.isascii() else s for s in cut]
+            sections[-1].blocks.append(Paragraph(cut))
             paragraph.clear()
 
     offset = first_line + title.count("\n") + 2
@@ -149,6 +152,8 @@ def is_equation(cells: list[str], known: list[str], label: str) -> bool:
     """Whether the cells of a line without a number are formulas: they begin with one, and little else is in them."""
     if label == "Shapes" and any(GAP.search(f"{cell}  ") and re.match(r"\S{1,6}(?:, \S{1,6})* \(", cell) for cell in cells):
         return len(cells) > 1 or sum(map(len, cells)) < 60
+    if label == "Symbols":
+        return len(cells) > 1
     if label in KNOWN:
         return False
     cut = [segments(cell, known) for cell in cells]

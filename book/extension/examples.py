@@ -150,7 +150,7 @@ def worked(example: Example) -> list[str]:
 def example_nodes(stem: str) -> list[nodes.Node]:
     found: list[nodes.Node] = []
     for example in EXAMPLES.get(stem, []):
-        found.append(nodes.paragraph("", word(example.caption) + ".", classes=["caption"], translatable=False))
+        found.append(nodes.paragraph("", word(example.caption) + ".", classes=["told"], translatable=False))
         row = nodes.container(classes=["example"])
         for formula in worked(example):
             row += nodes.inline("", "", nodes.math(formula, formula), classes=["cell"])

@@ -55,7 +55,7 @@ CODE = re.compile(
     r"``(?P<double>[^`]+)``|`(?P<single>[^`]+)`|(?P<string>\"[^\"\s]+\")"
     r"|(?P<path>(?:\.\./)?(?:[A-Za-z_]\w*/)*[A-Za-z_]\w+\.py\b)"
     r"|(?P<dotted>\b[A-Za-z_]\w+(?:\.[A-Za-z_]\w+)+)|(?P<name>\b[A-Za-z][A-Za-z0-9]+(?:_[A-Za-z0-9]+)+\b(?!\())"
-    r"|(?P<option>\b[a-z_]+=(?:True|False|None)\b)"
+    r"|(?P<option>\b[a-z_]+=(?:True|False|None)\b|\b(?:lr|eps|betas|lambd)\b)"
 )
 WITH_DIGIT = re.compile(r"log1p|col2im|im2col")
 SYMBOL = re.compile(rf"{WITH_DIGIT.pattern}|[_^]\w+|_\{{[^}}]*\}}")
@@ -119,7 +119,7 @@ def tokens(text: str, numbers: Container[str]) -> Iterator[Token]:
             single = re.match("[A-Za-z](?=-[a-z]{2})", word)
             if single:  # the p of p-norm
                 word = single.group()
-            plain = is_word(word) or word in CALLED and text[place + len(word) : place + len(word) + 1] != "("
+            plain = is_word(word) or word in CALLED and text[place + len(word) :][:1] not in ("(", "ᵀ")
             yield Token("word" if plain else "symbol", word)
             place += len(word)
             continue
@@ -148,10 +148,12 @@ def segments(text: str, numbers: Container[str] = ()) -> list[Segment]:
             found.append(Segment(kind, piece))
 
     def finish(following: Token | None) -> None:
-        before, formula, after = trimmed(run, following, found)
-        add("text", before)
-        add("math", formula)
-        add("text", after)
+        ends = [-1, *sorted(unmatched_brackets(run)), len(run)]  # brackets that enclose words are text
+        for start, end in zip(ends, ends[1:], strict=False):
+            before, formula, after = trimmed(run[start + 1 : end], following if end == len(run) else None)
+            add("text", before)
+            add("math", formula)
+            add("text", after + "".join(token.text for token in run[end : end + 1]))
         run.clear()
 
     stream = list(tokens(text, numbers))
@@ -185,21 +187,15 @@ def closing(stream: list[Token], place: int) -> int:
     return 0
 
 
-def trimmed(run: list[Token], following: Token | None, before: list[Segment]) -> tuple[str, str, str]:
+def trimmed(run: list[Token], following: Token | None) -> tuple[str, str, str]:
     """What of a run between words is a formula, and the punctuation around it."""
     first, last = 0, len(run)
-    unmatched = set(unmatched_brackets(run))
-    while first < last and (run[first].kind in ("space", "separator") or first in unmatched):
+    while first < last and run[first].kind in ("space", "separator"):
         first += 1
-    while first < last and (
-        run[last - 1].kind in ("space", "separator") or run[last - 1].text in "-/" or last - 1 in unmatched
-    ):
+    while first < last and (run[last - 1].kind in ("space", "separator") or run[last - 1].text in "-/"):
         last -= 1
     parts = run[first:last]
     text = ["".join(token.text for token in piece) for piece in (run[:first], parts, run[last:])]
-    inner = [place for place in unmatched if first <= place < last]
-    if inner:  # brackets that enclose words: what is before and after is a formula of its own, but joined they stay text
-        return "", "", "".join(text)
     words = [token.text for token in parts]
     if words[:2] in (["a", " "], ["A", " "]) and all(token.kind == "symbol" for token in parts[2:]):  # a p
         return text[0] + words[0] + " ", "".join(words[2:]), text[2]

@@ -37,22 +37,24 @@ def depart_equation(translator: SphinxTranslator, node: nodes.Element) -> None:
     translator.body.append("</div>\n")
 
 
-def formula(text: str) -> nodes.Node:
-    """A formula as TeX; one that cannot be converted as it stands, and counted."""
+def formula(text: str, displayed: bool = False) -> nodes.Node:
+    """A formula as TeX, with large fractions where it is displayed; one that cannot be converted as it stands, and
+    counted."""
     try:
         converted = tex(text)
     except Unconvertible:
         STATISTICS["left"] += 1
         return nodes.literal(text, text)
     STATISTICS["converted"] += 1
+    converted = converted.replace(r"\frac", r"\dfrac") if displayed else converted
     return nodes.math(converted, converted)
 
 
-def inline(segments: Iterable[Segment]) -> list[nodes.Node]:
+def inline(segments: Iterable[Segment], displayed: bool = False) -> list[nodes.Node]:
     found: list[nodes.Node] = []
     for kind, text in segments:
         if kind == "math":
-            found.append(formula(text))
+            found.append(formula(text, displayed))
         elif kind == "code":
             found.append(nodes.literal(text, text))
         elif kind == "reference":
@@ -79,7 +81,7 @@ def row(block: Row) -> nodes.Element:
 def one_equation(block: Equation) -> equation:
     shown = equation(number=block.number)
     for cell in block.cells:
-        shown += nodes.inline("", "", *inline(cell), classes=["cell"])
+        shown += nodes.inline("", "", *inline(cell, displayed=True), classes=["cell"])
     for cell in block.remark:
         shown += nodes.inline("", "", *inline(cell), classes=["cell", "remark"])
     return shown

@@ -30,8 +30,13 @@ class Parts:
 
 
 def lines_of(node: ast.AST) -> Span:
-    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])  # type: ignore[attr-defined]
-    return first, node.end_lineno  # type: ignore[attr-defined]
+    """Without decorators, which are @staticmethod throughout."""
+    return node.lineno, node.end_lineno  # type: ignore[attr-defined]
+
+
+def is_mathematics(node: ast.stmt) -> bool:
+    """Whether a statement of a class is its docstring or one of the formulas."""
+    return isinstance(node, ast.Expr) or isinstance(node, ast.FunctionDef) and node.name in METHODS
 
 
 def names_in(nodes: Iterable[ast.AST]) -> set[str]:
@@ -47,7 +52,7 @@ def parts(source: str, rule: str = "") -> Parts:
     calling: list[ast.AST] = []
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and not rule:
-            mathematics = [m for m in node.body if not isinstance(m, ast.FunctionDef) or m.name in METHODS]
+            mathematics = [m for m in node.body if is_mathematics(m)]
             has = any(isinstance(m, ast.FunctionDef) for m in mathematics)
             (textbook if has else fast).extend(mathematics if has else [node])
             fast += [m for m in node.body if has and m not in mathematics]
@@ -73,12 +78,9 @@ def parts(source: str, rule: str = "") -> Parts:
         if isinstance(node, ast.Assign | ast.AnnAssign) and names_in([node]) & wanted and node not in textbook
     ]  # fmt: skip
     spans = [sorted(map(lines_of, group)) for group in ([*textbook, *constants], fast, calling)]
-    heads = [
-        (node.lineno, node.lineno) for node in classes if any(a <= node.body[-1].lineno and a > node.lineno for a, _ in spans[0])
-        and any(node.lineno < a <= (node.end_lineno or 0) for a, _ in spans[0])
-    ]  # fmt: skip
-    spans[0] = sorted({*spans[0], *(() if rule else heads)})
-    return Parts(*spans)
+    if not rule:  # each class by its first line
+        spans[0] += [(c.lineno, c.lineno) for c in classes if any(c.lineno < first <= c.end_lineno for first, _ in spans[0])]  # type: ignore[operator]
+    return Parts(sorted(spans[0]), spans[1], spans[2])
 
 
 def cited(line: str) -> list[str]:
@@ -108,10 +110,11 @@ def as_html(path: Path, spans: list[Span]) -> str:
             pieces.append('<span class="line gap"></span>')
         for place in range(first, end + 1):
             numbers = " ".join(cited(raw[place - 1]))
+            code = shown[place - 1].replace("# (", "#\u00a0(")  # in one line
             data = f' data-cites="{html.escape(numbers)}" tabindex="0"' if numbers else ""
             indent = len(raw[place - 1]) - len(raw[place - 1].lstrip())
             pieces.append(
-                f'<span class="line" style="--indent:{indent}"{data}><i>{place}</i><span>{shown[place - 1]}\n</span></span>'
+                f'<span class="line" style="--indent:{indent}"{data}><i>{place}</i><span>{code}\n</span></span>'
             )
         last = end
     return f'<div class="highlight"><pre class="page-code">{"".join(pieces)}</pre></div>'
