@@ -116,9 +116,13 @@ def parse(doc: str, first_line: int = 1) -> Page:
     return Page(" ".join(title.split()), [section for section in sections if section.blocks or section.label])
 
 
+def indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
 def split(line: str) -> Iterator[tuple[str, str]]:
     """A line cut where a label begins a section of its own."""
-    places = [found for found in LABEL.finditer(line) if found.start() == len(line) - len(line.lstrip()) or found[1] in KNOWN]
+    places = [found for found in LABEL.finditer(line) if found.start() == indent(line) < 5 or found[1] in KNOWN]
     start, label = 0, ""
     for found in places:
         if line[start : found.start()].strip() or label:
