@@ -4,7 +4,8 @@
     claims=FOLDER              what scripts/claims.py wrote; none: no figures. By default runs/claims-scratch, or else
                                small runs, made once
     quick=true                 chapters as they stand, without running their code, and claims without figures
-    measure                    measure errors and times anew, into book/measured.json, instead of building
+    measure                    measure errors and times anew, into book/measured.json, instead of building; measure=errors
+                               or measure=times one of them, and forms=plain,scratch without those that are to be compiled
 """
 
 import os
@@ -91,14 +92,23 @@ def size(folder: Path) -> float:
 def main() -> None:
     with mistakes_in_one_line(traceback_wanted=False):
         words = sys.argv[1:]
-        if words == ["measure"]:
-            from book.measure import measure
-
-            return measure()
         if {"--help", "-h"} & {*words}:
-            return print(__doc__)
-        run(options(words))
-    return None
+            print(__doc__)
+        elif words and words[0].partition("=")[0] == "measure":
+            measured(words)
+        else:
+            run(options(words))
+
+
+def measured(words: list[str]) -> None:
+    from book.measure import FORMS, measure
+
+    what = words[0].partition("=")[2] or "all"
+    one_of("measure", what, ("all", "errors", "times"))
+    forms = tuple(words[1].removeprefix("forms=").split(",")) if len(words) > 1 else FORMS
+    for form in forms:
+        one_of("forms", form, FORMS)
+    measure(what, forms)
 
 
 def run(asked: dict[str, str]) -> None:

@@ -116,8 +116,8 @@ def tokens(text: str, numbers: Container[str]) -> Iterator[Token]:
                 word = word[:-1]
             accented = next((i for i, letter in enumerate(word) if decomposed(letter)[1]), len(word))
             word = word[:accented]
-            single = re.match("[A-Za-z](?=-[a-z]{2})", word)
-            if single:  # the p of p-norm
+            single = re.match("[A-Za-z](?=-[a-z]{2}|['’]s$)", word)
+            if single:  # the p of p-norm, the W of W's
                 word = single.group()
             plain = is_word(word) or word in CALLED and text[place + len(word) :][:1] not in ("(", "ᵀ")
             yield Token("word" if plain else "symbol", word)
@@ -406,7 +406,7 @@ class Parser:
         return rf"\mathrm{{{found.group()}}}" if upright else found.group()
 
     def power(self) -> str:
-        if self.peek() in "({":
+        if self.peek() and self.peek() in "({":
             group = self.group()
             return group.inside
         found = self.match(POWER)
