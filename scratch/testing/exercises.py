@@ -110,8 +110,8 @@ def written(name: str, solved: bool = False) -> str:
     source = Source(name)
     kept, used = [], {"Tensor"} & set(re.findall(r"\w+", source.lines(source.formula)))
     for node in source.op.body:
-        bound = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        bound |= {node.name} if isinstance(node, ast.FunctionDef) else set()
+        names = (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        bound = {node.name} if isinstance(node, ast.FunctionDef) else {*names}
         if bound and bound <= set(DROPPED):
             continue
         if node is source.formula and not solved:

@@ -29,14 +29,18 @@ def doubled(text: str) -> str:
     """The same file with a mistake planted: the first gradient that the formula returns is twice as large."""
     tree = ast.parse(text)
     formula = next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name in exercises.FORMULAS)
+
+    def twice(value: ast.expr) -> ast.expr:
+        match value:
+            case ast.Tuple([first, *others]):
+                return ast.Tuple([twice(first), *others], ast.Load())
+            case ast.IfExp(test, body, orelse):
+                return ast.IfExp(test, twice(body), twice(orelse))
+        return ast.BinOp(ast.Constant(2), ast.Mult(), value)
+
     for node in ast.walk(formula):
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.expr):
-            first = node.value.elts[0] if isinstance(node.value, ast.Tuple) else node.value
-            twice = ast.BinOp(ast.Constant(2), ast.Mult(), first)
-            if isinstance(node.value, ast.Tuple):
-                node.value.elts[0] = twice
-            else:
-                node.value = twice
+        if isinstance(node, ast.Return) and node.value is not None:
+            node.value = twice(node.value)
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
