@@ -17,6 +17,12 @@ from sphinx.application import Sphinx
 BOOK = Path(__file__).resolve().parents[1]
 CHAPTERS = BOOK / "chapters"
 CATALOGUES = BOOK / "locale" / "zh" / "LC_MESSAGES"
+HEADER = """msgid ""
+msgstr ""
+"Project-Id-Version: Handgrad\\n"
+"Language: zh\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n\""""
 CELL = re.compile(r"^```\{code-cell\} python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FORMULA = re.compile(r"^\$\$\n(.*?)\n\$\$", re.DOTALL | re.MULTILINE)
 
@@ -75,17 +81,14 @@ def catalogue(path: Path) -> dict[str, str]:
 
 
 def write(path: Path, strings: dict[str, str]) -> None:
-    found = Catalog(locale="zh", project="Handgrad", fuzzy=False)
+    found = Catalog(locale="zh")
     for text, chinese in strings.items():
         found.add(text, chinese)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        write_po(file, found, width=120, omit_header=False)
-    lines = path.read_text().splitlines()
-    kept = [
-        line for line in lines if not re.match(r'"(POT-Creation|PO-Revision)-Date|# .*(FIRST AUTHOR|Copyright)', line)
-    ]
-    path.write_text("\n".join(kept) + "\n")
+        write_po(file, found, width=120)
+    entries = path.read_text().split("\n\n", 1)[1]  # without Babel's header, which has dates and names
+    path.write_text(f"{HEADER}\n\n{entries.rstrip()}\n")
 
 
 def main() -> None:

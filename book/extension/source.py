@@ -79,7 +79,9 @@ def parts(source: str, rule: str = "") -> Parts:
     ]  # fmt: skip
     spans = [sorted(map(lines_of, group)) for group in ([*textbook, *constants], fast, calling)]
     if not rule:  # each class by its first line
-        spans[0] += [(c.lineno, c.lineno) for c in classes if any(c.lineno < first <= c.end_lineno for first, _ in spans[0])]  # type: ignore[operator]
+        spans[0] += [
+            (c.lineno, c.lineno) for c in classes if any(c.lineno < first <= c.end_lineno for first, _ in spans[0])
+        ]  # type: ignore[operator]
     return Parts(sorted(spans[0]), spans[1], spans[2])
 
 
