@@ -54,11 +54,7 @@ def largest(job: Iterable[Task], candidate: str, reference: str) -> dict[str, di
 
 def of_page(stem: str) -> dict[str, dict[str, Any]]:
     cases = list(identified(FAMILIES[stem].CASES))[:CASES]
-    return largest(
-        [task for task in tasks(cases, LAYER_CHECKS, "scratch.nn", "torch.nn") if not task.slow],
-        "scratch.nn",
-        "torch.nn",
-    )
+    return largest([task for task in tasks(cases, LAYER_CHECKS, "scratch.nn", "torch.nn") if not task.slow], "scratch.nn", "torch.nn")
 
 
 def of_optimizer(source: Source) -> dict[str, dict[str, Any]]:

@@ -28,22 +28,22 @@ FORMULA = re.compile(r"^\$\$\n(.*?)\n\$\$", re.DOTALL | re.MULTILINE)
 
 
 def prose() -> dict[str, list[str]]:
-    """The headings and paragraphs of every chapter, in order; formulas of their own lines are left out."""
+    """The headings and paragraphs of every page that is written by hand, in order, without formulas."""
+    pages = {str(path.relative_to(BOOK).with_suffix("")): path for path in [*BOOK.glob("*.md"), *CHAPTERS.glob("*.md")]}
     with tempfile.TemporaryDirectory() as folder:
         settings = {
             "extensions": ["myst_nb"],
+            "include_patterns": [f"{name}.md" for name in pages],
             "nb_execution_mode": "off",
             "gettext_compact": False,
             "myst_enable_extensions": ["dollarmath", "amsmath", "colon_fence"],
-            "root_doc": "01-neuron",
         }
-        app = Sphinx(str(CHAPTERS), None, folder, folder, "gettext", settings, status=None, warning=None)
-        app.build()
+        Sphinx(str(BOOK), None, folder, folder, "gettext", settings, status=None, warning=None).build()
         found = {}
-        for path in sorted(CHAPTERS.glob("*.md")):
+        for name, path in sorted(pages.items()):
             formulas = {formula.strip() for formula in FORMULA.findall(path.read_text())}
-            with Path(folder, f"{path.stem}.pot").open("rb") as file:
-                found[path.stem] = [str(m.id) for m in read_po(file) if m.id and str(m.id).strip() not in formulas]
+            with Path(folder, f"{name}.pot").open("rb") as file:
+                found[name] = [str(m.id) for m in read_po(file) if m.id and str(m.id).strip() not in formulas]
         return found
 
 
@@ -69,8 +69,8 @@ def words_of(code: str) -> Iterator[str]:
 
 def wanted() -> dict[Path, list[str]]:
     """The strings that each catalogue should have."""
-    chapters = {CATALOGUES / "chapters" / f"{name}.po": strings for name, strings in prose().items()}
-    return {**chapters, CATALOGUES / "pictures.po": words()}
+    pages = {CATALOGUES / f"{name}.po": strings for name, strings in prose().items()}
+    return {**pages, CATALOGUES / "pictures.po": words()}
 
 
 def catalogue(path: Path) -> dict[str, str]:

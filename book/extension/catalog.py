@@ -47,8 +47,8 @@ class Source:
     @property
     def title(self) -> str:
         """What the docstring begins with, if that is short; else the name of the file."""
-        head = re.split(r"[:;,]", self.docstring, maxsplit=1)[0].strip().rstrip(".")
-        return head if len(head) < 48 else self.stem.replace("_", " ").capitalize()
+        heads = (re.split(ends, self.docstring, maxsplit=1)[0].strip().rstrip(".") for ends in ("[:;(]|\n\n", "[:;(,]"))
+        return next((head for head in heads if len(head) < 48), self.stem.replace("_", " ").capitalize())
 
     @property
     def lead(self) -> str:

@@ -93,12 +93,7 @@ def claim_nodes(name: str, language: str, folder: Path | None, figures: Path, do
         verdict += [nodes.strong("", said), nodes.Text(f" {because}")]
         found += [picture, verdict] if picture else [verdict]
         if is_small(result):
-            note = nodes.note(
-                "",
-                nodes.paragraph(
-                    "", word("Figure and numbers are of a small run, made with this book."), translatable=False
-                ),
-            )
+            note = nodes.note("", nodes.paragraph("", word("Figure and numbers are of a small run, made with this book."), translatable=False))
             if full:
                 text = f"{word('The full run:')} {full[0]} {full[1]}"
                 note += nodes.paragraph("", text, translatable=False)
@@ -115,9 +110,7 @@ def claim_nodes(name: str, language: str, folder: Path | None, figures: Path, do
         if block.label != "Notes":
             found += section(block)
     if result:
-        seconds = (
-            f"{len(result['seeds'])} {word('runs')}, {result['seconds']:.0f} s, {result['machine']}, {result['date']}"
-        )
+        seconds = f"{len(result['seeds'])} {word('runs')}, {result['seconds']:.0f} s, {result['machine']}, {result['date']}"
         found.append(nodes.paragraph("", seconds, classes=["machine"], translatable=False))
     path = f"zoo/claims/{name}.py"
     link = nodes.paragraph("", "", classes=["links"], translatable=False)

@@ -61,12 +61,7 @@ class OpPage(Generated):
         """To the source, the layers on it, its cases and tests."""
         shown = nodes.paragraph("", "", classes=["links"], translatable=False)
         layers = dict.fromkeys(layers_of(source).values())
-        groups = (
-            ("source", [source.path]),
-            ("layer", [*layers]),
-            ("cases", cases_of(source)),
-            ("tests", tests_of(source)),
-        )
+        groups = (("source", [source.path]), ("layer", [*layers]), ("cases", cases_of(source)), ("tests", tests_of(source)))
         for label, paths in groups:
             if not paths:
                 continue

@@ -130,9 +130,7 @@ def number(value: float) -> str:
 
 def matrix(x: Tensor) -> str:
     rows = x.detach().reshape(1, -1) if x.dim() < 2 else x.detach()
-    return (
-        r"\begin{pmatrix}" + r" \\ ".join(" & ".join(number(float(v)) for v in row) for row in rows) + r"\end{pmatrix}"
-    )
+    return r"\begin{pmatrix}" + r" \\ ".join(" & ".join(number(float(v)) for v in row) for row in rows) + r"\end{pmatrix}"
 
 
 def barred(name: str) -> str:

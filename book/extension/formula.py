@@ -1,7 +1,7 @@
 """Formulas as the docstrings have them, in plain Unicode, as TeX: x̄ = ȳ Wᵀ is \\bar{x} = \\bar{y}\\, W^{\\top}.
 
-segments    a line of a docstring -> stretches of text, code, mathematics and references to equations
-tex         a stretch of mathematics -> TeX; raises Unconvertible for a letter that it does not know
+    segments    a line of a docstring -> stretches of text, code, mathematics and references to equations
+    tex         a stretch of mathematics -> TeX; raises Unconvertible for a letter that it does not know
 """
 
 import re
@@ -22,8 +22,7 @@ SUPERSCRIPTS = {
 }  # fmt: skip
 SUBSCRIPTS = {
     **dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓₕₖₗₘₙₚₛₜᵢⱼᵣᵤᵥ", "0123456789+-=()aeoxhklmnpstijruv", strict=True)),
-    "ᵦ": r"\beta ",
-    "∞": r"\infty ",
+    "ᵦ": r"\beta ", "∞": r"\infty ",
 }
 GREEK = {
     letter: "\\" + unicodedata.name(letter).split()[-1].lower().replace("lamda", "lambda")
@@ -49,37 +48,8 @@ NAMES = {  # of functions, which stand upright
 }  # fmt: skip
 SHORT_WORDS = {"of", "or", "by", "to", "as", "in", "is", "it", "so", "at", "no", "if", "on", "an", "be", "do", "we", "up", "go", "et", "al",
                "An", "As", "At", "By", "If", "In", "It", "No", "Of", "On", "Or", "So", "To", "We"}  # fmt: skip
-CALLED = {
-    "source",
-    "attention",
-    "fold",
-    "unfold",
-    "conv",
-    "elu",
-    "relu",
-    "celu",
-    "selu",
-    "sum",
-    "softmax",
-    "len",
-}  # else words
-AFTER_A_SYMBOL = {
-    "and",
-    "or",
-    "is",
-    "are",
-    "in",
-    "of",
-    "by",
-    "the",
-    "for",
-    "from",
-    "has",
-    "have",
-    "stands",
-    "where",
-    "with",
-}
+CALLED = {"source", "attention", "fold", "unfold", "conv", "elu", "relu", "celu", "selu", "sum", "softmax", "len"}  # else words
+AFTER_A_SYMBOL = {"and", "or", "is", "are", "in", "of", "by", "the", "for", "from", "has", "have", "stands", "where", "with"}
 
 CODE = re.compile(
     r"``(?P<double>[^`]+)``|`(?P<single>[^`]+)`|(?P<string>\"[^\"\s]+\")"
@@ -130,11 +100,7 @@ def tokens(text: str, numbers: Container[str]) -> Iterator[Token]:
         if found := CODE.match(text, place):
             inner = found["double"] or found["single"]
             yield Token("code", inner or found.group())
-        elif (
-            (found := REFERENCE.match(text, place))
-            and found[1] in numbers
-            and text[place - 1 : place] in ("", " ", "(", "-")
-        ):
+        elif (found := REFERENCE.match(text, place)) and found[1] in numbers and text[place - 1 : place] in ("", " ", "(", "-"):
             yield Token("reference", found[1])
         elif rest == " ":
             found = re.compile(" +").match(text, place)
@@ -317,12 +283,7 @@ class Parser:
         elif touching and last is not None and letter == "^":
             self.place += 1
             last.sup += self.power()
-        elif (
-            touching
-            and last is not None
-            and letter == "*"
-            and self.text[self.place + 1 : self.place + 2] in ("", " ", ")", ",")
-        ):
+        elif touching and last is not None and letter == "*" and self.text[self.place + 1 : self.place + 2] in ("", " ", ")", ","):
             self.place += 1
             last.sup += "*"
         elif touching and last is not None and letter in AFTER_ACCENTS:
@@ -369,8 +330,7 @@ class Parser:
         if word and not decomposed(self.peek())[1]:
             run = word.group()
             while len(run) > 1 and (
-                self.text[self.place + len(run) :][:1] in ACCENTS
-                and self.place + len(run) < len(self.text)
+                self.text[self.place + len(run) :][:1] in ACCENTS and self.place + len(run) < len(self.text)
                 or any(decomposed(letter)[1] for letter in run)
             ):
                 run = run[:-1]
@@ -508,9 +468,7 @@ def joined(items: list[Item]) -> str:
         piece = str(item)
         if parts and parts[-1][-1:].isalpha() and re.search(r"\\[A-Za-z]+$", parts[-1]) and piece[:1].isalpha():
             parts.append(" ")
-        parts.append(
-            f" {piece} " if item.kind in ("relation", "sign") else piece + " " if item.kind == "separator" else piece
-        )
+        parts.append(f" {piece} " if item.kind in ("relation", "sign") else piece + " " if item.kind == "separator" else piece)
     return "".join(parts).strip()
 
 

@@ -16,7 +16,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 METHODS = {"value", "tangent", "adjoint", "derivative", "derivatives", "loss", "jvp"}
-CITED = re.compile(r"\((\d+′?)\)")
+CITED = re.compile(r"\((\d+′?)\)(?:(?: to |-)\((\d+)\))?")
 Span = tuple[int, int]  # first and last line, both included
 
 
@@ -79,22 +79,25 @@ def parts(source: str, rule: str = "") -> Parts:
     ]  # fmt: skip
     spans = [sorted(map(lines_of, group)) for group in ([*textbook, *constants], fast, calling)]
     if not rule:  # each class by its first line
-        spans[0] += [
-            (c.lineno, c.lineno) for c in classes if any(c.lineno < first <= c.end_lineno for first, _ in spans[0])
-        ]  # type: ignore[operator]
+        spans[0] += [(c.lineno, c.lineno) for c in classes if any(c.lineno < first <= c.end_lineno for first, _ in spans[0])]  # type: ignore[operator]
     return Parts(sorted(spans[0]), spans[1], spans[2])
 
 
 def cited(line: str) -> list[str]:
-    """The numbers of the equations that a line of code cites in its comment."""
-    comment = re.search(r"#(.*)", line)
-    return CITED.findall(comment[1]) if comment else []
+    """The numbers of the equations that a line cites: in a comment, or in the docstring of a function."""
+    said = re.search(r'(?:#|""")(.*)', line)
+    return [number for found in CITED.finditer(said[1] if said else "") for number in numbers_of(found)]
+
+
+def numbers_of(found: re.Match[str]) -> list[str]:
+    """(3), or all of (1) to (4)."""
+    first, last = found[1], found[2]
+    return [first] if last is None else [str(number) for number in range(int(first), int(last) + 1)]
 
 
 def citations(source: str) -> Iterator[tuple[int, str]]:
     """Each number of an equation that is cited below the docstring, with its line."""
-    tree = ast.parse(source)
-    start = tree.body[0].end_lineno or 0
+    start = ast.parse(source).body[0].end_lineno or 0
     for place, line in enumerate(source.splitlines()[start:], start + 1):
         for number in cited(line):
             yield place, number

@@ -39,9 +39,7 @@ def stubs() -> dict[str, str]:
     )
     found["layers"] = WIDE + heading(word("Layers")) + ".. layer-table::\n"
     found["losses"] = WIDE + heading(word("Losses")) + ".. layer-table:: loss\n"
-    found["claims/index"] = (
-        heading(word("What lecture notes claim")) + ".. claim-table::\n\n" + hidden(tree(list(NAMES)))
-    )
+    found["claims/index"] = heading(word("What lecture notes claim")) + ".. claim-table::\n\n" + hidden(tree(list(NAMES)))
     found |= {f"claims/{name}": heading(title_of(name)) + f".. claim:: {name}\n" for name in NAMES}
     return found
 
