@@ -227,19 +227,26 @@ def sample(choices: list[Mutant], count: int, chance: random.Random) -> list[Mut
     return [kinds[kind][turn] for turn, kind in sorted(turns, key=lambda place: place[0])[:count]]
 
 
-class Planted(SourceFileLoader):
-    """Finds and loads one module of scratch.ops from a source with a mistake in it; for ``sys.meta_path``."""
+class Changed(SourceFileLoader):
+    """Finds and loads one module of scratch.ops from another source; for ``sys.meta_path``."""
 
-    def __init__(self, mutant: Mutant) -> None:
-        path = PAGES[mutant.file].relative_to(ROOT)
+    def __init__(self, file: str, source: str) -> None:
+        path = PAGES[file].relative_to(ROOT)
         super().__init__(".".join(path.with_suffix("").parts), str(ROOT / path))
-        self.text = mutant.source()
+        self.text = source
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
         return importlib.util.spec_from_loader(name, self) if name == self.name else None
 
     def get_code(self, fullname: str) -> Any:
         return compile(self.text, self.path, "exec")
+
+
+def import_changed(loaders: list[Changed]) -> None:
+    """Let `scratch` be imported again, with changes in it."""
+    for name in [name for name in sys.modules if name.startswith(("scratch", "tests", "zoo"))]:
+        del sys.modules[name]
+    sys.meta_path[:0] = loaders
 
 
 def forked(task: Callable[[], Any], seconds: int = 3600) -> Any:
@@ -275,26 +282,33 @@ def table() -> dict[str, Any]:
     return {**OF_LAYERS, **TRANSFORM_CHECKS}
 
 
-def reached(files: list[str], only: str) -> list[tuple[str, int, list[int]]]:
-    """For each function of these files the numbers of the cases, only of the name `only` if given, that call it; first
-    those that call few functions, whose findings are the plainest."""
-    from scratch.testing.cases import CASES
+def watched(file: str) -> str:
+    """The source of a page, in which every derivative calls ``sys.reached`` with its file and line first."""
+    lines = PAGES[file].read_text().splitlines(keepends=True)
+    for f in sorted(derivatives(file).values(), key=lambda f: -f.lineno):
+        first, line = f.body[0], min([f.lineno, *(d.lineno for d in f.decorator_list)])
+        lines.insert(first.lineno - 1, f"{' ' * first.col_offset}__import__('sys').reached({file!r}, {line})\n")
+    return "".join(lines)
 
-    paths, checks = {str(PAGES[file]): file for file in files}, table()
+
+def reached(files: list[str], only: str) -> list[tuple[str, int, list[int]]]:
+    """For each derivative of these files the numbers of the cases, only of the name `only` if given, that call it;
+    first those that call few of them, whose findings are the plainest."""
+    import_changed([Changed(file, watched(file)) for file in files])
     found: dict[tuple[str, int], dict[int, None]] = defaultdict(dict)
     number = 0
 
-    def trace(frame: Any, event: str, arg: Any) -> None:
-        file = paths.get(frame.f_code.co_filename)
-        if file:
-            found[file, frame.f_code.co_firstlineno][number] = None
+    def note(file: str, line: int) -> None:
+        found[file, line][number] = None
 
-    sys.settrace(trace)
-    for number, case in enumerate(CASES):  # noqa: B007, trace reads it
+    sys.reached = note  # type: ignore[attr-defined]
+    from scratch.testing.cases import CASES
+
+    checks = table()
+    for number, case in enumerate(CASES):  # noqa: B007, note reads it
         for check in RECORDED if only in ("", case.name) else ():
             with contextlib.suppress(AssertionError):
                 checks[check](case, "scratch.nn", "torch.nn")
-    sys.settrace(None)
     work = Counter(number for cases in found.values() for number in cases)
     return [(*place, sorted(cases, key=lambda number: work[number])) for place, cases in found.items()]
 
@@ -302,9 +316,7 @@ def reached(files: list[str], only: str) -> list[tuple[str, int, list[int]]]:
 def noticed(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> list[str]:
     """The first check and case, or the test, that notices the mistake, and the cause that the harness names; "" where
     none does."""
-    for name in [name for name in sys.modules if name.startswith(("scratch", "tests", "zoo"))]:
-        del sys.modules[name]  # they may be imported already, without the mistake
-    sys.meta_path.insert(0, Planted(mutant))
+    import_changed([Changed(mutant.file, mutant.source())])
     try:
         from scratch.testing.cases import CASES
         from scratch.testing.suite import Task, perform
