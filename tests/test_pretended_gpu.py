@@ -43,6 +43,7 @@ WAITING = {  # names or titles in the table: why they may wait
         ),
         AS_TORCH + "the count of batches becomes the momentum",
     ),
+    "GATConv": "a layer that is given edges takes its loops away at each call; torch_geometric's waits too",
     "GCNConv": "a layer that is given edges normalises them, loops apart, at each call; torch_geometric's waits too",
     "EmbeddingBag(7, 3, mode='sum', sparse=True)": "a sparse gradient has no entries for what belongs to no bag",
     "EmbeddingBag(7, 3, mode='mean', sparse=True)": "a sparse gradient has no entries for what belongs to no bag",
@@ -62,6 +63,7 @@ RULES_WAITING = {
 }
 
 MODELS_WAITING = {
+    "gat": "how many loops a graph has is a size in its edges; a graph that stays is read once",
     "gcn": "how many loops a graph has is a size in its adjacency; a graph that stays is normalised once",
     "graph_gcn": "the same for each batch of graphs; torch_geometric's waits too",
     "seq2seq": AS_TORCH + "the lengths of the sentences decide how many of them each step has, as in a packed sequence",
@@ -206,7 +208,10 @@ MODELS = {
     "lstm": [],
     "rnn": [],
     "char_gru": [],
+    "gpt": ["model.size=tiny"],
     "gcn": [],
+    "gat": [],
+    "sage": [],
     "graph_gcn": ["data.graphs=40"],
     "seq2seq": SMALL,
     "transformer": SMALL,

@@ -29,7 +29,10 @@ SMALL = {  # every model with data of which two processes get equal parts, and w
         name: ["model.hidden=8", "model.embedding=4", "data.batch_size=2", "data.length=8"]
         for name in ("char_rnn", "char_lstm", "char_gru")
     },
+    "gpt": ["model.size=tiny", "data.batch_size=2", "data.length=8"],
     "gcn": ["model.dropout=0"],
+    "gat": ["model.dropout=0"],
+    "sage": ["model.dropout=0"],
     "graph_gcn": ["model.hidden=[8,8]", "data.batch_size=4"],
     "transformer": ["+sentences=4"],
     "seq2seq": ["+sentences=4", "model.hidden=8", "model.embedding=4", "model.max_length=4", "model.val_sentences=4"],

@@ -43,6 +43,7 @@ SMALLER = {  # what would take long even for a batch, and says as much with less
     "data=copy_memory": LENGTHS,
     "data=graphs": ["data.graphs=40"],
     "data=sequential_mnist": ["data.read=row"],
+    **{words: ["model.size=tiny"] for words in ("model=gpt", "data=text_windows", "experiment=gpt_shakespeare")},
     "experiment=dates": ["model.d_model=8", "model.heads=2", "model.feed_forward=8", *DATES],
     "experiment=dates_seq2seq": ["model.hidden=8", "model.embedding=4", *DATES],
     "experiment=multi30k": ["model.d_model=8", "model.heads=2", "model.feed_forward=8", *TRANSLATION, "data.tokens=64"],
@@ -54,6 +55,7 @@ SUITED = {  # the model that goes with these data; with others the smallest
     **dict.fromkeys(("karate", "cora", "citeseer", "pubmed", "relations"), "gcn"),
     "graphs": "graph_gcn",
     **dict.fromkeys(("text", "tiny_shakespeare"), "char_rnn"),
+    "text_windows": "gpt",
     **dict.fromkeys(("dates", "multi30k"), "seq2seq"),
 }
 ADDED = {  # callbacks that are no part of default.yaml, and what they need to run a moment
