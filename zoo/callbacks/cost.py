@@ -60,8 +60,8 @@ def kept_for_backward(trainer: Trainer, model: LightningModule) -> int:
     """The bytes that the forward pass of a training step on the first batch keeps for the backward pass, but for the
     parameters."""
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
-    there = copy.deepcopy(model)
-    there.log = there.log_dict = lambda *_, **__: None  # type: ignore[method-assign]
+    there: Any = copy.deepcopy(model)
+    there.log = there.log_dict = lambda *_, **__: None
     own = {parameter.untyped_storage().data_ptr() for parameter in there.parameters()}
     kept: dict[int, Any] = {}  # the storages, held, so that each has an address of its own
 
