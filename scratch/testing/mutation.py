@@ -34,14 +34,16 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {path.name: path for path in (ROOT / "scratch" / "ops").rglob("*.py") if path.stem != "__init__"}
 DERIVATIVES = ("backward", "tangent", "pullback", "derivative", "adjoint", "gradients", "slopes", "unbroadcast")
-CHECKS = ("gradients", "second_order", "tangents", "finite_differences", "subsets", "float32", "bfloat16")
+CHECKS = ("gradients", "in plain form", "second_order", "tangents", "subsets", "float32", "bfloat16")
 RECORDED = ("gradients", "second_order", "tangents")  # the checks by which the cases that reach a function are found
 SECONDS = 40  # of computing for one mutant; one that is not noticed by then has survived
 
 TESTS = {  # of what no case covers: blocks of long sequences, processes, second derivatives by the weights of edges,
     # third derivatives, many steps
-    "attention.py": "ops/attention/test_attention.py::test_blocks",
+    "attention_fast.py": "ops/attention/test_attention.py::test_blocks",
     "batch_norm.py": "nn/test_sync_batch_norm.py::test_a_group_of_one_process",
+    "ctc.py": "ops/loss/test_ctc.py::test_the_tangent_is_that_of_the_gradient",
+    "function.py": "ops/core/test_function.py::test_a_gradient_that_does_not_change_has_the_second_derivative_0",
     "conv.py": "ops/conv/test_conv.py::test_third_derivatives",
     "graph.py": "ops/test_graph.py::test_second_derivative_by_the_edges",
     "gru.py": "ops/recurrent/test_rnn.py::test_step_by_step",
@@ -81,6 +83,7 @@ REVIEWED = {  # (file and function, words of the changed line): why it changes n
     ("pool.py MaxPoolWithIndicesFn.backward", "else index.detach()"): INTEGERS,
     ("pool.py chain", "(z := best)"): "all maxima are doubled, and only compared",
     ("pool.py part_count", "else 2 * z"): "the number of parts is a matter of speed",
+    ("conv_fast.py Geometry.by_columns", "FEW"): "which way is taken is a matter of speed",
     ("rectifier.py LeakyReLUFn.derivative", "else x.detach()"): "its sign is detached anyway",
     ("rectifier.py ReLUFn.derivative", "else y.detach()"): COMPARED,
     ("rectifier.py ThresholdFn.derivative", "else x.detach()"): COMPARED,
@@ -276,10 +279,11 @@ def forked(task: Callable[[], Any], seconds: int = 3600) -> Any:
 
 
 def table() -> dict[str, Any]:
+    from scratch.ops.core.forms import plain
     from scratch.testing import CHECKS as OF_LAYERS
     from scratch.testing import TRANSFORM_CHECKS
 
-    return {**OF_LAYERS, **TRANSFORM_CHECKS}
+    return {**OF_LAYERS, **TRANSFORM_CHECKS, "in plain form": plain()(OF_LAYERS["gradients"])}
 
 
 def watched(file: str) -> str:
