@@ -34,61 +34,43 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {path.name: path for path in (ROOT / "scratch" / "ops").rglob("*.py") if path.stem != "__init__"}
 DERIVATIVES = ("backward", "tangent", "pullback", "derivative", "adjoint", "gradients", "slopes", "unbroadcast")
-CHECKS = ("gradients", "second_order", "tangents", "finite_differences", "subsets", "float32", "bfloat16")
-RECORDED = ("gradients", "second_order", "tangents")  # the checks by which the cases that reach a function are found
+CHECKS = ("gradients", "in plain form", "second_order", "tangents", "complex_numbers", "subsets", "float32", "bfloat16")
+RECORDED = (
+    "gradients",
+    "second_order",
+    "tangents",
+    "complex_numbers",
+)  # the checks by which the cases that reach a function are found
 SECONDS = 40  # of computing for one mutant; one that is not noticed by then has survived
 
 TESTS = {  # of what no case covers: blocks of long sequences, processes, second derivatives by the weights of edges,
     # third derivatives, many steps
-    "attention.py": "ops/attention/test_attention.py::test_blocks",
+    "attention_fast.py": "ops/attention/test_attention.py::test_blocks",
     "batch_norm.py": "nn/test_sync_batch_norm.py::test_a_group_of_one_process",
+    "ctc.py": "ops/loss/test_ctc.py::test_the_tangent_is_that_of_the_gradient",
+    "function.py": "ops/core/test_function.py::test_a_gradient_that_does_not_change_has_the_second_derivative_0",
     "conv.py": "ops/conv/test_conv.py::test_third_derivatives",
     "graph.py": "ops/test_graph.py::test_second_derivative_by_the_edges",
-    "gru.py": "ops/recurrent/test_rnn.py::test_step_by_step",
-    "lstm.py": "ops/recurrent/test_rnn.py::test_step_by_step",
+    "gru_fast.py": "ops/recurrent/test_rnn.py::test_step_by_step",
+    "lstm_fast.py": "ops/recurrent/test_rnn.py::test_step_by_step",
 }
 
-INTEGERS = "integers"
-COMPARED = "only compared with something: its slope is 0"
-CONSTANT = "a constant, which is not differentiated"
 REVIEWED = {  # (file and function, words of the changed line): why it changes no gradient
-    ("attention.py AttentionFn.backward", "else drawn.detach()"): "a random mask",
-    ("batch_norm.py FixedNormFn.backward", "else mu.detach()"): CONSTANT,
-    ("binary_cross_entropy.py BCEWithLogitsFn.backward", "else weight.detach()"): CONSTANT,
-    ("conv.py rows_of_input", "Y[..., :0, :]"): "it has no rows, only a type and what vmap batches",
-    ("cross_entropy.py NLLLossFn.backward", "else share.detach()"): CONSTANT,
-    ("ctc.py CTCLossFn.backward", "else places.detach()"): INTEGERS,
-    ("ctc.py CTCLossFn.backward", "else steps.detach()"): INTEGERS,
+    ("conv_fast.py Geometry.by_columns", "FEW"): "which way is taken is a matter of speed",
+    ("conv_fast.py rows_of_input", "Y[..., :0, :]"): "it has no rows, only a type and what vmap batches",
     ("distance.py norm_slope", "z := torch.zeros_like(x)"): "any multiple of 0 is 0",
     ("distance.py safe_norm", "(-(x / size))).abs()"): "|-x| = |x|",
-    ("dropout.py DropoutFn.backward", "else mask.detach()"): "a random mask",
-    ("embedding.py EmbeddingFn.backward", "else index.detach()"): INTEGERS,
-    ("embedding_bag.py MaxBagFn.backward", "else won.detach()"): INTEGERS,
-    ("graph.py EdgeProductsFn.backward", "else col_t.detach()"): INTEGERS,
-    ("graph.py MaxReadoutFn.backward", "else x.detach()"): COMPARED,
-    ("graph.py MaxReadoutFn.backward", "else y.detach()"): COMPARED,
-    ("graph.py NormaliseFn.backward", "else source.detach()"): INTEGERS,
-    (
-        "linear_cross_entropy.py LinearCrossEntropyFn.backward",
-        "2 * ([None] * 7)",
-    ): "None for more arguments than there are",
-    ("margin_loss.py MultiLabelMarginFn.backward", "else counted.detach()"): "booleans",
-    ("margin_loss.py MultiMarginFn.backward", "else t.detach()"): INTEGERS,
-    ("max_unpool.py MaxUnpoolFn.backward", "else index.detach()"): INTEGERS,
+    ("margin_loss.py MultiLabelMarginFn.adjoint", "x.detach()"): "only compared with something: its slope is 0",
     ("perceptron.py StepFn.derivative", "else s.detach()"): "0, whatever s is",
     ("perceptron.py StepFn.derivative", "z := torch.zeros_like(s)"): "any multiple of 0 is 0",
-    ("pool.py MaxPoolFn.backward", "else x.detach()"): COMPARED,
-    ("pool.py MaxPoolWithIndicesFn.backward", "else index.detach()"): INTEGERS,
-    ("pool.py chain", "(z := best)"): "all maxima are doubled, and only compared",
-    ("pool.py part_count", "else 2 * z"): "the number of parts is a matter of speed",
-    ("rectifier.py LeakyReLUFn.derivative", "else x.detach()"): "its sign is detached anyway",
-    ("rectifier.py ReLUFn.derivative", "else y.detach()"): COMPARED,
-    ("rectifier.py ThresholdFn.derivative", "else x.detach()"): COMPARED,
-    ("shrinkage.py HardshrinkFn.derivative", "else x.detach()"): COMPARED,
-    ("shrinkage.py SoftshrinkFn.derivative", "else y.detach()"): COMPARED,
-    ("sigmoid.py HardtanhFn.derivative", "else x.detach()"): COMPARED,
+    ("pool.py MaxPoolFn.adjoint", "else x.detach()"): "only compared with something: its slope is 0",
+    ("rectifier.py LeakyReLUFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
+    ("rectifier.py ReLUFn.derivative", "else y.detach()"): "only compared with something: its slope is 0",
+    ("rectifier.py ThresholdFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
+    ("shrinkage.py HardshrinkFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
+    ("shrinkage.py SoftshrinkFn.derivative", "else y.detach()"): "only compared with something: its slope is 0",
+    ("sigmoid.py HardtanhFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
     ("sigmoid.py HardtanhFn.pullback", "2 * "): "only whether it is 0 counts",
-    ("irregular_windows.py UnrollFn.backward", "else places.detach()"): INTEGERS,
 }
 
 
@@ -276,10 +258,11 @@ def forked(task: Callable[[], Any], seconds: int = 3600) -> Any:
 
 
 def table() -> dict[str, Any]:
+    from scratch.ops.core.forms import plain
     from scratch.testing import CHECKS as OF_LAYERS
-    from scratch.testing import TRANSFORM_CHECKS
+    from scratch.testing import NUMBER_CHECKS, TRANSFORM_CHECKS
 
-    return {**OF_LAYERS, **TRANSFORM_CHECKS}
+    return {**OF_LAYERS, **NUMBER_CHECKS, **TRANSFORM_CHECKS, "in plain form": plain()(OF_LAYERS["gradients"])}
 
 
 def watched(file: str) -> str:

@@ -209,8 +209,6 @@ def test_sparse_dropout_drops_the_same_non_zeros_in_both():
         drop = layers.SparseDropout(0.4)
         sparse = drop(layers.SparseDropout.sparse(features))
         dropped.append(F.propagate(identity, sparse) if layers is scratch.nn else sparse.to_dense())
-        if layers is scratch.nn:
-            assert_equal([F.propagate(torch.eye(50, dtype=torch.float64), sparse.t())], [dropped[0].t()])
     assert_equal(dropped[:1], dropped[1:])
     kept = dropped[0][features > 0]
     assert set(kept.unique().tolist()) == {0, 1 / 0.6}
