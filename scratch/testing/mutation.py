@@ -51,6 +51,7 @@ TESTS = {  # of what no case covers: blocks of long sequences, processes, second
     "function.py": "ops/core/test_function.py::test_a_gradient_that_does_not_change_has_the_second_derivative_0",
     "conv.py": "ops/conv/test_conv.py::test_third_derivatives",
     "graph.py": "ops/test_graph.py::test_derivatives_of_propagation",
+    "sigmoid.py": "ops/core/test_function.py::test_the_tangent_of_complex_softsign",
     "gru_fast.py": "ops/recurrent/test_rnn.py::test_step_by_step",
     "lstm_fast.py": "ops/recurrent/test_rnn.py::test_step_by_step",
 }
@@ -308,11 +309,11 @@ def noticed(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> list
         runs = table()
     except Exception as error:
         return [f"import: {type(error).__name__}", ""]
-    for number in numbers:
-        for check in checks:
-            result = perform(Task(CASES[number], str(CASES[number]), check, runs[check]), "scratch.nn", "torch.nn")
-            if result.status == "failed" and result.finding:
-                return [f"{check} of {CASES[number]}", result.finding.cause]
+    quick = [(check, number) for check in checks[:2] for number in numbers[:200]]
+    for check, number in quick + [(check, number) for number in numbers for check in checks]:
+        result = perform(Task(CASES[number], str(CASES[number]), check, runs[check]), "scratch.nn", "torch.nn")
+        if result.status == "failed" and result.finding:
+            return [f"{check} of {CASES[number]}", result.finding.cause]
     test = TESTS.get(mutant.file, "")
     with contextlib.redirect_stdout(io.StringIO()):
         found = test and pytest.main(["-x", "-n0", "-p", "no:cacheprovider", f"{ROOT}/tests/scratch/{test}"])

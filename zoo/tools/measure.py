@@ -157,9 +157,9 @@ def measure(
     beside = beside or {}
     tasks = [task, reference, *beside.values(), *([] if compiled is None else [compiled])]
     ours, theirs, *more = (1e3 * time for time in interleaved(tasks, seconds, timer_for(device, clock)))
-    memory = [peak_memory(each, device) / 2**20 for each in (task, reference)]
+    peak, peak_of_reference = (peak_memory(each, device) / 2**20 for each in (task, reference))
     others = dict(zip(beside, more, strict=False))
-    return Result(name, ours, theirs, *memory, more[-1] if compiled is not None else math.nan, others)
+    return Result(name, ours, theirs, peak, peak_of_reference, more[-1] if compiled is not None else math.nan, others)
 
 
 def processor() -> str:

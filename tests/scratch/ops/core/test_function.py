@@ -55,3 +55,9 @@ def test_a_gradient_that_does_not_change_has_the_second_derivative_0(name: str) 
     (x_bar,) = torch.autograd.grad(function(x), x, y_bar, create_graph=True)
     (second,) = torch.autograd.grad((x_bar * x).sum(), x)
     torch.testing.assert_close(second, x_bar.detach(), rtol=0, atol=0)
+
+
+def test_the_tangent_of_complex_softsign() -> None:
+    z, z_dot = torch.randn(2, 7, dtype=torch.complex128).unbind()
+    ours, theirs = (torch.func.jvp(f, (z,), (z_dot,))[1] for f in (F.softsign, torch.nn.functional.softsign))
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
