@@ -116,6 +116,8 @@ def places(end: Box) -> dict[Box, tuple[float, int]]:
 def draw(end: Box) -> Figure:
     """The graph: on each box its value in black and the gradient that arrives there in red."""
     at = places(end)
+    detours = [box for box, (x, row) in at.items() for s in box.sources if at[s][1] < row - 1 and at[s][0] == x]
+    around = 0.3 if detours else 0  # room for their arrows
     wide = 1 + 2 * max(abs(column) for column, _ in at.values())
     tall = 1 + max(row for _, row in at.values())
     figure = new_figure(max(3.2, ROOM[1] * wide), ROOM[0] * tall)
@@ -138,7 +140,7 @@ def draw(end: Box) -> Figure:
                 axes.annotate("", (column - 0.46, row), (x - 0.46, y), arrowprops=arrow, zorder=1)
             else:
                 axes.annotate("", (column, row - 0.29), (x, y + 0.29), arrowprops=arrow, zorder=1)
-    axes.set(xlim=(-wide / 2, wide / 2), ylim=(tall - 0.5, -0.5))
+    axes.set(xlim=(-wide / 2 - around, wide / 2), ylim=(tall - 0.5, -0.5))
     axes.axis("off")
     return figure
 

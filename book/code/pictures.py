@@ -10,6 +10,7 @@ import inspect
 import io
 import json
 import os
+import textwrap
 from base64 import b64encode
 from functools import cache
 from pathlib import Path
@@ -57,7 +58,7 @@ def show(figure: Figure, caption: str) -> None:
 
 def show_source(*objects: Any) -> None:
     """The code of functions or classes, as it stands in their files."""
-    display(Markdown("\n".join(f"```python\n{inspect.getsource(each)}```" for each in objects)))
+    display(Markdown("\n".join(f"```python\n{textwrap.dedent(inspect.getsource(each))}```" for each in objects)))
 
 
 def image(figure: Figure, words: str) -> str:
