@@ -314,7 +314,7 @@ class Parser:
             self.place += 1
             found.append(Item("large", LARGE[letter]))
         elif name := self.match(WITH_DIGIT):
-            found.append(Item("name", rf"\operatorname{{{name.group()}}}"))
+            found.append(Item("name", rf"\text{{{name.group()}}}"))
         elif number := self.match(NUMBER):
             found.append(Item("number", self.numeral(number.group())))
         elif letter in "*%#":
