@@ -88,7 +88,9 @@ def figure(result: dict[str, Any], language: str, path: Path) -> nodes.image | N
 
 def lead(said: str, because: str) -> nodes.paragraph:
     """The verdict and why."""
-    return nodes.paragraph("", "", nodes.strong("", said), nodes.Text(f" {because}"), classes=["lead"], translatable=False)
+    return nodes.paragraph(
+        "", "", nodes.strong("", said), nodes.Text(f" {because}"), classes=["lead"], translatable=False
+    )
 
 
 def claim_nodes(name: str, language: str, folder: Path | None, figures: Path, docname: str) -> list[nodes.Node]:
@@ -104,7 +106,12 @@ def claim_nodes(name: str, language: str, folder: Path | None, figures: Path, do
         else:
             found.append(lead(said, because))
         if is_small(result):
-            note = nodes.note("", nodes.paragraph("", word("Figure and numbers are of a small run, made with this book."), translatable=False))
+            note = nodes.note(
+                "",
+                nodes.paragraph(
+                    "", word("Figure and numbers are of a small run, made with this book."), translatable=False
+                ),
+            )
             if full:
                 text = f"{word('The full run:')} {full[0]} {full[1]}"
                 note += nodes.paragraph("", text, translatable=False)
@@ -119,7 +126,9 @@ def claim_nodes(name: str, language: str, folder: Path | None, figures: Path, do
         if block.label != "Notes":
             found += section(block)
     if result:
-        seconds = f"{word('runs')}: {len(result['seeds'])}, {result['seconds']:.0f} s, {result['machine']}, {result['date']}"
+        seconds = (
+            f"{word('runs')}: {len(result['seeds'])}, {result['seconds']:.0f} s, {result['machine']}, {result['date']}"
+        )
         found.append(nodes.paragraph("", seconds, classes=["machine"], translatable=False))
     path = f"zoo/claims/{name}.py"
     link = nodes.paragraph("", "", classes=["links"], translatable=False)
@@ -134,6 +143,9 @@ def claim_table(language: str) -> list[nodes.Node]:
         kind = kind_of(name)
         text = nodes.paragraph("", "", translatable=False)
         text += nodes.reference("", claim_of(name, language), internal=True, refuri=f"{name}.html")
-        text += [nodes.Text(" "), nodes.inline("", verdict_of(name, language), classes=["verdict", kind.replace(" ", "-")])]
+        text += [
+            nodes.Text(" "),
+            nodes.inline("", verdict_of(name, language), classes=["verdict", kind.replace(" ", "-")]),
+        ]
         items += nodes.list_item("", text)
     return [items]

@@ -12,7 +12,9 @@ from book.extension.source import citations
 
 SOURCES = [*ops(), *optimizers()]
 WIDTH = 120
-UNSPACED = re.compile(r"(?<=\S) \(([1-9]\d?′?)\)$")  # a number with one blank before it is a reference, not the equation's
+UNSPACED = re.compile(
+    r"(?<=\S) \(([1-9]\d?′?)\)$"
+)  # a number with one blank before it is a reference, not the equation's
 
 
 def lines(source):
@@ -80,7 +82,12 @@ def test_a_line_is_equations_or_a_sentence(source):
         if not NUMBER.search(line):
             continue
         tail = NUMBER.split(line)[-1].strip()
-        goes_on = tail and re.match(r"\s*[a-z]{3,} [a-z]{2,}", following) and tail[-1] not in ".,;:" and len(GAP.split(tail)) == 1
+        goes_on = (
+            tail
+            and re.match(r"\s*[a-z]{3,} [a-z]{2,}", following)
+            and tail[-1] not in ".,;:"
+            and len(GAP.split(tail)) == 1
+        )
         if goes_on and len(tail.split()) > 12:
             wrong.append(where(source, place, line))
     assert not wrong, "\n".join(wrong)
