@@ -6,7 +6,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])  # the chapters' code
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+)  # the chapters' code
 
 LANGUAGE = os.environ.setdefault("HANDGRAD_LANGUAGE", "en")
 
@@ -18,8 +20,6 @@ language = {"en": "en", "zh": "zh_CN"}[LANGUAGE]
 locale_dirs = ["locale"]
 gettext_compact = False
 templates_path = ["_templates"]
-suppress_warnings = ["toc.empty_glob"]
-nitpicky = False
 
 # claims: the folder with the JSON of scripts/claims.py
 claims_results = os.environ.get("HANDGRAD_CLAIMS", "")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra import compose, initialize_config_dir
 from rich.progress import track
 
@@ -24,18 +25,19 @@ from zoo.tools.benchmark import in_its_form, plan
 from zoo.tools.measure import interleaved, timer_for
 
 PATH = Path(__file__).parent / "measured.json"
-CASES = 8  # of a page
+CASES = 4  # of a page
 LAYER_CHECKS = {name: CHECKS[name] for name in ("outputs", "gradients", "finite_differences", "second_order")} | {
     "tangents": TRANSFORM_CHECKS["tangents"]
 }
 PAGES = {  # of the benchmark's entries, by how they begin
-    "conv": "conv", "max_pool": "pool", "avg_pool": "pool", "linear": "linear", "sigmoid": "sigmoid", "tanh": "sigmoid",
-    "relu": "rectifier", "leaky_relu": "rectifier", "gelu": "gated", "softmax": "softmax", "log_softmax": "softmax",
-    "dropout": "dropout", "cross_entropy": "cross_entropy", "linear_cross_entropy": "linear_cross_entropy",
-    "mse": "regression_loss", "embedding": "embedding", "layer_norm": "layer_norm", "rnn": "rnn", "gru": "gru",
-    "lstm": "lstm", "attention": "attention", "bce_with_logits": "binary_cross_entropy", "sgd": "sgd", "adam": "adam",
-    "adamw": "adam", "adamax": "adamax", "nadam": "nadam", "radam": "radam", "adagrad": "adagrad", "adadelta": "adadelta",
-    "adafactor": "adafactor", "rmsprop": "rmsprop", "rprop": "rprop", "asgd": "asgd", "muon": "muon",
+    "conv": "conv", "max_pool": "pool", "avg_pool": "pool", "linear": "linear", "sigmoid": "sigmoid", "tanh":
+    "sigmoid", "relu": "rectifier", "leaky_relu": "rectifier", "gelu": "gated", "softmax": "softmax", "log_softmax":
+    "softmax", "dropout": "dropout", "cross_entropy": "cross_entropy", "linear_cross_entropy":
+    "linear_cross_entropy", "mse": "regression_loss", "embedding": "embedding", "layer_norm": "layer_norm", "rnn":
+    "rnn", "gru": "gru", "lstm": "lstm", "attention": "attention", "bce_with_logits": "binary_cross_entropy", "sgd":
+    "sgd", "adam": "adam", "adamw": "adam", "adamax": "adamax", "nadam": "nadam", "radam": "radam", "adagrad":
+    "adagrad", "adadelta": "adadelta", "adafactor": "adafactor", "rmsprop": "rmsprop", "rprop": "rprop", "asgd":
+    "asgd", "muon": "muon",
 }  # fmt: skip
 LONG = ("gru_256", "lstm_256", "gru_128_long", "lstm_128_long", "attention_2048", "encoder_layer", "adam_against_fused")
 FORMS = ("plain", "scratch", "compiled")
@@ -54,7 +56,11 @@ def largest(job: Iterable[Task], candidate: str, reference: str) -> dict[str, di
 
 def of_page(stem: str) -> dict[str, dict[str, Any]]:
     cases = list(identified(FAMILIES[stem].CASES))[:CASES]
-    return largest([task for task in tasks(cases, LAYER_CHECKS, "scratch.nn", "torch.nn") if not task.slow], "scratch.nn", "torch.nn")
+    return largest(
+        [task for task in tasks(cases, LAYER_CHECKS, "scratch.nn", "torch.nn") if not task.slow],
+        "scratch.nn",
+        "torch.nn",
+    )
 
 
 def of_optimizer(source: Source) -> dict[str, dict[str, Any]]:
@@ -70,24 +76,24 @@ def page_of(entry: str) -> str | None:
     return next((PAGES[start] for start in starts if start in PAGES), None)
 
 
-def times(seconds: float) -> dict[str, list[dict[str, Any]]]:
+def times(seconds: float, forms: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
     """Milliseconds of the native form, and the ratios of ours to it, by page."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):
         known = compose("benchmark")
         wanted = [name for name in (*known.layers, *known.optimizers) if page_of(name) and name not in LONG]
         configs = {
-            form: compose("benchmark", [f"impl={form}", "what=all", f"only=[{','.join(wanted)}]"]) for form in FORMS
+            form: compose("benchmark", [f"impl={form}", "what=all", f"only=[{','.join(wanted)}]"]) for form in forms
         }
         plans = [[*rows(config)] for config in configs.values()]
-        native = configs["scratch"].reference
+        native = configs[forms[0]].reference
         for entries in track(list(zip(*plans, strict=True)), description="times"):
             name, ours, theirs = entries[0]
-            built = [in_its_form(ours, configs[form].impl) for form in FORMS] + [in_its_form(theirs, native)]
+            built = [in_its_form(ours, configs[form].impl) for form in forms] + [in_its_form(theirs, native)]
             *each, base = interleaved(built, seconds, timer_for("cpu", "cpu"))
             page = page_of(name)
             assert page
-            ratios = {form: round(t / base, 3) for form, t in zip(FORMS, each, strict=True)}
+            ratios = {form: round(t / base, 3) for form, t in zip(forms, each, strict=True)}
             found[page].append({"task": name, "native": round(1e3 * base, 4), **ratios})
     return dict(found)
 
@@ -98,17 +104,19 @@ def rows(config: Any) -> Iterator[tuple[str, Any, Any]]:
         yield from plan(config)
 
 
-def measure(seconds: float = 1.5) -> None:
-    import torch
-
+def measure(asked: str = "all", forms: tuple[str, ...] = FORMS, seconds: float = 1.0) -> None:
+    """Measure errors, times or all; what is not asked for stays as it is."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    errors = {stem: of_page(stem) for stem in track([*FAMILIES], description="errors")}
-    errors |= {source.stem: of_optimizer(source) for source in optimizers()}
-    result = {
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
-        "errors": {stem: entry for stem, entry in errors.items() if entry},
-        "times": times(seconds),
-    }
+    result = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
+    result |= {"machine": machine(), "date": time.strftime("%Y-%m-%d")}
+    if asked in ("all", "errors"):
+        errors = {stem: of_page(stem) for stem in track([*FAMILIES], description="errors")}
+        errors |= {source.stem: of_optimizer(source) for source in optimizers()}
+        write(result | {"errors": {stem: entry for stem, entry in errors.items() if entry}})
+    if asked in ("all", "times"):
+        write(json.loads(PATH.read_text(encoding="utf-8")) | {"times": times(seconds, forms)})
+
+
+def write(result: dict[str, Any]) -> None:
     PATH.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

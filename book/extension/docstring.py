@@ -1,8 +1,8 @@
 """The docstring of a page, taken apart: its title, and sections of paragraphs and rows of equations.
 
-    Adjoint:    x̄ = ȳ W                            (3)      a row: one cell, and its number
-                W̄ = Σ ȳᵀ x   over all rows         (4)      a row of two cells
-    Saved:      x, W.   Recomputed: nothing.                two sections
+Adjoint:    x̄ = ȳ W                            (3)      a row: one cell, and its number
+            W̄ = Σ ȳᵀ x   over all rows         (4)      a row of two cells
+Saved:      x, W.   Recomputed: nothing.                two sections
 """
 
 import re
@@ -143,7 +143,13 @@ def as_row(text: str, known: list[str], label: str) -> Row | None:
             name, cells[0] = first, cells[0][1:]
     if not found and not name and not is_equation(cells[0], known, label):
         return None
-    row = Row([Equation([segments(cell, known) for cell in before], number) for before, number in zip(cells, found, strict=False)], name)
+    row = Row(
+        [
+            Equation([segments(cell, known) for cell in before], number)
+            for before, number in zip(cells, found, strict=False)
+        ],
+        name,
+    )
     rest = [segments(cell, known) for cell in cells[-1]]
     if not found:
         row.equations.append(Equation(rest))
@@ -154,7 +160,9 @@ def as_row(text: str, known: list[str], label: str) -> Row | None:
 
 def is_equation(cells: list[str], known: list[str], label: str) -> bool:
     """Whether the cells of a line without a number are formulas: they begin with one, and little else is in them."""
-    if label == "Shapes" and any(GAP.search(f"{cell}  ") and re.match(r"\S{1,6}(?:, \S{1,6})* \(", cell) for cell in cells):
+    if label == "Shapes" and any(
+        GAP.search(f"{cell}  ") and re.match(r"\S{1,6}(?:, \S{1,6})* \(", cell) for cell in cells
+    ):
         return len(cells) > 1 or sum(map(len, cells)) < 60
     if label == "Symbols":
         return len(cells) > 1

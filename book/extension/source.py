@@ -36,7 +36,7 @@ def lines_of(node: ast.AST) -> Span:
 
 def is_mathematics(node: ast.stmt) -> bool:
     """Whether a statement of a class is its docstring or one of the formulas."""
-    return isinstance(node, ast.Expr) or isinstance(node, ast.FunctionDef) and node.name in METHODS
+    return isinstance(node, ast.Expr) or (isinstance(node, ast.FunctionDef) and node.name in METHODS)
 
 
 def names_in(nodes: Iterable[ast.AST]) -> set[str]:
@@ -79,7 +79,9 @@ def parts(source: str, rule: str = "") -> Parts:
     ]  # fmt: skip
     spans = [sorted(map(lines_of, group)) for group in ([*textbook, *constants], fast, calling)]
     if not rule:  # each class by its first line
-        spans[0] += [(c.lineno, c.lineno) for c in classes if any(c.lineno < first <= c.end_lineno for first, _ in spans[0])]  # type: ignore[operator]
+        spans[0] += [
+            (c.lineno, c.lineno) for c in classes if any(c.lineno < first <= c.end_lineno for first, _ in spans[0])
+        ]  # type: ignore[operator]
     return Parts(sorted(spans[0]), spans[1], spans[2])
 
 
