@@ -28,6 +28,7 @@ CATALOGUE = Path(__file__).resolve().parents[1] / "locale" / "zh" / "LC_MESSAGES
 SCRIPTS = "../_static/moves"  # as seen from a chapter
 
 matplotlib.rcParams.update(settings(LANGUAGE) | {"figure.facecolor": "white", "svg.hashsalt": "handgrad"})
+matplotlib.rcParams["font.family"] = [*reversed(matplotlib.rcParams["font.family"])]  # Latin letters as in English
 
 
 @cache
