@@ -138,9 +138,8 @@ def as_row(text: str, known: list[str], label: str) -> Row | None:
     parts, found = pieces[::2], pieces[1::2]
     cells = [GAP.split(part.strip()) if part.strip() else [] for part in parts]
     name = ""
-    if (
-        len(cells[0]) > 1 and NAME.match(cells[0][0]) and (label == "" or indent(text) < 4)
-    ):  # of a function, at the edge
+    at_the_edge = label == "" or indent(text) < 4
+    if len(cells[0]) > 1 and at_the_edge and NAME.match(cells[0][0]):
         name, *cells[0] = cells[0]
     if not found and not name and not is_equation(cells[0], known, label):
         return None
