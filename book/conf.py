@@ -32,6 +32,8 @@ nb_execution_cache_path = str(ROOT / "build" / "book" / f"notebooks-{LANGUAGE}")
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+nb_code_prompt_show = {"en": "Show the code", "zh": "显示代码"}[LANGUAGE]
+nb_code_prompt_hide = {"en": "Hide the code", "zh": "隐藏代码"}[LANGUAGE]
 
 # mathematics, drawn by a local script
 mathjax_path = "tex-svg.js"
