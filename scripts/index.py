@@ -175,9 +175,11 @@ OPS: dict[str, dict[str, str]] = {  # page: names: formula
     "graph": {
         "GCNConv gcn_conv gcn_adjacency propagate": "D^(−½) (A + I) D^(−½) X Wᵀ + b",
         "RGCNConv rgcn_conv rgcn_adjacency": "Σ over relations of Âᵣ X Wᵣᵀ, and X W₀ᵀ",
+        "SAGEConv sage_conv sage_adjacency": "W₀ x, and W mean of the neighbours",
         "Readout readout": "sum, mean or max over each graph's nodes",
         "SparseDropout sparse sparse_dropout": "dropout of a sparse matrix",
     },
+    "graph_attention": {"GATConv gat_conv with_loops": "Σ α W x over the edges into a node, α a softmax"},
     "rnn": {"RNN RNNCell": "h = φ(W x + U h + b)"},
     "lstm": {"LSTM LSTMCell": "c = f c + i g,  h = o tanh c"},
     "gru": {"GRU GRUCell": "h = (1 − z) n + z h"},

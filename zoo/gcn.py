@@ -37,6 +37,25 @@ class Remembered:
         return {"_key": None}
 
 
+class FeatureDropout(Module):
+    """Dropout of a graph's features (n, F); where they are mostly zero, as a sparse matrix, which is made once."""
+
+    def __init__(self, layers: str, p: float) -> None:
+        super().__init__()
+        nn = Namespace(layers)
+        self.dense, self.sparse = nn.Dropout(p), nn.SparseDropout(p)
+        self._prepared = Remembered()
+
+    def forward(self, features: Tensor, dtype: torch.dtype) -> Any:
+        def prepared() -> Any:
+            x = features.to(dtype)
+            sparse = not torch.compiler.is_compiling() and x.count_nonzero() < SPARSE * x.numel()
+            return self.sparse.sparse(x) if sparse else x
+
+        x = self._prepared(features, prepared)
+        return self.dense(x) if isinstance(x, Tensor) and x.layout is torch.strided else self.sparse(x)
+
+
 class GraphEncoder(Module):
     """The graph convolutions up to the last hidden one: (features (n, F), edges, kinds) -> (n, hidden[-1])."""
 
@@ -67,11 +86,11 @@ class GraphEncoder(Module):
         nn = Namespace(layers)
         self.residual = residual
         self.activation = getattr(nn, activation)()
-        self.dropout, self.sparse_dropout = nn.Dropout(dropout), nn.SparseDropout(dropout)
+        self.features, self.dropout = FeatureDropout(layers, dropout), nn.Dropout(dropout)
         self.convolutions = ModuleList(
             self.convolution(*sizes) for sizes in zip([in_features, *hidden], hidden, strict=False)
         )
-        self._matrix, self._features = Remembered(), Remembered()
+        self._matrix = Remembered()
 
     def convolution(self, in_features: int, out_features: int) -> Module:
         """A new graph convolution of the kind that the graph asks for."""
@@ -86,22 +105,11 @@ class GraphEncoder(Module):
             return self._matrix(edges, lambda: first.adjacency(edges, count, dtype=dtype))
         return self._matrix(edges, lambda: first.adjacency(edges, kinds, count, self.relations, dtype=dtype))
 
-    def drop(self, features: Tensor) -> Any:
-        """The features with dropout; where they are mostly zero, as a sparse matrix, which is made once."""
-
-        def prepared() -> Any:
-            first: Any = self.convolutions[0]
-            x = features.to(first.weight.dtype)
-            sparse = not torch.compiler.is_compiling() and x.count_nonzero() < SPARSE * x.numel()
-            return self.sparse_dropout.sparse(x) if sparse else x
-
-        x = self._features(features, prepared)
-        return self.dropout(x) if isinstance(x, Tensor) and x.layout is torch.strided else self.sparse_dropout(x)
-
     def forward(self, features: Tensor, edges: Tensor, kinds: Tensor | None = None) -> Tensor:
         matrix = self.matrix(edges, kinds, features.shape[0])
         first, *others = self.convolutions
-        h = self.activation(first(self.drop(features), matrix))
+        dtype: Any = first.weight.dtype
+        h = self.activation(first(self.features(features, dtype), matrix))
         for convolution in others:
             new = self.activation(convolution(self.dropout(h), matrix))
             h = h + new if self.residual and h.shape == new.shape else new

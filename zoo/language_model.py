@@ -1,29 +1,24 @@
 """A recurrent language model: it reads a text character by character and predicts the next one.
 
-    hₜ = f(hₜ₋₁, E[xₜ]),   p(xₜ₊₁ | x₁ … xₜ) = softmax(V hₜ + c),   loss = −log p(xₜ₊₁), the mean over all t.
+    hₜ = f(hₜ₋₁, E[xₜ]),   p(xₜ₊₁ | x₁ … xₜ) = softmax(V hₜ + c).
 
 It is trained by truncated backpropagation through time: the text is read in windows, each starts with the state in
-which the one before it ended, and gradients stay within their window. The loss is in nats per character. loss / log 2
-is the number of bits in which a character could be stored, and the perplexity exp(loss) is the number of equally
-probable characters that would be as hard to predict. Sources: Mikolov et al., Recurrent neural network based language
-model (2010); Williams and Peng, An efficient gradient-based algorithm for on-line training of recurrent network
-trajectories (1990).
+which the one before it ended, and gradients stay within their window. Sources: Mikolov et al., Recurrent neural network
+based language model (2010); Williams and Peng, An efficient gradient-based algorithm for on-line training of recurrent
+network trajectories (1990).
 """
 
-import math
 from typing import Any
 
 from lightning import Callback
 from torch import Tensor
 
-from zoo.base.trainable import Trainable
+from zoo.base.writer import Writer
 from zoo.callbacks.pictures.gradient import GradientPicture, gradient_norms
-from zoo.callbacks.text_samples import TextSamples
 from zoo.core.distributed import gathered
-from zoo.core.errors import whole
+from zoo.core.errors import UsageError, whole
 from zoo.core.namespace import Namespace
 from zoo.recurrent import Recurrent, State
-from zoo.text.metrics import Perplexity
 
 
 def detached(state: State) -> State:
@@ -31,7 +26,7 @@ def detached(state: State) -> State:
     return tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
 
 
-class LanguageModel(Trainable):
+class LanguageModel(Writer):
     """(character numbers (N, T), state) -> logits of the next characters (N, T, C), and the next state.
 
     Args:
@@ -39,9 +34,8 @@ class LanguageModel(Trainable):
         cell, hidden, depth: as of `zoo.recurrent.SequenceClassifier`.
         embedding: the length of a character's vector.
         dropout: on the embedded characters, between the layers and before the output.
-        alphabet: all characters, in the order of their numbers. It is stored in a checkpoint, which so is complete.
 
-    Logs the loss of train, val and test in nats per character, and bits_per_character and perplexity of val and test.
+    The other arguments, and what is logged, are those of `Writer`.
     """
 
     def __init__(
@@ -55,19 +49,16 @@ class LanguageModel(Trainable):
         alphabet: str = "ab",
         **training: Any,
     ) -> None:
-        super().__init__(**training)
+        super().__init__(layers, alphabet, **training)
         self.save_hyperparameters(ignore=list(training))
         whole("model.embedding", embedding, 1)
         nn = Namespace(layers)
-        self.alphabet = alphabet
         self.embedding = nn.Embedding(len(alphabet), embedding)
         self.recurrent = Recurrent(
             layers, cell, embedding, hidden, depth, bidirectional=False, dropout=dropout, memory=None
         )
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(hidden, len(alphabet))
-        self.loss = nn.CrossEntropyLoss()
-        self.val_perplexity, self.test_perplexity = Perplexity(), Perplexity()
         self._carried: dict[str, State] = {}  # stage -> the state in which its last window ended
 
     def forward(self, input: Tensor, state: State = None) -> tuple[Tensor, State]:
@@ -84,26 +75,9 @@ class LanguageModel(Trainable):
         self._carried[stage] = detached(state)
         return self.loss(logits.flatten(0, 1), target.flatten())
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        loss = self._loss("train", batch)
-        self.log("train/loss", loss.detach(), prog_bar=True, on_step=True, on_epoch=True, batch_size=batch[1].numel())
-        return loss + self.penalty()
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._evaluate("val", self.val_perplexity, batch)
-
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._evaluate("test", self.test_perplexity, batch)
-
-    def _evaluate(self, stage: str, perplexity: Perplexity, batch: tuple[Tensor, Tensor]) -> None:
-        loss, count = self._loss(stage, batch), batch[1].numel()
-        perplexity.update(loss, count)
-        shown: dict[str, Any] = {
-            f"{stage}/loss": loss,
-            f"{stage}/bits_per_character": loss / math.log(2),
-            f"{stage}/perplexity": perplexity,
-        }
-        self.log_dict(shown, prog_bar=True, on_step=False, on_epoch=True, batch_size=count)
+    def check(self, data: Any) -> None:
+        if data.shuffle:
+            raise UsageError("data.shuffle=true: this model goes on from the window before, and so needs them in order")
 
     # Every epoch starts the text again. Within an epoch the state is part of a checkpoint.
 
@@ -129,4 +103,4 @@ class LanguageModel(Trainable):
         return gradient_norms(self.embedding(input), lambda x: self.loss(self._read(x, None)[0][:, -1], target[:, -1]))
 
     def configure_callbacks(self) -> list[Callback]:
-        return [GradientPicture(), TextSamples()]
+        return [GradientPicture(), *super().configure_callbacks()]

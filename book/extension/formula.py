@@ -15,6 +15,10 @@ class Unconvertible(ValueError):
     """A formula with something in it that has no TeX here."""
 
 
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 ACCENTS = {"\u0307": r"\dot", "\u0304": r"\bar", "\u0302": r"\hat", "\u0303": r"\tilde", "\u0306": r"\breve"}
 AFTER_ACCENTS = {"\u02d9": r"\dot"}  # where a letter has a hat already
 SUPERSCRIPTS = {
@@ -44,47 +48,17 @@ BINARY = {"+": "+", "−": "-", "-": "-", "·": r"\cdot", "×": r"\times", "⊙"
 SEPARATORS = {",": ",", ";": ";", ":": ":", "!": "!", ".": "."}
 OPENING = {"(": "(", "[": "[", "{": r"\{", "⟨": r"\langle ", "⌊": r"\lfloor ", "⌈": r"\lceil "}
 CLOSING = {")": ")", "]": "]", "}": r"\}", "⟩": r"\rangle ", "⌋": r"\rfloor ", "⌉": r"\rceil "}
-NAMES = {  # of functions, which stand upright
-    "exp", "log", "tanh", "sin", "cos", "tan", "max", "min", "mean", "sign", "softmax", "conv", "diag", "relu",
-    "elu", "var",
-    "erf", "mod", "Re", "Im", "attention", "fold", "unfold", "col2im", "im2col", "RMS", "NS", "source", "clip",
-    "softplus",
-    "celu", "selu", "sinc", "argmax", "len", "sum",
-}  # fmt: skip
-SHORT_WORDS = {"of", "or", "by", "to", "as", "in", "is", "it", "so", "at", "no", "if", "on", "an", "be", "do", "we",
-"up", "go", "et", "al",
-               "An", "As", "At", "By", "If", "In", "It", "No", "Of", "On", "Or", "So", "To", "We"}  # fmt: skip
-CALLED = {
-    "source",
-    "attention",
-    "fold",
-    "unfold",
-    "conv",
-    "elu",
-    "relu",
-    "celu",
-    "selu",
-    "sum",
-    "softmax",
-    "len",
-}  # else words
-AFTER_A_SYMBOL = {
-    "and",
-    "or",
-    "is",
-    "are",
-    "in",
-    "of",
-    "by",
-    "the",
-    "for",
-    "from",
-    "has",
-    "have",
-    "stands",
-    "where",
-    "with",
-}
+NAMES = words(  # of functions, which stand upright
+    "exp log tanh sin cos tan max min mean sign softmax conv diag relu elu var erf mod Re Im attention fold "
+    "unfold col2im im2col RMS NS source clip softplus celu selu sinc argmax len sum"
+)
+SHORT_WORDS = words(
+    "of or by to as in is it so at no if on an be do we up go et al An As At By If In It No Of On Or So To We"
+)
+CALLED = words(  # functions where a bracket follows, else words
+    "source attention fold unfold conv elu relu celu selu sum softmax len"
+)
+AFTER_A_SYMBOL = words("and or is are in of by the for from has have stands where with")
 
 CODE = re.compile(
     r"``(?P<double>[^`]+)``|`(?P<single>[^`]+)`|(?P<string>\"[^\"\s]+\")"
@@ -106,8 +80,7 @@ class Segment(NamedTuple):
 
 
 class Token(NamedTuple):
-    kind: str  # "word", "code", "reference", "space", "open", "close", "relation", "sign", "separator", "number",
-    "symbol"
+    kind: str  # word, code, reference, space, open, close, relation, sign, separator, number or symbol
     text: str
 
 

@@ -70,7 +70,7 @@ from scratch.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Drop
 from scratch.nn.embedding import Embedding, EmbeddingBag
 from scratch.nn.flatten import Flatten, Unflatten
 from scratch.nn.fold import Fold, Unfold
-from scratch.nn.graph import GCNConv, Readout, RGCNConv, SparseDropout
+from scratch.nn.graph import GATConv, GCNConv, Readout, RGCNConv, SAGEConv, SparseDropout
 from scratch.nn.lazy import (
     LazyBatchNorm1d,
     LazyBatchNorm2d,
@@ -222,6 +222,7 @@ __all__ = [
     "Fold",
     "FractionalMaxPool2d",
     "FractionalMaxPool3d",
+    "GATConv",
     "GCNConv",
     "GRUCell",
     "GaussianNLLLoss",
@@ -304,6 +305,7 @@ __all__ = [
     "ReplicationPad1d",
     "ReplicationPad2d",
     "ReplicationPad3d",
+    "SAGEConv",
     "ScaledDotProductAttention",
     "Sequential",
     "SiLU",

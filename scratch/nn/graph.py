@@ -1,4 +1,5 @@
-"""Graph convolutions and readouts: parameters and arguments; the mathematics is in scratch/ops/graph.py."""
+"""Graph convolutions and readouts: parameters and arguments; the mathematics is in scratch/ops/graph.py and
+scratch/ops/graph_attention.py."""
 
 import math
 
@@ -7,6 +8,7 @@ from torch import Tensor
 from torch.nn import Parameter, init
 
 from scratch.nn import functional as F
+from scratch.nn.functional.graph import Loops
 from scratch.nn.layer import Layer
 from scratch.ops.graph import SparseMatrix
 
@@ -106,6 +108,99 @@ class RGCNConv(Layer):
             f"num_relations={self.num_relations}{bases}, "
             f"root_weight={self.root is not None}, bias={self.bias is not None}"
         )
+
+
+class GATConv(Layer):
+    """y_i = Σ_{e: j->i} α_e W x_j + b: what each node takes from its neighbours and itself, in ``heads`` heads.
+
+    α is the softmax of LeakyReLU(⟨source_weight, W x_j⟩ + ⟨target_weight, W x_i⟩) over the edges into i, with dropout.
+    weight W (heads · out_features, in_features), source_weight and target_weight (heads, out_features); output
+    (n, heads · out_features), or without ``concat`` (n, out_features), the mean of the heads; bias of its length.
+    Called with features (n, in_features), dense or sparse, and either edge_index (2, E), whose loops are replaced by
+    one at each node, or what ``GATConv.adjacency`` made of it. Initial weights as Glorot and Bengio have them, bias 0.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        heads: int = 1,
+        concat: bool = True,
+        negative_slope: float = 0.2,
+        dropout: float = 0.0,
+        bias: bool = True,
+        device=None,
+        dtype=None,
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features, self.heads, self.concat = in_features, out_features, heads, concat
+        self.negative_slope, self.dropout = negative_slope, dropout
+
+        def parameter(*shape: int) -> Parameter:
+            return Parameter(torch.empty(shape, device=device, dtype=dtype))
+
+        self.weight = parameter(heads * out_features, in_features)
+        self.source_weight, self.target_weight = parameter(heads, out_features), parameter(heads, out_features)
+        self.bias = parameter(heads * out_features if concat else out_features) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        for weight in (self.weight, self.source_weight, self.target_weight):
+            init.xavier_uniform_(weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    @staticmethod
+    def adjacency(edge_index: Tensor, num_nodes: int, dtype: torch.dtype | None = None) -> Loops:
+        return F.with_loops(edge_index, num_nodes)
+
+    def forward(self, input: Tensor | SparseMatrix, graph: Tensor | Loops) -> Tensor:
+        if isinstance(graph, Tensor):
+            graph = self.adjacency(graph, input.shape[0])
+        return F.gat_conv(
+            input, graph, self.weight, self.source_weight, self.target_weight, self.bias,
+            self.concat, self.negative_slope, self.dropout, self.training,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, heads={self.heads}, "
+            f"concat={self.concat}, negative_slope={self.negative_slope}, dropout={self.dropout}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class SAGEConv(Layer):
+    """y_i = W_0 x_i + W mean_{j in N(i)} x_j + b: each node, and apart from it the mean of its neighbours.
+
+    weight W and root W_0 (out_features, in_features), bias (out_features,). Called with features (n, in_features),
+    dense or sparse, and either edge_index (2, E), or the matrix that ``SAGEConv.adjacency`` made of it. A node without
+    edges has 0 for the mean. Initial weights as Glorot and Bengio have them, bias 0.
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
+        self.root = Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
+        self.bias = Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        init.xavier_uniform_(self.weight)
+        init.xavier_uniform_(self.root)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    adjacency = staticmethod(F.sage_adjacency)
+
+    def forward(self, input: Tensor | SparseMatrix, graph: Tensor | SparseMatrix) -> Tensor:
+        if isinstance(graph, Tensor):
+            graph = self.adjacency(graph, input.shape[0], input.dtype)
+        return F.sage_conv(input, graph, self.weight, self.root, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
 class SparseDropout(Layer):

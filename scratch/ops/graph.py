@@ -85,9 +85,6 @@ class SparseMatrix(NamedTuple):
     def to_dense(self) -> Tensor:
         return as_csr(self.value, self.crow, self.col, self.shape[1]).to_dense()
 
-    def t(self) -> "SparseMatrix":
-        return SparseMatrix(self.value_t, self.crow_t, self.col_t, self.value, self.crow, self.col)
-
 
 def with_transpose(value: Tensor, row: Tensor, col: Tensor, size: Sequence[int]) -> SparseMatrix:
     """The matrix of non-zeros that are sorted by row, then by column."""

@@ -1,9 +1,10 @@
 """Is a layer's forward-mode derivative its own: the tangent ẏ of its outputs, for a tangent ẋ of all it depends on?
 
-Three proofs, of which the second needs no reference and no finite difference:
+Four proofs, of which the second needs no reference and no finite difference:
 
     ẏ is the reference's, by ``torch.func.jvp``, or where that has none, (f(x + hẋ) − f(x − hẋ)) / 2h
     ⟨ȳ, ẏ⟩ = ⟨x̄, ẋ⟩ for random ẋ and ȳ, to rounding: the tangent is the transpose of the adjoint
+    dual numbers (``torch.autograd.forward_ad``) give the same ẏ
     the tangent of the gradient (forward over reverse) is the gradient of ⟨x̄, ẋ⟩ (reverse over reverse)
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor
+from torch.autograd import forward_ad
 from torch.func import grad, jvp, vjp, vmap
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -90,6 +92,14 @@ def require_symmetric(pure: Pure, dots: Point, where: str) -> float:
     return require_equal(forward_over_reverse, reverse_over_reverse, where, TOLERANCE)
 
 
+def dual_tangent(pure: Pure, dots: Point) -> list[Tensor]:
+    """The tangent ẏ by dual numbers, without a transform: 0 where an output has none."""
+    with forward_ad.dual_level():
+        outputs = pure.outputs(*tree_map(forward_ad.make_dual, at(pure), dots))
+        unpacked = [forward_ad.unpack_dual(y) for y in outputs]
+        return [torch.zeros_like(y.primal) if y.tangent is None else y.tangent.clone() for y in unpacked]
+
+
 def two_at_once(pure: Pure, dots: Point) -> list[Tensor]:
     """The tangents ẏ for ẋ and −2ẋ, under vmap."""
     both = tree_map(lambda t: torch.stack([t, -2 * t]), dots)
@@ -121,6 +131,7 @@ def tangents(case: Case, candidate: Namespace, reference: Namespace) -> float | 
             error = max(error or 0.0, require_equal(y_dot, expected, where, TOLERANCE))
         if coherent:
             error = max(error, require_transposed(pure, dots, y_dot, where, seed))
+        error = max(error, require_equal(dual_tangent(pure, dots), y_dot, f"{mode} mode: dual numbers", TOLERANCE))
         both, doubled = two_at_once(pure, dots), [torch.stack([t, -2 * t]) for t in y_dot]
         error = max(error, require_equal(both, doubled, f"{mode} mode: two tangents under vmap", TOLERANCE))
         if coherent and case.second_order:

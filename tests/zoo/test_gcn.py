@@ -1,4 +1,4 @@
-"""Graph convolutional networks and their data: both implementations, every kind of task, and mistakes in the data."""
+"""Graph convolution and attention, GraphSAGE, their data: both implementations, every kind of task, mistakes."""
 
 import copy
 import csv
@@ -20,7 +20,9 @@ from zoo.data.karate import GROUPS, Karate
 from zoo.data.neighbours import Neighbours
 from zoo.data.nodes import Graph, Nodes
 from zoo.data.planetoid import Citations
+from zoo.gat import GAT
 from zoo.gcn import GCN, GraphGCN
+from zoo.sage import SAGE
 
 DATA = os.environ.get("HANDGRAD_DATA", "")
 
@@ -48,6 +50,8 @@ TASKS = {
     "linear head": (GCN, Karate, {"hidden": [4, 4, 2], "activation": "Tanh", "head": "linear", "bias": False}),
     "rgcn": (GCN, GeneratedRelations, {"hidden": [8]}),
     "rgcn with bases": (GCN, GeneratedRelations, {"hidden": [8], "num_bases": 2}),
+    "gat": (GAT, Karate, {"hidden": 3, "heads": 4, "output_heads": 2, "depth": 3, "dropout": 0.3}),
+    "sage": (SAGE, Karate, {"hidden": [8, 6]}),
     "graphs": (GraphGCN, GeneratedGraphs, {"hidden": [8, 8], "readout": "max", "dropout": 0.2}),
 }
 
@@ -89,9 +93,10 @@ def test_a_training_step_is_primitive(task):
             optimizer.step()
 
 
-def test_copies_of_a_model_compute_the_same():
+@pytest.mark.parametrize("kind", [GCN, GAT, SAGE])
+def test_copies_of_a_model_compute_the_same(kind):
     batch, _ = batch_of(Karate())
-    model = GCN("scratch.nn").eval()
+    model = kind("scratch.nn").eval()
     expected = model(batch)
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert torch.equal(other(batch), expected)
@@ -209,6 +214,24 @@ def test_a_sample_of_all_neighbours_gives_what_the_whole_graph_gives():
     torch.testing.assert_close(model(sample), model(full))
 
 
+def test_sage_reads_of_a_sample_what_it_reads_of_the_graph():
+    whole, data = Karate(), Karate(neighbours=[99, 99], batch_size=4)
+    whole.setup()
+    data.setup()
+    data.trainer = SimpleNamespace(training=True)
+    chosen = torch.tensor([25, 14])
+    sample, _ = data.on_after_batch_transfer((chosen, torch.zeros(2).long()), 0)
+    assert len(sample.features) < 34
+    model = SAGE("scratch.nn", **data.facts).eval()
+    torch.testing.assert_close(model(sample), model(Nodes(whole.graph.features, whole.graph.edges, None, chosen)))
+
+
+@pytest.mark.parametrize(("kind", "hidden", "parameters"), [(GAT, 8, 92_373), (SAGE, [16], 46_103)])
+def test_parameters_on_cora(kind, hidden, parameters):
+    model = kind(hidden=hidden, in_features=1433, num_classes=7)
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+
+
 def broken(**changes):
     graph = Karate().load()
     return graph._replace(**{name: change(graph) for name, change in changes.items()})
@@ -253,6 +276,11 @@ def test_a_graph_whose_parts_do_not_fit(graph, words, monkeypatch):
         (lambda: GCN(dropout=1.0), "model.dropout=1.0"),
         (lambda: GraphGCN(readout="median"), "mean, sum, max"),
         (lambda: GCN("torch.nn"), "has no 'SparseDropout'"),
+        (lambda: GAT(heads=0), "model.heads=0"),
+        (lambda: GAT(dropout=1.0), "model.dropout=1.0"),
+        (lambda: GAT(num_relations=3), "model=gat: does not tell edges of several kinds apart"),
+        (lambda: SAGE(hidden=[]), "length of model.hidden"),
+        (lambda: SAGE(num_relations=3), "model=sage: does not tell edges of several kinds apart"),
         (lambda: Karate(neighbours=[0]), "data.neighbours=0"),
         (lambda: Karate(batch_size=0), "data.batch_size=0"),
         (lambda: GeneratedGraphs(graphs=3), "data.graphs=3"),
@@ -279,7 +307,15 @@ def test_karate_draws_its_embedding(impl, call):
         assert Path(f"out/pictures/{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("words", [["experiment=gcn_graphs"], ["experiment=rgcn_relations", "data.neighbours=[5,5]"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["experiment=gat_karate"],
+        ["experiment=sage_karate"],
+        ["experiment=gcn_graphs"],
+        ["experiment=rgcn_relations", "data.neighbours=[5,5]"],
+    ],
+)
 def test_other_tasks_train(words, call):
     assert call("train", *words, "trainer.max_epochs=1", "paths.run=out") == 0
 

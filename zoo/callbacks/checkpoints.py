@@ -3,6 +3,7 @@
 How a checkpoint is written and read is in zoo/training/checkpoint.py.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,14 +11,35 @@ from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from torch import Tensor
 
 from zoo.core.errors import at_least, listed, whole
 from zoo.core.files import write_whole
+
+SECONDS = 1.0  # between two saves of the same checkpoint: no more of an epoch's time is to go into files
+
+
+def due(trainer: Trainer, saved: float, seconds: float) -> bool:
+    """Whether so many seconds have passed since the time `saved`; the same answer in all processes."""
+    return trainer.strategy.broadcast(time.monotonic() - saved >= seconds)
+
+
+def copied(value: Any) -> Any:
+    """A checkpoint's content that no later step changes: nested dicts, lists and tuples with copies of all tensors."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: copied(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(copied, value))
+    return value
 
 
 class Best(ModelCheckpoint):
     """The checkpoint with the best value of the monitored quantity.
 
+    Where the best value is improved more often than once in `SECONDS`, its checkpoint is kept in memory, and written
+    before any other checkpoint is, and when the training ends. So no file is older than what another says of it.
     A run that is resumed in another folder copies the best checkpoint so far into it, so that it ends with the same one
     as an unbroken run.
     """
@@ -25,6 +47,43 @@ class Best(ModelCheckpoint):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
         self._writes = trainer.is_global_zero
+        self._written = -math.inf
+        self._kept: dict[str, Any] = {}  # path -> a checkpoint that is to be written there
+
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        self._kept.pop(filepath, None)
+        if due(trainer, self._written, SECONDS):
+            super()._save_checkpoint(trainer, filepath)
+            self._written = time.monotonic()
+        else:
+            content = trainer._checkpoint_connector.dump_checkpoint(self.save_weights_only)
+            self._kept[filepath] = copied(content) if self._writes else None
+            self._last_global_step_saved, self._last_checkpoint_saved = trainer.global_step, filepath
+
+    def _remove_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        self._kept.pop(filepath, None)
+        super()._remove_checkpoint(trainer, filepath)
+
+    def _write_kept(self, trainer: Trainer) -> None:
+        while self._kept:
+            path, content = self._kept.popitem()
+            if self._writes:
+                trainer.strategy.checkpoint_io.save_checkpoint(content, path)
+                for logger in trainer.loggers:
+                    logger.after_save_checkpoint(self)
+            self._written = time.monotonic()
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._write_kept(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_end(trainer, pl_module)
+        self._write_kept(trainer)
+        trainer.strategy.barrier()  # all processes read it in the test
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        super().on_exception(trainer, pl_module, exception)
+        self._write_kept(trainer)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         before = Path(state_dict["best_model_path"])
@@ -49,8 +108,17 @@ def resumable(trainer: Trainer) -> bool:
     return not (trainer.is_last_batch or validates or made % trainer.accumulate_grad_batches)
 
 
+def last_epoch(trainer: Trainer) -> bool:
+    """Whether the training ends with the epoch whose end this is."""
+    loop: Any = trainer.fit_loop
+    counts = (loop.epoch_progress.current.processed, loop.max_epochs), (loop.epoch_loop.global_step, loop.max_steps)
+    return trainer.should_stop or any(most not in (None, -1) and made >= most for made, most in counts)
+
+
 class Last(Checkpoint):
     """The checkpoint of the run's last state: saved after every epoch, and every so many minutes or steps within one.
+
+    Of epochs that end within `SECONDS` of the last save none is saved but the last.
 
     This is a `Checkpoint` because Lightning calls these after all other callbacks, so that it has their state after the
     same step. (ModelCheckpoint's own ``save_last`` saves only when the best checkpoint changes.)
@@ -64,20 +132,21 @@ class Last(Checkpoint):
         self.path, self.minutes, self.steps = path, minutes, steps
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._saved = time.monotonic()
+        self._begun = self._saved = time.monotonic()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         if resumable(trainer) and self._due(trainer):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._save(trainer)
+        first = self._saved == self._begun
+        if first or last_epoch(trainer) or due(trainer, self._saved, SECONDS):
+            self._save(trainer)
 
     def _due(self, trainer: Trainer) -> bool:
         if self.steps and trainer.global_step % self.steps == 0:
             return True
-        late = self.minutes is not None and time.monotonic() - self._saved > 60 * self.minutes
-        return trainer.strategy.broadcast(late)  # several processes must agree
+        return self.minutes is not None and due(trainer, self._saved, 60 * self.minutes)
 
     def _save(self, trainer: Trainer) -> None:
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]

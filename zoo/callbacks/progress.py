@@ -1,10 +1,16 @@
 """The progress bar, with loss and accuracy beside it."""
 
+import math
+import sys
+import time
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
+from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 from rich.console import Console
+
+REFRESH = 10  # drawings a second
 
 
 def short_names(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -16,16 +22,56 @@ def short_names(metrics: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+class Bar(Tqdm):
+    """Lightning's bar, drawn at most ten times a second by all bars together: drawing takes longer than a short epoch.
+
+    A bar that has been drawn is drawn once more when it ends; one that has not leaves no trace.
+    """
+
+    last = -math.inf  # when a bar was drawn
+    shown = ended = False
+
+    def display(self, *args: Any, **options: Any) -> None:
+        now = time.monotonic()
+        if now - Bar.last < 1 / REFRESH and not self.ended:
+            return
+        Bar.last, self.shown = now, True
+        super().display(*args, **options)
+
+    def close(self) -> None:
+        self.ended = self.shown
+        if not self.shown:
+            self.last_print_t = -math.inf  # by which tqdm knows that there is nothing to clear
+        super().close()
+
+
 class RichProgress(RichProgressBar):
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         return short_names(super().get_metrics(trainer, pl_module))
 
 
 class PlainProgress(TQDMProgressBar):
+    def init_train_tqdm(self) -> Tqdm:
+        return self._bar(self.train_description, leave=True)
+
+    def init_validation_tqdm(self) -> Tqdm:
+        return self._bar(self.validation_description, leave=False)
+
+    def _bar(self, description: str, leave: bool) -> Tqdm:
+        place = 2 * self.process_position + (not leave)
+        return Bar(
+            desc=description, position=place, disable=self.is_disabled, leave=leave, dynamic_ncols=True,
+            file=sys.stdout, smoothing=0, bar_format=self.BAR_FORMAT,
+        )  # fmt: skip
+
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         return short_names(super().get_metrics(trainer, pl_module))
 
 
 def progress() -> Callback:
     """Rich's progress bar in a terminal, a plain one where the output goes elsewhere."""
-    return RichProgress(leave=True) if Console().is_terminal else PlainProgress(refresh_rate=100, leave=True)
+    return (
+        RichProgress(refresh_rate=REFRESH, leave=True)
+        if Console().is_terminal
+        else PlainProgress(refresh_rate=100, leave=True)
+    )

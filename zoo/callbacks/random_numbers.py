@@ -19,8 +19,11 @@ class RandomNumbers(Callback):
         self.seed = seed
 
     def _reseed(self, trainer: Trainer) -> None:
-        step = trainer.fit_loop.epoch_loop.total_batch_idx
-        torch.manual_seed(mix(self.seed, trainer.global_rank, step))
+        number = mix(self.seed, trainer.global_rank, trainer.fit_loop.epoch_loop.total_batch_idx)
+        if trainer.strategy.root_device.type == "cpu":
+            torch.default_generator.manual_seed(number)  # torch.manual_seed takes half a millisecond for other devices
+        else:
+            torch.manual_seed(number)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._reseed(trainer)  # a run resumed in mid-epoch skips on_train_epoch_start

@@ -161,7 +161,7 @@ def label_ends(axes: Axes, gap: float = 1.3) -> None:
 
 def panel(axes: Axes, title: str, x: str = "", y: str = "") -> None:
     """Title and axes of a panel; what y is stands above it, where it needs no turned head."""
-    axes.set_title(title + (f"\n{y}" if y and title else y))
+    axes.set_title(title + (f"\n{y}" if y and title else y), linespacing=1.3)
     axes.set_xlabel(x)
 
 

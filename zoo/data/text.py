@@ -1,5 +1,6 @@
 """Text, character by character: one long sequence, cut into streams that are read side by side."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import torch.distributed as dist
 from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import Dataset
+from torch.utils.data.distributed import DistributedSampler
 
 from zoo.core.errors import UsageError, between, whole
+from zoo.core.seeding import mix
 from zoo.data.loader import Loader
 
 EVALUATION_STREAMS = 8
@@ -41,6 +44,34 @@ class Streams(Dataset):
         return tuple(map(torch.stack, zip(*map(self.__getitem__, indices), strict=True)))
 
 
+class Windows(Dataset):
+    """All whole windows of `length` characters in a text (L,), each with the characters that follow its own."""
+
+    def __init__(self, text: Tensor, length: int) -> None:
+        self.text, self.length = text, length
+
+    def __len__(self) -> int:
+        """The number of windows that do not overlap, wherever the first one begins."""
+        return (len(self.text) - self.length) // self.length
+
+    def __getitem__(self, begin: int) -> tuple[Tensor, Tensor]:
+        piece = self.text[begin : begin + self.length + 1]
+        return piece[:-1], piece[1:]
+
+    def __getitems__(self, begins: list[int]) -> tuple[Tensor, ...]:
+        return tuple(map(torch.stack, zip(*map(self.__getitem__, begins), strict=True)))
+
+
+class Shuffled(DistributedSampler):
+    """The beginnings of `Windows` side by side, in random order; in each epoch the first begins elsewhere."""
+
+    def __iter__(self) -> Iterator[int]:
+        length = self.dataset.length  # type: ignore[attr-defined]
+        generator = torch.Generator().manual_seed(mix(self.seed, self.epoch))
+        first = int(torch.randint(length, (), generator=generator))
+        return (first + window * length for window in super().__iter__())
+
+
 class Text(LightningDataModule):
     """Batches (characters (N, T), following characters (N, T)) of a text, as numbers.
 
@@ -49,8 +80,10 @@ class Text(LightningDataModule):
     Args:
         path: a file in UTF-8; None for the reference of the Python language, which is in its standard library.
         length: T, characters a window, and so the largest number of steps that a gradient goes back.
-        batch_size: N, the number of streams that are read side by side in training. The text is not shuffled.
+        batch_size: N, the number of streams that are read side by side in training, or of windows if shuffled.
+        shuffle: train on windows in random order, for models that begin each without a state, instead of on streams.
         val_fraction, test_fraction: the fractions of the text, at its end, for validation and test.
+        seed: of the order of the windows.
 
     Raises UsageError, one line, where the file cannot be read, is not UTF-8, or a part is too short.
     """
@@ -62,6 +95,8 @@ class Text(LightningDataModule):
         batch_size: int = 64,
         val_fraction: float = 0.05,
         test_fraction: float = 0.05,
+        shuffle: bool = False,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         whole("data.length", length, 1)
@@ -71,6 +106,7 @@ class Text(LightningDataModule):
         between("data.val_fraction + data.test_fraction", val_fraction + test_fraction, 0, 1)
         self.path, self.length, self.batch_size = path, length, batch_size
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.shuffle, self.seed = shuffle, seed
         self.alphabet = ""
         self.splits: dict[str, Tensor] = {}
 
@@ -108,6 +144,9 @@ class Text(LightningDataModule):
         return Loader(Streams(text, size * replicas, self.length), size)
 
     def train_dataloader(self) -> Loader:
+        if self.shuffle:
+            windows = Windows(self.splits["train"], self.length)
+            return Loader(windows, self.batch_size, shuffle=True, seed=self.seed, sampler=Shuffled)
         return self._loader("train")
 
     def val_dataloader(self) -> Loader:

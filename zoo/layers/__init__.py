@@ -9,7 +9,7 @@ from typing import Any
 import torch.nn
 
 from zoo.layers.alignment import AdditiveAttention, MultiplicativeAttention
-from zoo.layers.graph import GCNConv, Readout, RGCNConv, SparseDropout
+from zoo.layers.graph import GATConv, GCNConv, Readout, RGCNConv, SAGEConv, SparseDropout
 from zoo.layers.perceptron import PerceptronLoss, Step
 from zoo.layers.positional import LearnedPositions, SinusoidalPositions
 from zoo.layers.radial_basis import RadialBasis
@@ -17,6 +17,7 @@ from zoo.layers.scaled_dot_product import ScaledDotProductAttention
 
 __all__ = [
     "AdditiveAttention",
+    "GATConv",
     "GCNConv",
     "LearnedPositions",
     "MultiplicativeAttention",
@@ -24,6 +25,7 @@ __all__ = [
     "RGCNConv",
     "RadialBasis",
     "Readout",
+    "SAGEConv",
     "ScaledDotProductAttention",
     "SinusoidalPositions",
     "SparseDropout",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import Module, Parameter, init
-from torch.nn.functional import dropout, linear
+from torch.nn.functional import dropout, leaky_relu, linear
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
 
@@ -193,6 +193,111 @@ class RGCNConv(Module):
             f"num_relations={self.num_relations}{bases}, "
             f"root_weight={self.root is not None}, bias={self.bias is not None}"
         )
+
+
+class Loops(NamedTuple):
+    """The edges of a graph, with one loop at each node: from source (E,) to target (E,)."""
+
+    source: Tensor
+    target: Tensor
+
+
+class GATConv(Module):
+    """y_i = Σ_{e: j->i} α_e W x_j + b, α a softmax over the edges into i (Veličković et al. 2018)."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        heads: int = 1,
+        concat: bool = True,
+        negative_slope: float = 0.2,
+        dropout: float = 0.0,
+        bias: bool = True,
+        device=None,
+        dtype=None,
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features, self.heads, self.concat = in_features, out_features, heads, concat
+        self.negative_slope, self.dropout = negative_slope, dropout
+
+        def parameter(*shape: int) -> Parameter:
+            return Parameter(torch.empty(shape, device=device, dtype=dtype))
+
+        self.weight = parameter(heads * out_features, in_features)
+        self.source_weight, self.target_weight = parameter(heads, out_features), parameter(heads, out_features)
+        self.bias = parameter(heads * out_features if concat else out_features) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        for weight in (self.weight, self.source_weight, self.target_weight):
+            init.xavier_uniform_(weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    @staticmethod
+    def adjacency(edge_index: Tensor, num_nodes: int, dtype: torch.dtype | None = None) -> Loops:
+        check_edges(edge_index, num_nodes)
+        others = edge_index[:, edge_index[0] != edge_index[1]]
+        node = torch.arange(num_nodes, device=edge_index.device)
+        return Loops(*(torch.cat([end, node]) for end in others))
+
+    def forward(self, input: Tensor, graph: Any) -> Tensor:
+        if not isinstance(graph, Loops):
+            graph = self.adjacency(graph, input.shape[0])
+        z = project(input, self.weight)
+        with torch.autocast(input.device.type, enabled=False):
+            return self._attend(at_least_single(z).unflatten(1, self.source_weight.shape), *graph).to(z.dtype)
+
+    def _attend(self, z: Tensor, source: Tensor, target: Tensor) -> Tensor:
+        score = (z * self.source_weight).sum(-1)[source] + (z * self.target_weight).sum(-1)[target]
+        score = leaky_relu(score, self.negative_slope)
+        place = target[:, None].expand_as(score)
+        largest = score.new_full(z.shape[:2], -math.inf).scatter_reduce(0, place, score.detach(), "amax")
+        power = (score - largest[target]).exp()
+        alpha = power / power.new_zeros(z.shape[:2]).index_add(0, target, power)[target]
+        alpha = dropout(alpha, self.dropout, self.training)
+        output = torch.zeros_like(z).index_add(0, target, alpha[..., None] * z[source])
+        output = output.flatten(1) if self.concat else output.mean(1)
+        return output if self.bias is None else output + self.bias
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, heads={self.heads}, "
+            f"concat={self.concat}, negative_slope={self.negative_slope}, dropout={self.dropout}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class SAGEConv(Module):
+    """y_i = W_0 x_i + W mean_{j in N(i)} x_j + b (Hamilton et al. 2017)."""
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device=None, dtype=None) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
+        self.root = Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
+        self.bias = Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        init.xavier_uniform_(self.weight)
+        init.xavier_uniform_(self.root)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    @staticmethod
+    def adjacency(edge_index: Tensor, num_nodes: int, dtype: torch.dtype | None = None) -> Tensor:
+        return RGCNConv.adjacency(edge_index, torch.zeros_like(edge_index[0]), num_nodes, 1, dtype)
+
+    def forward(self, input: Tensor, graph: Any) -> Tensor:
+        if isinstance(graph, Tensor) and graph.layout is torch.strided:
+            graph = self.adjacency(graph, input.shape[0], input.dtype)
+        output = propagate(project(input, self.weight), graph) + project(input, self.root)
+        return output if self.bias is None else output + self.bias.to(output.dtype)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
 class SparseDropout(Module):

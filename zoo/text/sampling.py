@@ -44,7 +44,8 @@ def generate(
     """Yield `length` characters that follow the prompt, one after the other.
 
     Args:
-        model: (character numbers (1, T), state) -> (logits (1, T, C), state), in evaluation mode, with an ``alphabet``.
+        model: a `Writer` (zoo/base/writer.py) in evaluation mode. One that reads a limited number of characters reads
+            the newer half of them again when there are more.
         temperature, top_k: see `draw`.
         seed: of the random numbers.
 
@@ -58,12 +59,15 @@ def generate(
     input = encoded(prompt, model.alphabet)
 
     def characters() -> Iterator[str]:
-        generator, unread, state = torch.Generator().manual_seed(seed), input, None
+        generator, text, read = torch.Generator().manual_seed(seed), input, 0
+        state = model.new_state()
         for _ in range(length):
+            if model.context is not None and text.shape[1] > model.context:
+                text, read, state = text[:, -(model.context // 2 + 1) :], 0, model.new_state()
             with torch.no_grad():
-                logits, state = model(unread.to(model.device), state)
+                logits, state = model(text[:, read:].to(model.device), state)
             chosen = draw(logits[0, -1].cpu(), temperature, top_k, generator)
             yield model.alphabet[chosen]
-            unread = torch.tensor([[chosen]])
+            text, read = torch.cat([text, torch.tensor([[chosen]])], 1), text.shape[1]
 
     return characters()

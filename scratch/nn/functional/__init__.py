@@ -20,14 +20,18 @@ from scratch.nn.functional.distance import cosine_similarity, normalize, pdist
 from scratch.nn.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from scratch.nn.functional.embedding import embedding, embedding_bag, one_hot
 from scratch.nn.functional.graph import (
+    gat_conv,
     gcn_adjacency,
     gcn_conv,
     propagate,
     readout,
     rgcn_adjacency,
     rgcn_conv,
+    sage_adjacency,
+    sage_conv,
     sparse,
     sparse_dropout,
+    with_loops,
 )
 from scratch.nn.functional.norm import (
     batch_norm,
@@ -149,6 +153,7 @@ __all__ = [
     "fold",
     "fractional_max_pool2d",
     "fractional_max_pool3d",
+    "gat_conv",
     "gaussian_nll_loss",
     "gcn_adjacency",
     "gcn_conv",
@@ -215,6 +220,8 @@ __all__ = [
     "rms_norm",
     "rrelu",
     "rrelu_",
+    "sage_adjacency",
+    "sage_conv",
     "scaled_dot_product_attention",
     "selu",
     "selu_",
@@ -237,6 +244,7 @@ __all__ = [
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
     "unfold",
+    "with_loops",
 ]
 
 for name in __all__:

@@ -1,14 +1,18 @@
 """Graph convolutions as functions: what is refused, and how a graph becomes a matrix; the mathematics is in
-scratch/ops/graph.py."""
+scratch/ops/graph.py and scratch/ops/graph_attention.py."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from scratch.nn.functional.dropout import dropout
 from scratch.ops import graph
+from scratch.ops.activation.rectifier import leaky_relu
 from scratch.ops.core.dtype import widen, without_autocast
 from scratch.ops.core.function import at_hand
 from scratch.ops.graph import SparseMatrix, by_column, max_readout, normalise, take, with_transpose
+from scratch.ops.graph_attention import attend, edge_scores, edge_softmax
 from scratch.ops.linear import linear
 
 
@@ -133,6 +137,63 @@ def rgcn_conv(
     seen = project(input, weight.flatten(0, 1)).view(-1, weight.shape[1])  # row j R + r is W_r x_j
     output = propagate(seen, adjacency, bias)
     return output if root is None else output + project(input, root)
+
+
+class Loops(NamedTuple):
+    """The edges of a graph, with one loop at each node: from source (E,) to target (E,)."""
+
+    source: Tensor
+    target: Tensor
+
+
+def with_loops(edge_index: Tensor, num_nodes: int) -> Loops:
+    """The edges but for loops, then a loop for each node; made once, they serve every layer and epoch."""
+    check_edges(edge_index, num_nodes)
+    others = edge_index[:, edge_index[0] != edge_index[1]]
+    node = torch.arange(num_nodes, device=edge_index.device)
+    return Loops(*(torch.cat([end, node]) for end in others))
+
+
+def gat_conv(
+    input: Tensor | SparseMatrix,
+    edges: Loops,
+    weight: Tensor,
+    source_weight: Tensor,
+    target_weight: Tensor,
+    bias: Tensor | None = None,
+    concat: bool = True,
+    negative_slope: float = 0.2,
+    dropout_p: float = 0.0,
+    training: bool = True,
+) -> Tensor:
+    """y_i = Σ_{e: j->i} α_e z_j + b, z = X Wᵀ, α the softmax of LeakyReLU(⟨a, z_j⟩ + ⟨c, z_i⟩) over the edges into i.
+
+    X (n, I), W (H F, I), a and c (H, F) the source's and the target's weight, y (n, H F), or without ``concat`` (n, F),
+    the mean of the heads. In half precision the attention is computed in float32, also under autocast.
+    """
+    z = project(input, weight)
+    with without_autocast(z):
+        wide = widen(z).unflatten(1, source_weight.shape)
+        e = edge_scores(wide, widen(source_weight), widen(target_weight), *edges)
+        alpha = edge_softmax(leaky_relu(e, negative_slope), edges.target, len(wide))
+        alpha = dropout(alpha, dropout_p, training)
+        return attend(alpha, wide, None if bias is None else widen(bias), *edges, concat).to(z.dtype)
+
+
+def sage_adjacency(edge_index: Tensor, num_nodes: int, dtype: torch.dtype | None = None) -> SparseMatrix:
+    """(n, n): an edge j -> i stands at row i and column j, with 1/|N(i)|; the adjacency of a single relation."""
+    return rgcn_adjacency(edge_index, torch.zeros_like(edge_index[0]), num_nodes, 1, dtype)
+
+
+def sage_conv(
+    input: Tensor | SparseMatrix,
+    adjacency: SparseMatrix,
+    weight: Tensor,
+    root: Tensor,
+    bias: Tensor | None = None,
+) -> Tensor:
+    """y_i = W_0 x_i + W mean_{j in N(i)} x_j + b with X (n, I), W and the root W_0 (O, I)."""
+    return rgcn_conv(input, adjacency, weight[None], root, bias)
 
 
 def readout(input: Tensor, batch: Tensor, num_graphs: int | None = None, reduce: str = "mean") -> Tensor:

@@ -28,6 +28,9 @@ CASES = with_zoo(
     case("RGCNConv", 4, 3, 3, num_bases=2, inputs=[normal(9, 4), EDGES, KINDS]),
     case("RGCNConv", 4, 3, 4, root_weight=False, inputs=[normal(9, 4), EDGES, KINDS]),
     case("RGCNConv", 4, 3, 2, inputs=[normal(9, 4), NONE_AT_ALL, integers(2, 0)]),
+    case("SAGEConv", 4, 3, inputs=[normal(9, 4), EDGES]),
+    case("SAGEConv", 3, 4, bias=False, inputs=[normal(9, 3), EDGES]),
+    case("SAGEConv", 4, 3, inputs=[normal(9, 4), NONE_AT_ALL]),
     case("Readout", inputs=[normal(9, 4), BATCH]),
     case("Readout", "mean", inputs=[normal(9, 4), BATCH, lambda _: 6]),
     case("Readout", "sum", inputs=[normal(9, 4), integers(3, 9)]),
@@ -48,6 +51,8 @@ BAD_ARGUMENTS = with_zoo(
     bad("RGCNConv", 4, 3, 2, inputs=[normal(9, 4), EDGES, KINDS]),
     bad("RGCNConv", 4, 3, 3, inputs=[normal(9, 4), EDGES, integers(3, 4)]),
     bad("RGCNConv", 4, 3, 3, inputs=[normal(9, 4), EDGES]),
+    bad("SAGEConv", 4, 3, inputs=[normal(9, 4), given([[0, 1], [1, 9]])]),
+    bad("SAGEConv", 4, 3, inputs=[normal(9, 5), EDGES]),
     bad("Readout", "median", inputs=[normal(9, 4), BATCH]),
     bad("Readout", "mean", inputs=[normal(8, 4), BATCH]),
 )

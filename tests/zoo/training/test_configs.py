@@ -29,6 +29,12 @@ LENGTHS = ["data.train=50", "data.test=10"]
 TRANSLATION = ["model.beam=1", "model.max_length=4", "model.val_sentences=4"]
 DATES = [*TRANSLATION, *LENGTHS, "data.tokens=64"]
 SMALLER = {  # what would take long even for a batch, and says as much with less
+    "model=resnet": ["model.size=tiny"],
+    "model=diffusion": ["model.width=8", "model.steps=21", "data.image_size=8"],
+    "experiment=diffusion_digits": ["model.width=8", "model.steps=21"],
+    "experiment=diffusion_mnist": ["model.width=8", "model.steps=21", "data.batch_size=4"],
+    "experiment=resnet_mnist": ["model.size=tiny"],
+    "experiment=vit_mnist": ["model.size=tiny"],
     "model=transformer": ["model.d_model=8", "model.heads=2", "model.feed_forward=8", *DATES],
     "model=seq2seq": ["model.hidden=8", "model.embedding=4", *DATES],
     "data=dates": ["model.hidden=8", "model.embedding=4", *DATES],
@@ -37,6 +43,7 @@ SMALLER = {  # what would take long even for a batch, and says as much with less
     "data=copy_memory": LENGTHS,
     "data=graphs": ["data.graphs=40"],
     "data=sequential_mnist": ["data.read=row"],
+    **{words: ["model.size=tiny"] for words in ("model=gpt", "data=text_windows", "experiment=gpt_shakespeare")},
     "experiment=dates": ["model.d_model=8", "model.heads=2", "model.feed_forward=8", *DATES],
     "experiment=dates_seq2seq": ["model.hidden=8", "model.embedding=4", *DATES],
     "experiment=multi30k": ["model.d_model=8", "model.heads=2", "model.feed_forward=8", *TRANSLATION, "data.tokens=64"],
@@ -48,6 +55,7 @@ SUITED = {  # the model that goes with these data; with others the smallest
     **dict.fromkeys(("karate", "cora", "citeseer", "pubmed", "relations"), "gcn"),
     "graphs": "graph_gcn",
     **dict.fromkeys(("text", "tiny_shakespeare"), "char_rnn"),
+    "text_windows": "gpt",
     **dict.fromkeys(("dates", "multi30k"), "seq2seq"),
 }
 ADDED = {  # callbacks that are no part of default.yaml, and what they need to run a moment

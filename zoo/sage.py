@@ -1,0 +1,69 @@
+"""GraphSAGE: each node maps its own features and the mean of its neighbours', each by a matrix of its own.
+
+    hᵢ = f(W₀ hᵢ + W mean of hⱼ over the neighbours j of i + b),   logits from one more such layer without f.
+
+    input        n × 1 433                          Cora's words; dropout before each layer
+    mean         n × 16        2 × 1 433 × 16 + 16      45 872 parameters
+    output       n × 7         2 × 16 × 7 + 7              231       together 46 103
+
+The mean needs nothing of a graph but a node's neighbours. So it learns from samples of them (data.neighbours=[25,10])
+where a graph does not fit into memory, and serves nodes that were not there in training.
+Source: Hamilton, Ying and Leskovec, Inductive representation learning on large graphs (2017), the mean aggregator.
+Differs from the paper: h is not scaled to length 1.
+"""
+
+from typing import Any
+
+from torch import Tensor
+from torch.nn import ModuleList
+
+from zoo.base.classifier import Classifier
+from zoo.core.errors import UsageError, at_least, between, listed, whole
+from zoo.core.namespace import Namespace
+from zoo.gcn import FeatureDropout, Remembered
+
+
+class SAGE(Classifier):
+    """Classifies nodes of a graph: `zoo.data.nodes.Nodes` -> logits (K, num_classes) of its K chosen nodes.
+
+    Args:
+        hidden: the sizes of the hidden layers; the output layer comes after them.
+        dropout: before every layer, and so on the features, too.
+    """
+
+    def __init__(
+        self,
+        layers: str = "zoo.layers",
+        hidden: list[int] | tuple[int, ...] = (16,),
+        dropout: float = 0.5,
+        in_features: int = 34,
+        num_classes: int = 4,
+        num_relations: int = 0,
+        **training: Any,
+    ) -> None:
+        super().__init__(layers, num_classes, **training)
+        listed("model.hidden", hidden)
+        hidden = list(hidden)
+        self.save_hyperparameters(ignore=list(training))
+        at_least("the length of model.hidden", len(hidden), 1)
+        for size in hidden:
+            whole("model.hidden", size, 1)
+        between("model.dropout", dropout, 0, 1)
+        if num_relations:
+            raise UsageError("model=sage: does not tell edges of several kinds apart; take model=gcn")
+        nn = Namespace(layers)
+        sizes = zip([in_features, *hidden], hidden, strict=False)
+        self.features = FeatureDropout(layers, dropout)
+        self.convolutions = ModuleList(nn.SAGEConv(*pair) for pair in sizes)
+        self.activation, self.dropout = nn.ReLU(), nn.Dropout(dropout)
+        self.head = nn.SAGEConv(hidden[-1], num_classes)
+        self._matrix = Remembered()
+
+    def forward(self, input: Any) -> Tensor:
+        features, edges, _, chosen = input
+        dtype = self.head.weight.dtype
+        matrix = self._matrix(edges, lambda: self.head.adjacency(edges, len(features), dtype=dtype))
+        h = self.features(features, dtype)
+        for convolution in self.convolutions:
+            h = self.dropout(self.activation(convolution(h, matrix)))
+        return self.head(h, matrix)[chosen]
