@@ -67,10 +67,10 @@ class Autoencoder(Regressor):
         self.network = Sequential(OrderedDict(encoder=encoder, decoder=decoder))
 
     def encode(self, pictures: Tensor) -> Tensor:
-        return self.network.encoder(pictures)
+        return self.network.get_submodule("encoder")(pictures)
 
     def decode(self, code: Tensor) -> Tensor:
-        return self.network.decoder(code)
+        return self.network.get_submodule("decoder")(code)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return super().training_step((batch[0], batch[0]), batch_idx)

@@ -49,7 +49,7 @@ class Cost(Callback):
             return
         self._told = True
         step, batches = (now - self._started) / self._steps, int(trainer.num_training_batches)
-        epochs = (trainer.max_epochs or 0) - trainer.current_epoch
+        epochs = trainer.max_epochs or 0
         line = f"A step takes {duration(step)}: {duration(step * batches)} an epoch"
         line += f", {duration(step * batches * epochs)} for {epochs}, besides validation" if epochs > 0 else ""
         state = [value for optimizer in trainer.optimizers for kept in optimizer.state.values() for value in each(kept)]
@@ -60,8 +60,8 @@ def kept_for_backward(trainer: Trainer, model: LightningModule) -> int:
     """The bytes that the forward pass of a training step on the first batch keeps for the backward pass, but for the
     parameters."""
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
-    there = copy.deepcopy(model)
-    there.log = there.log_dict = lambda *_, **__: None  # type: ignore[method-assign]
+    there: Any = copy.deepcopy(model)
+    there.log = there.log_dict = lambda *_, **__: None
     own = {parameter.untyped_storage().data_ptr() for parameter in there.parameters()}
     kept: dict[int, Any] = {}  # the storages, held, so that each has an address of its own
 
@@ -71,8 +71,8 @@ def kept_for_backward(trainer: Trainer, model: LightningModule) -> int:
 
     devices = [model.device] if model.device.type == "cuda" else []
     with torch.random.fork_rng(devices), torch.enable_grad(), trainer.precision_plugin.train_step_context():
-        batch = model.transfer_batch_to_device(next(iter(data.train_dataloader())), model.device, 0)
-        batch = data.on_after_batch_transfer(batch, 0)
+        batch = trainer.precision_plugin.convert_input(next(iter(data.train_dataloader())))
+        batch = data.on_after_batch_transfer(model.transfer_batch_to_device(batch, model.device, 0), 0)
         with saved_tensors_hooks(keep, lambda nothing: nothing):
             loss = there.training_step(batch, 0)
     del loss

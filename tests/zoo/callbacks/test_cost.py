@@ -5,9 +5,8 @@ import re
 import pytest
 import torch
 
-from tests.zoo.runs import composed, same
+from tests.zoo.runs import same
 from zoo.callbacks import cost
-from zoo.training import run
 
 LINES = re.compile(r"MLP: (.*) parameters of (.*), their .*; a batch keeps (.*) for its backward pass")
 
@@ -17,7 +16,7 @@ def test_it_is_told_once_and_changes_nothing(train, capsys):
     told = train("told", *words)["state_dict"]
     printed = capsys.readouterr().out
     assert len(LINES.findall(printed)) == printed.count("A step takes") == 1
-    assert " an epoch, " in printed
+    assert " for 4, besides validation; the optimizer keeps 0 bytes" in printed
     untold = train("untold", *words, "callbacks.cost=null")["state_dict"]
     assert "parameters of" not in capsys.readouterr().out
     assert same(told, untold)
@@ -30,15 +29,6 @@ def test_numbers_of_a_perceptron(train, capsys):
     ((count, weights, kept),) = LINES.findall(capsys.readouterr().out)
     assert (count, weights) == ("650", cost.size(650 * 8))
     assert kept == cost.size(16 * 64 * 8 + 16 * 10 * 8 + 16 * 8 + 8)
-
-
-def test_a_short_run_of_single_steps(tmp_path, capsys, monkeypatch):
-    """A graph is one batch: the time of an epoch is that of a step with what lies between."""
-    monkeypatch.chdir(tmp_path)
-    run.train(composed("model=gcn", "trainer.max_epochs=12", "logger=csv", "callbacks.progress=null", "paths.run=run"))
-    printed = capsys.readouterr().out
-    assert "GCN: 638 parameters" in printed
-    assert " for 1, " in printed  # epoch is left after ten steps and the first
 
 
 @pytest.mark.parametrize(

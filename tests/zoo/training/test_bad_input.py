@@ -24,6 +24,7 @@ WRONG = [
     (["optimizer.lr=-0.1"], ["learning rate", "-0.1"]),
     (["optimizer.lr=fast"], ["optimizer", "fast"]),
     (["data.batch_size=0"], ["data.batch_size=0", "at least 1"]),
+    (["model=mlp", "model.width=3000000"], ["model: ", "allocate memory", "36000000000000 bytes"]),
     (["threads=0"], ["threads=0", "at least 1"]),
     (["threads=1.5"], ["threads=1.5", "whole number"]),
     (["data.batch_size=many"], ["data.batch_size=many", "number"]),
