@@ -6,7 +6,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])  # the chapters' code
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+)  # the chapters' code
 
 LANGUAGE = os.environ.setdefault("HANDGRAD_LANGUAGE", "en")
 
@@ -18,8 +20,6 @@ language = {"en": "en", "zh": "zh_CN"}[LANGUAGE]
 locale_dirs = ["locale"]
 gettext_compact = False
 templates_path = ["_templates"]
-suppress_warnings = ["toc.empty_glob"]
-nitpicky = False
 
 # claims: the folder with the JSON of scripts/claims.py
 claims_results = os.environ.get("HANDGRAD_CLAIMS", "")
@@ -32,6 +32,8 @@ nb_execution_cache_path = str(ROOT / "build" / "book" / f"notebooks-{LANGUAGE}")
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+nb_code_prompt_show = {"en": "Show the code", "zh": "显示代码"}[LANGUAGE]
+nb_code_prompt_hide = {"en": "Hide the code", "zh": "隐藏代码"}[LANGUAGE]
 
 # mathematics, drawn by a local script
 mathjax_path = "tex-svg.js"

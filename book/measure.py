@@ -30,13 +30,14 @@ LAYER_CHECKS = {name: CHECKS[name] for name in ("outputs", "gradients", "finite_
     "tangents": TRANSFORM_CHECKS["tangents"]
 }
 PAGES = {  # of the benchmark's entries, by how they begin
-    "conv": "conv", "max_pool": "pool", "avg_pool": "pool", "linear": "linear", "sigmoid": "sigmoid", "tanh": "sigmoid",
-    "relu": "rectifier", "leaky_relu": "rectifier", "gelu": "gated", "softmax": "softmax", "log_softmax": "softmax",
-    "dropout": "dropout", "cross_entropy": "cross_entropy", "linear_cross_entropy": "linear_cross_entropy",
-    "mse": "regression_loss", "embedding": "embedding", "layer_norm": "layer_norm", "rnn": "rnn", "gru": "gru",
-    "lstm": "lstm", "attention": "attention", "bce_with_logits": "binary_cross_entropy", "sgd": "sgd", "adam": "adam",
-    "adamw": "adam", "adamax": "adamax", "nadam": "nadam", "radam": "radam", "adagrad": "adagrad", "adadelta": "adadelta",
-    "adafactor": "adafactor", "rmsprop": "rmsprop", "rprop": "rprop", "asgd": "asgd", "muon": "muon",
+    "conv": "conv", "max_pool": "pool", "avg_pool": "pool", "linear": "linear", "sigmoid": "sigmoid", "tanh":
+    "sigmoid", "relu": "rectifier", "leaky_relu": "rectifier", "gelu": "gated", "softmax": "softmax", "log_softmax":
+    "softmax", "dropout": "dropout", "cross_entropy": "cross_entropy", "linear_cross_entropy":
+    "linear_cross_entropy", "mse": "regression_loss", "embedding": "embedding", "layer_norm": "layer_norm", "rnn":
+    "rnn", "gru": "gru", "lstm": "lstm", "attention": "attention", "bce_with_logits": "binary_cross_entropy", "sgd":
+    "sgd", "adam": "adam", "adamw": "adam", "adamax": "adamax", "nadam": "nadam", "radam": "radam", "adagrad":
+    "adagrad", "adadelta": "adadelta", "adafactor": "adafactor", "rmsprop": "rmsprop", "rprop": "rprop", "asgd":
+    "asgd", "muon": "muon",
 }  # fmt: skip
 LONG = ("gru_256", "lstm_256", "gru_128_long", "lstm_128_long", "attention_2048", "encoder_layer", "adam_against_fused")
 FORMS = ("plain", "scratch", "compiled")
@@ -55,7 +56,11 @@ def largest(job: Iterable[Task], candidate: str, reference: str) -> dict[str, di
 
 def of_page(stem: str) -> dict[str, dict[str, Any]]:
     cases = list(identified(FAMILIES[stem].CASES))[:CASES]
-    return largest([task for task in tasks(cases, LAYER_CHECKS, "scratch.nn", "torch.nn") if not task.slow], "scratch.nn", "torch.nn")
+    return largest(
+        [task for task in tasks(cases, LAYER_CHECKS, "scratch.nn", "torch.nn") if not task.slow],
+        "scratch.nn",
+        "torch.nn",
+    )
 
 
 def of_optimizer(source: Source) -> dict[str, dict[str, Any]]:

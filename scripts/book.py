@@ -1,11 +1,12 @@
 """Build the book: python scripts/book.py makes build/book/en and build/book/zh, pages to open from their folder.
 
-    language=en                one language (en, zh, both)
-    claims=FOLDER              what scripts/claims.py wrote; none: no figures. By default runs/claims-scratch, or else
-                               small runs, made once
-    quick=true                 chapters as they stand, without running their code, and claims without figures
-    measure                    measure errors and times anew, into book/measured.json, instead of building; measure=errors
-                               or measure=times one of them, and forms=plain,scratch without those that are to be compiled
+language=en                one language (en, zh, both)
+claims=FOLDER              what scripts/claims.py wrote; none: no figures. By default runs/claims-scratch, or else
+                           small runs, made once
+folder=build/book          where the pages go
+quick=true                 chapters as they stand, without running their code, and claims without figures
+measure                    measure errors and times anew, into book/measured.json, instead of building; measure=errors
+                           or measure=times one of them, and forms=plain,scratch without those that are to be compiled
 """
 
 import os
@@ -27,7 +28,7 @@ from zoo.training.cli import mistakes_in_one_line  # noqa: E402
 
 TARGET = ROOT / "build" / "book"
 LANGUAGES = ("en", "zh")
-OPTIONS = {"language": "both", "claims": "", "quick": "false"}
+OPTIONS = {"language": "both", "claims": "", "folder": str(TARGET), "quick": "false"}
 STEP = re.compile(r"(reading sources|writing output)\.*\s*\[ *(\d+)%\]")
 
 
@@ -61,15 +62,20 @@ def claims_folder(asked: str) -> str:
     return str(small)
 
 
-def build(language: str, claims: str, quick: bool, progress: Progress) -> int:
+def build(language: str, target: Path, claims: str, quick: bool, progress: Progress) -> int:
     """Run Sphinx for one language, with a bar; its warnings are printed at the end. Returns its status."""
-    environment = os.environ | {"HANDGRAD_LANGUAGE": language, "HANDGRAD_CLAIMS": claims, "HANDGRAD_QUICK": str(int(quick))}
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "--color", "book", str(TARGET / language)]
+    environment = os.environ | {
+        "HANDGRAD_LANGUAGE": language,
+        "HANDGRAD_CLAIMS": claims,
+        "HANDGRAD_QUICK": str(int(quick)),
+    }
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "--color", "book", str(target / language)]
     bar = progress.add_task(language, total=200)
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
-        assert process.stdout and process.stderr
+        assert process.stdout
+        assert process.stderr
         said: list[str] = []
         errors = Thread(target=lambda: said.append(process.stderr.read()))  # type: ignore[union-attr]
         errors.start()
@@ -112,14 +118,17 @@ def measured(words: list[str]) -> None:
 
 
 def run(asked: dict[str, str]) -> None:
-    console, started = Console(), time.perf_counter()
+    console, started, target = Console(), time.perf_counter(), Path(asked["folder"]).resolve()
     quick = asked["quick"] == "true"
     claims = "" if quick and not asked["claims"] else claims_folder(asked["claims"])
     languages = LANGUAGES if asked["language"] == "both" else (asked["language"],)
     columns = (TextColumn("the book, {task.description}"), BarColumn(), TimeElapsedColumn())
     statuses: list[int] = []
     with Progress(*columns, console=console) as progress:
-        jobs = [Thread(target=lambda each=each: statuses.append(build(each, claims, quick, progress))) for each in languages]
+        jobs = [
+            Thread(target=lambda each=each: statuses.append(build(each, target, claims, quick, progress)))
+            for each in languages
+        ]
         for job in jobs:
             job.start()
         for job in jobs:
@@ -127,7 +136,7 @@ def run(asked: dict[str, str]) -> None:
     if any(statuses):
         raise SystemExit(1)
     for language in languages:
-        folder = TARGET / language
+        folder = target / language
         pages = sum(1 for _ in folder.rglob("*.html"))
         console.print(f"{folder / 'index.html'}: {pages} pages, {size(folder):.1f} MiB", soft_wrap=True)
     console.print(f"{time.perf_counter() - started:.0f} seconds")

@@ -19,6 +19,20 @@ from book.code.pictures import new_figure
 from book.code.tape import Node, behind, is_node
 from zoo.claims.drawing import BLUE, GREY, INK, RED
 
+REARRANGE = (
+    "Alias",
+    "Clone",
+    "Expand",
+    "Permute",
+    "ReshapeAlias",
+    "Squeeze",
+    "T",
+    "Transpose",
+    "Unbind",
+    "Unsqueeze",
+    "View",
+)
+INPUT = "input"  # a leaf that is no parameter
 ROOM = 0.62, 1.55  # inches of a row and of a column
 
 
@@ -45,7 +59,7 @@ def of_tape(last: Node, text: Callable[[Tensor], str]) -> Box:
 
 def of_model(model: Module, loss: Callable[[], Tensor], text: Callable[[Tensor], str]) -> Box:
     """The graph that PyTorch keeps of a loss of the model, after a backward pass through it. A box is what the engine
-    calls; a parameter bears its name."""
+    calls, but for what only rearranges numbers; a parameter bears its name."""
     values: dict[Any, str] = {}
 
     def note(module: Module, inputs: Any, output: Any) -> None:
@@ -56,14 +70,18 @@ def of_model(model: Module, loss: Callable[[], Tensor], text: Callable[[Tensor],
     result = loss()
     for hook in hooks:
         hook.remove()
-    names = {parameter: name for name, parameter in model.named_parameters()}
+    names = {parameter: short(name) for name, parameter in model.named_parameters()}
     boxes: dict[Any, Box] = {}
 
     def visit(function: Any) -> Box:
         if function in boxes:
             return boxes[function]
         parameter = getattr(function, "variable", None)
-        title = re.sub(r"(Fn)?Backward\d*$", "", function.name()) if parameter is None else names[parameter]
+        title = re.sub(r"(Fn)?Backward\d*$", "", function.name()) if parameter is None else names.get(parameter, INPUT)
+        sources = [source for source, _ in function.next_functions if source is not None]
+        if title in REARRANGE and len(sources) == 1:
+            boxes[function] = visit(sources[0])
+            return boxes[function]
         box = boxes[function] = Box(title, values.get(function, "") if parameter is None else text(parameter))
 
         def arrived(*gradients: Any) -> None:
@@ -72,7 +90,7 @@ def of_model(model: Module, loss: Callable[[], Tensor], text: Callable[[Tensor],
 
         if parameter is None:
             function.register_hook(arrived)
-        box.sources = [visit(source) for source, _ in function.next_functions if source is not None]
+        box.sources = [visit(source) for source in sources]
         return box
 
     end = visit(result.grad_fn)
@@ -82,6 +100,13 @@ def of_model(model: Module, loss: Callable[[], Tensor], text: Callable[[Tensor],
         if getattr(function, "variable", None) is not None:
             box.gradient = text(function.variable.grad)
     return end
+
+
+def short(name: str) -> str:
+    """The end of a parameter's name, as much of it as fits a box."""
+    while len(name) > 16 and "." in name:
+        name = name.split(".", 1)[1]
+    return name
 
 
 def places(end: Box) -> dict[Box, tuple[float, int]]:
@@ -103,7 +128,8 @@ def places(end: Box) -> dict[Box, tuple[float, int]]:
     columns: dict[Box, float] = {}
     for row in range(max(rows.values()) + 1):
         level = [box for box in rows if rows[box] == row]
-        made, given = [box for box in level if box.sources], [box for box in level if not box.sources]
+        made = [box for box in level if box.sources or box.title == INPUT]
+        given = [box for box in level if box not in made]
         if made and len(given) > 1:  # parameters on both sides of the op that they are read with
             level = [given[0], *made, *given[1:]]
         else:
@@ -116,6 +142,8 @@ def places(end: Box) -> dict[Box, tuple[float, int]]:
 def draw(end: Box) -> Figure:
     """The graph: on each box its value in black and the gradient that arrives there in red."""
     at = places(end)
+    detours = [box for box, (x, row) in at.items() for s in box.sources if at[s][1] < row - 1 and at[s][0] == x]
+    around = 0.3 if detours else 0  # room for their arrows
     wide = 1 + 2 * max(abs(column) for column, _ in at.values())
     tall = 1 + max(row for _, row in at.values())
     figure = new_figure(max(3.2, ROOM[1] * wide), ROOM[0] * tall)
@@ -138,7 +166,7 @@ def draw(end: Box) -> Figure:
                 axes.annotate("", (column - 0.46, row), (x - 0.46, y), arrowprops=arrow, zorder=1)
             else:
                 axes.annotate("", (column, row - 0.29), (x, y + 0.29), arrowprops=arrow, zorder=1)
-    axes.set(xlim=(-wide / 2, wide / 2), ylim=(tall - 0.5, -0.5))
+    axes.set(xlim=(-wide / 2 - around, wide / 2), ylim=(tall - 0.5, -0.5))
     axes.axis("off")
     return figure
 

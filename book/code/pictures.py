@@ -10,6 +10,7 @@ import inspect
 import io
 import json
 import os
+import textwrap
 from base64 import b64encode
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,7 @@ CATALOGUE = Path(__file__).resolve().parents[1] / "locale" / "zh" / "LC_MESSAGES
 SCRIPTS = "../_static/moves"  # as seen from a chapter
 
 matplotlib.rcParams.update(settings(LANGUAGE) | {"figure.facecolor": "white", "svg.hashsalt": "handgrad"})
+matplotlib.rcParams["font.family"] = [*reversed(matplotlib.rcParams["font.family"])]  # Latin letters as in English
 
 
 @cache
@@ -57,7 +59,7 @@ def show(figure: Figure, caption: str) -> None:
 
 def show_source(*objects: Any) -> None:
     """The code of functions or classes, as it stands in their files."""
-    display(Markdown("\n".join(f"```python\n{inspect.getsource(each)}```" for each in objects)))
+    display(Markdown("\n".join(f"```python\n{textwrap.dedent(inspect.getsource(each))}```" for each in objects)))
 
 
 def image(figure: Figure, words: str) -> str:

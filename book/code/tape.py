@@ -28,25 +28,27 @@ class Node:
         self.grad: Tensor | None = None
 
     def backward(self) -> list["Node"]:
-        """Gradients of this number for all nodes behind it. Returns the nodes in the order in which they were asked."""
+        """Gradients of this number for all nodes behind it. Returns the order of calls."""
         self.grad = torch.ones_like(self.value)
         asked = [node for node in reversed(behind(self)) if node.op]
-        for node in asked:  # whoever reads a node comes before it, so its gradient is complete by now
+        for node in asked:  # its readers were before it, so its gradient is complete
             for source, grad in node.sent():
                 grad = unbroadcast(grad, source.value.shape)
-                source.grad = grad if source.grad is None else source.grad + grad  # gradients add
+                source.grad = grad if source.grad is None else source.grad + grad
         return asked
 
     def sent(self) -> list[tuple["Node", Tensor]]:
         """What the op's adjoint sends to each node that it read."""
-        bars = {f"{name}_bar": torch.zeros_like(self.known[name]) for name in self.op.outputs}
+        bars = {f"{y}_bar": torch.zeros_like(self.known[y]) for y in self.op.outputs}
         bars[f"{self.op.outputs[0]}_bar"] = self.grad
         known = self.known | bars
-        grads = self.op.adjoint(*[known[name] for name in signature(self.op.adjoint).parameters])
-        grads = iter(grads if isinstance(grads, tuple) else (grads,))
-        moved = signature(self.op.tangent).parameters  # has x_dot for every input x that is differentiable
-        pairs = zip(signature(self.op.value).parameters, self.inputs, strict=True)
-        return [(x, g) for name, x in pairs if f"{name}_dot" in moved and (g := next(grads)) is not None and is_node(x)]
+        grads = self.op.adjoint(*[known[name] for name in names(self.op.adjoint)])
+        grads = grads if isinstance(grads, tuple) else (grads,)
+        dots = names(self.op.tangent)  # x_dot, where x has a gradient
+        read = zip(names(self.op.value), self.inputs, strict=True)
+        differentiable = [x for name, x in read if f"{name}_dot" in dots]
+        pairs = zip(differentiable, grads, strict=True)
+        return [(x, grad) for x, grad in pairs if is_node(x) and grad is not None]
 
     def __add__(self, other: "Node") -> "Node":
         return call(AddFn, self, other)
@@ -60,12 +62,13 @@ def call(op: Any, *inputs: Any, name: str = "") -> Node:
     numbers = [x.value if is_node(x) else x for x in inputs]
     found = op.value(*numbers)
     outputs = found if isinstance(found, tuple) else (found,)
-    known = dict(zip([*signature(op.value).parameters, *op.outputs], [*numbers, *outputs], strict=True))
+    symbols = [*names(op.value), *op.outputs]
+    known = dict(zip(symbols, [*numbers, *outputs], strict=True))
     return Node(outputs[0], name, op, inputs, known)
 
 
 def behind(last: Node) -> list[Node]:
-    """The nodes that the last one depends on and itself, each after all that it read: a topological order."""
+    """The last node and all that it depends on, each after what it read."""
     order: dict[int, Node] = {}
 
     def visit(node: Node) -> None:
@@ -76,6 +79,11 @@ def behind(last: Node) -> list[Node]:
 
     visit(last)
     return list(order.values())
+
+
+def names(formula: Any) -> list[str]:
+    """The symbols that a formula of a page depends on."""
+    return list(signature(formula).parameters)
 
 
 def is_node(x: Any) -> bool:

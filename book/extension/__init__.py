@@ -1,18 +1,18 @@
 """The book's Sphinx extension: pages made from the sources of scratch/ops, scratch/optim and zoo/claims.
 
-    formula.py     the docstrings' plain Unicode -> TeX
-    docstring.py   a docstring -> sections of paragraphs and numbered equations
-    source.py      the code of a page in three parts, each line with the equations it cites
-    catalog.py     which pages there are, their titles, tests, cases and addresses
-    nodes.py       a parsed docstring -> nodes of a document
-    curves.py      functions with their slopes, paths of optimizers
-    examples.py    examples small enough to follow by hand
-    measured.py    the table of measured.json, which `python scripts/book.py measure` writes
-    tables.py      families, optimizers, layers, losses
-    claims.py      the claims' pages
-    directives.py  the directives that put these together
-    stubs.py       the files that Sphinx reads: a title and a directive each
-    words.py       the few words of the pages that are no docstring's, in two languages
+formula.py     the docstrings' plain Unicode -> TeX
+docstring.py   a docstring -> sections of paragraphs and numbered equations
+source.py      the code of a page in three parts, each line with the equations it cites
+catalog.py     which pages there are, their titles, tests, cases and addresses
+nodes.py       a parsed docstring -> nodes of a document
+curves.py      functions with their slopes, paths of optimizers
+examples.py    examples small enough to follow by hand
+measured.py    the table of measured.json, which `python scripts/book.py measure` writes
+tables.py      families, optimizers, layers, losses
+claims.py      the claims' pages
+directives.py  the directives that put these together
+stubs.py       the files that Sphinx reads: a title and a directive each
+words.py       the few words of the pages that are no docstring's, in two languages
 """
 
 from importlib.util import find_spec

@@ -15,15 +15,16 @@ from docutils import nodes
 from sphinx.util import logging
 
 from zoo.claims import NAMES, experiments
-from zoo.claims.verdict import LANGUAGES, WORDS, spoken
+from zoo.claims.verdict import FAILS, HOLDS, LANGUAGES, ONLY_IF, WORDS, spoken
 from zoo.core.errors import UsageError
 
 from .catalog import ROOT, address
 from .docstring import parse
-from .nodes import paragraph, section
+from .nodes import section
 from .words import word
 
 __all__ = ["NAMES", "claim_nodes", "kind_of", "table_rows", "title_of"]
+IN_TITLES = {HOLDS: "It holds.", ONLY_IF: "It holds on a condition.", FAILS: "It does not hold."}
 CELLS = re.compile(r"(?<!\\)\|")
 log = logging.getLogger(__name__)
 
@@ -51,11 +52,14 @@ def kind_of(name: str) -> str:
 
 def title_of(name: str, language: str = "en") -> str:
     """The claim with its verdict."""
-    claim, kind = claim_of(name, language), kind_of(name)
+    return f"{claim_of(name, language)}{' ' * (language == 'en')}{verdict_of(name, language)}"
+
+
+def verdict_of(name: str, language: str) -> str:
+    kind = kind_of(name)
     if not kind:
-        return claim
-    said = WORDS[kind][LANGUAGES[language]]
-    return f"{claim} {said.capitalize()}." if language == "en" else f"{claim}{said}。"
+        return ""
+    return IN_TITLES[kind] if language == "en" else f"{WORDS[kind][1]}。"
 
 
 def result_of(name: str, folder: Path | None) -> dict[str, Any] | None:
@@ -78,8 +82,15 @@ def figure(result: dict[str, Any], language: str, path: Path) -> nodes.image | N
         except UsageError as error:
             log.info("%s", error)
         else:
-            return nodes.image(uri=path.as_posix(), alt=result["claim"][LANGUAGES[language]], classes=["figure"])
+            return nodes.image(uri=path.as_posix(), classes=["figure"])
     return None
+
+
+def lead(said: str, because: str) -> nodes.paragraph:
+    """The verdict and why."""
+    return nodes.paragraph(
+        "", "", nodes.strong("", said), nodes.Text(f" {because}"), classes=["lead"], translatable=False
+    )
 
 
 def claim_nodes(name: str, language: str, folder: Path | None, figures: Path, docname: str) -> list[nodes.Node]:
@@ -88,29 +99,36 @@ def claim_nodes(name: str, language: str, folder: Path | None, figures: Path, do
     full = table_rows().get(name)
     if result:
         picture = figure(result, language, figures / f"claim-{name}.{language}.png")
-        verdict = nodes.paragraph("", "", classes=["lead"], translatable=False)
         said, because = spoken(result["verdict"], language)
-        verdict += [nodes.strong("", said), nodes.Text(f" {because}")]
-        found += [picture, verdict] if picture else [verdict]
+        if picture:  # which has the verdict in its title
+            picture["alt"] = f"{result['claim'][LANGUAGES[language]]} {said} {because}"
+            found.append(picture)
+        else:
+            found.append(lead(said, because))
         if is_small(result):
-            note = nodes.note("", nodes.paragraph("", word("Figure and numbers are of a small run, made with this book."), translatable=False))
+            note = nodes.note(
+                "",
+                nodes.paragraph(
+                    "", word("Figure and numbers are of a small run, made with this book."), translatable=False
+                ),
+            )
             if full:
                 text = f"{word('The full run:')} {full[0]} {full[1]}"
                 note += nodes.paragraph("", text, translatable=False)
             found.append(note)
     elif full:
-        lead = nodes.paragraph("", "", classes=["lead"], translatable=False)
-        lead += [nodes.strong("", full[0]), nodes.Text(f" {full[1]}")]
         command = f"python scripts/claims.py {name}"
         hint = nodes.paragraph("", word("The figure comes with"), translatable=False)
         hint += [nodes.Text(" "), nodes.literal(command, command)]
-        found += [lead, hint]
+        found += [lead(*full), hint]
     module = experiments.load(name)
     for block in parse(cleandoc(module.__doc__ or "")).sections:
         if block.label != "Notes":
             found += section(block)
     if result:
-        seconds = f"{len(result['seeds'])} {word('runs')}, {result['seconds']:.0f} s, {result['machine']}, {result['date']}"
+        seconds = (
+            f"{word('runs')}: {len(result['seeds'])}, {result['seconds']:.0f} s, {result['machine']}, {result['date']}"
+        )
         found.append(nodes.paragraph("", seconds, classes=["machine"], translatable=False))
     path = f"zoo/claims/{name}.py"
     link = nodes.paragraph("", "", classes=["links"], translatable=False)
@@ -125,7 +143,9 @@ def claim_table(language: str) -> list[nodes.Node]:
         kind = kind_of(name)
         text = nodes.paragraph("", "", translatable=False)
         text += nodes.reference("", claim_of(name, language), internal=True, refuri=f"{name}.html")
-        said = WORDS[kind][LANGUAGES[language]] if kind else ""
-        text += [nodes.Text(" "), nodes.inline("", said, classes=["verdict", kind.replace(" ", "-")])]
+        text += [
+            nodes.Text(" "),
+            nodes.inline("", verdict_of(name, language), classes=["verdict", kind.replace(" ", "-")]),
+        ]
         items += nodes.list_item("", text)
-    return [paragraph([]), items][1:]
+    return [items]

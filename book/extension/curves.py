@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from scripts import index
 from zoo.claims.drawing import BLUE, GREY, INK, RED
 
 STYLE: dict[str, Any] = {
-    "svg.fonttype": "path", "svg.hashsalt": "handgrad", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
+    "svg.fonttype": "path", "svg.hashsalt": "handgrad", "font.size": 9, "axes.spines.top": False,
+    "axes.spines.right": False,
     "axes.edgecolor": GREY, "axes.grid": True, "grid.color": "#ececec", "axes.axisbelow": True, "xtick.color": GREY,
-    "ytick.color": GREY, "xtick.labelcolor": INK, "ytick.labelcolor": INK, "lines.linewidth": 1.8, "lines.solid_capstyle": "round",
+    "ytick.color": GREY, "xtick.labelcolor": INK, "ytick.labelcolor": INK, "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
 }  # fmt: skip
 WITH = {  # arguments that a function needs, or with which its shape shows
     "threshold": (0.5, -0.5), "prelu": (torch.tensor([0.25], dtype=torch.float64),), "leaky_relu": (0.1,),
@@ -74,7 +77,7 @@ def pieces(values: Tensor) -> list[slice]:
     step = values.diff().abs()
     jumps = (step > 0.2 * (values.max() - values.min()).clamp_min(1e-9)).nonzero().flatten().tolist()
     ends = [-1, *jumps, len(values) - 1]
-    return [slice(a + 1, b + 1) for a, b in zip(ends, ends[1:], strict=False)]
+    return [slice(a + 1, b + 1) for a, b in pairwise(ends)]
 
 
 START, SCALES, STEPS = (-4.0, 1.4), (1.0, 20.0), 60  # the loss is ½ (x² + 20 y²)

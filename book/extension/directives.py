@@ -12,10 +12,10 @@ from . import claims, tables
 from .catalog import ROOT, Source, address, by_path, cases_of, layers_of, optimizers_of, tests_of
 from .curves import curve, functions, path_of
 from .examples import example_nodes
+from .formula import segments
 from .measured import PATH as MEASURED
 from .measured import measured_nodes
 from .nodes import above, below, folded, inline, raw
-from .formula import segments
 from .source import as_html, parts
 from .words import word
 
@@ -42,7 +42,7 @@ class Generated(SphinxDirective):
 
 
 class OpPage(Generated):
-    """Everything about one page of scratch/ops: notes beside code, what is saved, curves, an example, measured numbers."""
+    """All about a page of scratch/ops: notes beside code, what is saved, curves, an example, measured numbers."""
 
     rule = ""
 
@@ -61,7 +61,12 @@ class OpPage(Generated):
         """To the source, the layers on it, its cases and tests."""
         shown = nodes.paragraph("", "", classes=["links"], translatable=False)
         layers = dict.fromkeys(layers_of(source).values())
-        groups = (("source", [source.path]), ("layer", [*layers]), ("cases", cases_of(source)), ("tests", tests_of(source)))
+        groups = (
+            ("source", [source.path]),
+            ("layer", [*layers]),
+            ("cases", cases_of(source)),
+            ("tests", tests_of(source)),
+        )
         for label, paths in groups:
             if not paths:
                 continue
@@ -174,6 +179,7 @@ class Titles(SphinxTransform):
 
 
 DIRECTIVES = {
-    "op": OpPage, "optimizer": OptimizerPage, "op-table": OpTable, "optimizer-table": OptimizerTable, "layer-table": LayerTable,
+    "op": OpPage, "optimizer": OptimizerPage, "op-table": OpTable, "optimizer-table": OptimizerTable,
+    "layer-table": LayerTable,
     "claim": Claim, "claim-table": ClaimTable,
 }  # fmt: skip

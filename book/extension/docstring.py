@@ -1,8 +1,8 @@
 """The docstring of a page, taken apart: its title, and sections of paragraphs and rows of equations.
 
-    Adjoint:    x̄ = ȳ W                            (3)      a row: one cell, and its number
-                W̄ = Σ ȳᵀ x   over all rows         (4)      a row of two cells
-    Saved:      x, W.   Recomputed: nothing.                two sections
+Adjoint:    x̄ = ȳ W                            (3)      a row: one cell, and its number
+            W̄ = Σ ȳᵀ x   over all rows         (4)      a row of two cells
+Saved:      x, W.   Recomputed: nothing.                two sections
 """
 
 import re
@@ -15,6 +15,7 @@ LABEL = re.compile(r"(?:(?<=^)|(?<=^   )|(?<=   )|(?<=\. ))([A-Z][A-Za-z]*(?:, [
 NUMBER = re.compile(r"(?:(?<=\s\s)|(?<=^))\((\d+′?)\)(?=\s\s|$)")
 NAME = re.compile(r"(\d+\. )?[a-z_][a-z_0-9-]*(?: [a-z]+)?$")
 GAP = re.compile(r"\s{2,}")
+SHAPE = re.compile(r"\S{1,6}(?:, \S{1,6})* \(")  # W (O, I)
 KNOWN = {"Recomputed", "Kinks", "Kink", "Differs", "Reference", "Errors", "Source", "Random", "Saved"}
 
 
@@ -133,28 +134,27 @@ def split(line: str) -> Iterator[tuple[str, str]]:
 
 def as_row(text: str, known: list[str], label: str) -> Row | None:
     """A line of equations, or None if it is prose."""
-    pieces = re.split(r"(?:(?<=\s\s)|(?<=^))\((\d+′?)\)(?=\s\s|$)", text)
+    pieces = NUMBER.split(text)
     parts, found = pieces[::2], pieces[1::2]
     cells = [GAP.split(part.strip()) if part.strip() else [] for part in parts]
     name = ""
-    if not text.startswith(" ") or re.match(r" {1,3}\S", text) or label == "":
-        first = cells[0][0] if cells[0] else ""
-        if len(cells[0]) > 1 and NAME.match(first) and text.strip() != first:
-            name, cells[0] = first, cells[0][1:]
+    at_the_edge = label == "" or indent(text) < 4
+    if len(cells[0]) > 1 and at_the_edge and NAME.match(cells[0][0]):
+        name, *cells[0] = cells[0]
     if not found and not name and not is_equation(cells[0], known, label):
         return None
-    row = Row([Equation([segments(cell, known) for cell in before], number) for before, number in zip(cells, found, strict=False)], name)
-    rest = [segments(cell, known) for cell in cells[-1]]
+    cut = [[segments(cell, known) for cell in part] for part in cells]
+    row = Row([Equation(before, number) for before, number in zip(cut, found, strict=False)], name)
     if not found:
-        row.equations.append(Equation(rest))
-    elif rest:
-        row.equations[-1].remark = rest
+        row.equations.append(Equation(cut[0]))
+    elif cut[-1]:
+        row.equations[-1].remark = cut[-1]
     return row
 
 
 def is_equation(cells: list[str], known: list[str], label: str) -> bool:
     """Whether the cells of a line without a number are formulas: they begin with one, and little else is in them."""
-    if label == "Shapes" and any(GAP.search(f"{cell}  ") and re.match(r"\S{1,6}(?:, \S{1,6})* \(", cell) for cell in cells):
+    if label == "Shapes" and any(SHAPE.match(cell) for cell in cells):
         return len(cells) > 1 or sum(map(len, cells)) < 60
     if label == "Symbols":
         return len(cells) > 1

@@ -51,7 +51,8 @@ LINE = numbers([1, 4, 2, 3, 5, 0, 6])
 EXAMPLES: dict[str, list[Example]] = {
     "linear": [
         Example("Two rows, two inputs, three outputs", F.linear,
-                {"x": numbers([1, 2], [3, -1]), "W": numbers([1, 0], [2, 1], [0, -1]), "b": torch.tensor([0.0, 1, 2]).double()},
+                {"x": numbers([1, 2], [3, -1]), "W": numbers([1, 0], [2, 1], [0, -1]), "b": torch.tensor([0.0, 1,
+                2]).double()},
                 numbers([1, 0, 2], [0, 1, -1])),
     ],
     "softmax": [
@@ -63,7 +64,8 @@ EXAMPLES: dict[str, list[Example]] = {
                 attention_steps, "o"),
     ],
     "alignment": [
-        Example("One query and two keys, a single hidden unit", lambda a, b, w: F.additive_scores(a[None], b[None], w)[0],
+        Example("One query and two keys, a single hidden unit", lambda a, b, w: F.additive_scores(a[None], b[None],
+        w)[0],
                 {"a": numbers([0.5]), "b": numbers([0], [1]), "w": torch.tensor([2.0]).double()}, numbers([1, -1]),
                 output="X"),
     ],
@@ -75,7 +77,8 @@ EXAMPLES: dict[str, list[Example]] = {
     "conv_transpose": [
         Example("Each number puts down a copy of the kernel, stride 1",
                 lambda x, W: F.conv_transpose2d(image(x), image(W))[0, 0],
-                {"x": numbers([1, 2], [0, 3]), "W": numbers([1, 0], [-1, 2])}, numbers([1, 0, 0], [0, 1, 0], [0, 0, 1])),
+                {"x": numbers([1, 2], [0, 3]), "W": numbers([1, 0], [-1, 2])}, numbers([1, 0, 0], [0, 1, 0], [0, 0,
+                1])),
     ],
     "fold": [
         Example("Windows of two as columns", lambda x: F.unfold(x[None, None], (1, 2))[0], {"x": numbers([1, 4, 2, 3])},
@@ -86,8 +89,10 @@ EXAMPLES: dict[str, list[Example]] = {
                 numbers([1, 2, 3, 4, 5, 6, 7])),
     ],
     "pool": [
-        Example("Maximum, windows of 2 × 2", lambda x: F.max_pool2d(image(x), 2)[0, 0], {"x": X4}, numbers([1, 2], [3, 4])),
-        Example("Mean, windows of 2 × 2", lambda x: F.avg_pool2d(image(x), 2)[0, 0], {"x": X4}, numbers([1, 2], [3, 4])),
+        Example("Maximum, windows of 2 × 2", lambda x: F.max_pool2d(image(x), 2)[0, 0], {"x": X4}, numbers([1, 2],
+        [3, 4])),
+        Example("Mean, windows of 2 × 2", lambda x: F.avg_pool2d(image(x), 2)[0, 0], {"x": X4}, numbers([1, 2], [3,
+        4])),
     ],
     "adaptive_pool": [
         Example("Three windows over seven numbers, which overlap", lambda x: F.adaptive_avg_pool1d(x[None], 3)[0],
@@ -98,7 +103,8 @@ EXAMPLES: dict[str, list[Example]] = {
                 {"x": numbers([3, 4, 6, 8])}, numbers([1, 2])),
     ],
     "max_unpool": [
-        Example("Two maxima back at the places 1 and 2", lambda x: F.max_unpool1d(x[None], torch.tensor([[[1, 2]]]), 2)[0],
+        Example("Two maxima back at the places 1 and 2", lambda x: F.max_unpool1d(x[None], torch.tensor([[[1, 2]]]),
+        2)[0],
                 {"x": numbers([5, 7])}, numbers([1, 2, 3, 4])),
     ],
     "embedding": [
@@ -130,7 +136,9 @@ def number(value: float) -> str:
 
 def matrix(x: Tensor) -> str:
     rows = x.detach().reshape(1, -1) if x.dim() < 2 else x.detach()
-    return r"\begin{pmatrix}" + r" \\ ".join(" & ".join(number(float(v)) for v in row) for row in rows) + r"\end{pmatrix}"
+    return (
+        r"\begin{pmatrix}" + r" \\ ".join(" & ".join(number(float(v)) for v in row) for row in rows) + r"\end{pmatrix}"
+    )
 
 
 def barred(name: str) -> str:

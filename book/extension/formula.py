@@ -1,17 +1,22 @@
 """Formulas as the docstrings have them, in plain Unicode, as TeX: x̄ = ȳ Wᵀ is \\bar{x} = \\bar{y}\\, W^{\\top}.
 
-    segments    a line of a docstring -> stretches of text, code, mathematics and references to equations
-    tex         a stretch of mathematics -> TeX; raises Unconvertible for a letter that it does not know
+segments    a line of a docstring -> stretches of text, code, mathematics and references to equations
+tex         a stretch of mathematics -> TeX; raises Unconvertible for a letter that it does not know
 """
 
 import re
 import unicodedata
 from collections.abc import Container, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 
 class Unconvertible(ValueError):
     """A formula with something in it that has no TeX here."""
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 ACCENTS = {"\u0307": r"\dot", "\u0304": r"\bar", "\u0302": r"\hat", "\u0303": r"\tilde", "\u0306": r"\breve"}
@@ -22,7 +27,8 @@ SUPERSCRIPTS = {
 }  # fmt: skip
 SUBSCRIPTS = {
     **dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓₕₖₗₘₙₚₛₜᵢⱼᵣᵤᵥ", "0123456789+-=()aeoxhklmnpstijruv", strict=True)),
-    "ᵦ": r"\beta ", "∞": r"\infty ",
+    "ᵦ": r"\beta ",
+    "∞": r"\infty ",
 }
 GREEK = {
     letter: "\\" + unicodedata.name(letter).split()[-1].lower().replace("lamda", "lambda")
@@ -33,7 +39,8 @@ LETTERS = {**GREEK, "ℓ": r"\ell", "∞": r"\infty", "∂": r"\partial ", "∇"
            "¼": r"\tfrac14 ", "¾": r"\tfrac34 ", "…": r"\dots", "⋯": r"\cdots", "∅": r"\emptyset"}  # fmt: skip
 LARGE = {"Σ": r"\sum", "Π": r"\prod"}
 RELATIONS = {
-    "=": "=", "←": r"\leftarrow", "→": r"\to", "≥": r"\ge", "≤": r"\le", "≠": r"\ne", "<": "<", ">": ">", "≈": r"\approx",
+    "=": "=", "←": r"\leftarrow", "→": r"\to", "≥": r"\ge", "≤": r"\le", "≠": r"\ne", "<": "<", ">": ">",
+    "≈": r"\approx",
     "∝": r"\propto", "∈": r"\in", "⇒": r"\Rightarrow", "↔": r"\leftrightarrow",
 }  # fmt: skip
 BINARY = {"+": "+", "−": "-", "-": "-", "·": r"\cdot", "×": r"\times", "⊙": r"\odot", "⊕": r"\oplus", "±": r"\pm",
@@ -41,15 +48,17 @@ BINARY = {"+": "+", "−": "-", "-": "-", "·": r"\cdot", "×": r"\times", "⊙"
 SEPARATORS = {",": ",", ";": ";", ":": ":", "!": "!", ".": "."}
 OPENING = {"(": "(", "[": "[", "{": r"\{", "⟨": r"\langle ", "⌊": r"\lfloor ", "⌈": r"\lceil "}
 CLOSING = {")": ")", "]": "]", "}": r"\}", "⟩": r"\rangle ", "⌋": r"\rfloor ", "⌉": r"\rceil "}
-NAMES = {  # of functions, which stand upright
-    "exp", "log", "tanh", "sin", "cos", "tan", "max", "min", "mean", "sign", "softmax", "conv", "diag", "relu", "elu", "var",
-    "erf", "mod", "Re", "Im", "attention", "fold", "unfold", "col2im", "im2col", "RMS", "NS", "source", "clip", "softplus",
-    "celu", "selu", "sinc", "argmax", "len", "sum",
-}  # fmt: skip
-SHORT_WORDS = {"of", "or", "by", "to", "as", "in", "is", "it", "so", "at", "no", "if", "on", "an", "be", "do", "we", "up", "go", "et", "al",
-               "An", "As", "At", "By", "If", "In", "It", "No", "Of", "On", "Or", "So", "To", "We"}  # fmt: skip
-CALLED = {"source", "attention", "fold", "unfold", "conv", "elu", "relu", "celu", "selu", "sum", "softmax", "len"}  # else words
-AFTER_A_SYMBOL = {"and", "or", "is", "are", "in", "of", "by", "the", "for", "from", "has", "have", "stands", "where", "with"}
+NAMES = words(  # of functions, which stand upright
+    "exp log tanh sin cos tan max min mean sign softmax conv diag relu elu var erf mod Re Im attention fold "
+    "unfold col2im im2col RMS NS source clip softplus celu selu sinc argmax len sum"
+)
+SHORT_WORDS = words(
+    "of or by to as in is it so at no if on an be do we up go et al An As At By If In It No Of On Or So To We"
+)
+CALLED = words(  # functions where a bracket follows, else words
+    "source attention fold unfold conv elu relu celu selu sum softmax len"
+)
+AFTER_A_SYMBOL = words("and or is are in of by the for from has have stands where with")
 
 CODE = re.compile(
     r"``(?P<double>[^`]+)``|`(?P<single>[^`]+)`|(?P<string>\"[^\"\s]+\")"
@@ -71,7 +80,7 @@ class Segment(NamedTuple):
 
 
 class Token(NamedTuple):
-    kind: str  # "word", "code", "reference", "space", "open", "close", "relation", "sign", "separator", "number", "symbol"
+    kind: str  # word, code, reference, space, open, close, relation, sign, separator, number or symbol
     text: str
 
 
@@ -83,7 +92,7 @@ def decomposed(letter: str) -> tuple[str, str]:
 
 def is_accented(text: str, place: int) -> bool:
     """Whether the letter at a place carries an accent of mathematics."""
-    return bool(decomposed(text[place])[1]) or text[place + 1 : place + 2] in ACCENTS and place + 1 < len(text)
+    return bool(decomposed(text[place])[1]) or (text[place + 1 : place + 2] in ACCENTS and place + 1 < len(text))
 
 
 def is_word(word: str) -> bool:
@@ -100,7 +109,11 @@ def tokens(text: str, numbers: Container[str]) -> Iterator[Token]:
         if found := CODE.match(text, place):
             inner = found["double"] or found["single"]
             yield Token("code", inner or found.group())
-        elif (found := REFERENCE.match(text, place)) and found[1] in numbers and text[place - 1 : place] in ("", " ", "(", "-"):
+        elif (
+            (found := REFERENCE.match(text, place))
+            and found[1] in numbers
+            and text[place - 1 : place] in ("", " ", "(", "-")
+        ):
             yield Token("reference", found[1])
         elif rest == " ":
             found = re.compile(" +").match(text, place)
@@ -119,7 +132,7 @@ def tokens(text: str, numbers: Container[str]) -> Iterator[Token]:
             single = re.match("[A-Za-z](?=-[a-z]{2}|['’]s$)", word)
             if single:  # the p of p-norm, the W of W's
                 word = single.group()
-            plain = is_word(word) or word in CALLED and text[place + len(word) :][:1] not in ("(", "ᵀ")
+            plain = is_word(word) or (word in CALLED and text[place + len(word) :][:1] not in ("(", "ᵀ"))
             yield Token("word" if plain else "symbol", word)
             place += len(word)
             continue
@@ -149,7 +162,7 @@ def segments(text: str, numbers: Container[str] = ()) -> list[Segment]:
 
     def finish(following: Token | None) -> None:
         ends = [-1, *sorted(unmatched_brackets(run)), len(run)]  # brackets that enclose words are text
-        for start, end in zip(ends, ends[1:], strict=False):
+        for start, end in pairwise(ends):
             before, formula, after = trimmed(run[start + 1 : end], following if end == len(run) else None)
             add("text", before)
             add("math", formula)
@@ -283,7 +296,12 @@ class Parser:
         elif touching and last is not None and letter == "^":
             self.place += 1
             last.sup += self.power()
-        elif touching and last is not None and letter == "*" and self.text[self.place + 1 : self.place + 2] in ("", " ", ")", ","):
+        elif (
+            touching
+            and last is not None
+            and letter == "*"
+            and self.text[self.place + 1 : self.place + 2] in ("", " ", ")", ",")
+        ):
             self.place += 1
             last.sup += "*"
         elif touching and last is not None and letter in AFTER_ACCENTS:
@@ -314,7 +332,7 @@ class Parser:
             self.place += 1
             found.append(Item("large", LARGE[letter]))
         elif name := self.match(WITH_DIGIT):
-            found.append(Item("name", rf"\operatorname{{{name.group()}}}"))
+            found.append(Item("name", rf"\text{{{name.group()}}}"))
         elif number := self.match(NUMBER):
             found.append(Item("number", self.numeral(number.group())))
         elif letter in "*%#":
@@ -330,7 +348,7 @@ class Parser:
         if word and not decomposed(self.peek())[1]:
             run = word.group()
             while len(run) > 1 and (
-                self.text[self.place + len(run) :][:1] in ACCENTS and self.place + len(run) < len(self.text)
+                (self.text[self.place + len(run) :][:1] in ACCENTS and self.place + len(run) < len(self.text))
                 or any(decomposed(letter)[1] for letter in run)
             ):
                 run = run[:-1]
@@ -351,7 +369,7 @@ class Parser:
             return
         letter = self.peek()
         base, _ = decomposed(letter)
-        if not (base in LETTERS or base.isascii() and base.isalpha()):
+        if not (base in LETTERS or (base.isascii() and base.isalpha())):
             raise Unconvertible(f"{letter!r} in {self.text!r}")
         self.place += 1
         found.append(self.accented(letter))
@@ -468,7 +486,9 @@ def joined(items: list[Item]) -> str:
         piece = str(item)
         if parts and parts[-1][-1:].isalpha() and re.search(r"\\[A-Za-z]+$", parts[-1]) and piece[:1].isalpha():
             parts.append(" ")
-        parts.append(f" {piece} " if item.kind in ("relation", "sign") else piece + " " if item.kind == "separator" else piece)
+        parts.append(
+            f" {piece} " if item.kind in ("relation", "sign") else piece + " " if item.kind == "separator" else piece
+        )
     return "".join(parts).strip()
 
 

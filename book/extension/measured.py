@@ -52,7 +52,7 @@ def measured_nodes(stem: str) -> list[nodes.Node]:
         if check in checks:
             entry = checks[check]
             error: nodes.Node = nodes.Text(word("passed"))
-            if entry["error"] is not None:
+            if entry["error"]:  # gradcheck only says that it holds
                 value = scientific(entry["error"])
                 error = nodes.math(value, value)
             rows.append([nodes.Text(word(name)), error, nodes.Text(str(entry["cases"]))])
@@ -62,11 +62,17 @@ def measured_nodes(stem: str) -> list[nodes.Node]:
     if times:
         forms = [form for form in ("plain", "scratch", "compiled") if form in times[0]]
         rows = [
-            [nodes.Text(entry["task"]), nodes.Text(f"{entry['native']:.3g}"), *(nodes.Text(f"{entry[form]:.2f}") for form in forms)]
+            [
+                nodes.Text(entry["task"]),
+                nodes.Text(f"{entry['native']:.3g}"),
+                *(nodes.Text(f"{entry[form]:.2f}") for form in forms),
+            ]
             for entry in times
         ]
         found.append(table([word("Time"), word("native, ms"), *(f"{form} / native" for form in forms)], rows))
     if found:
         found.insert(0, nodes.rubric("", word("Measured"), classes=["label"]))
-        found.append(nodes.paragraph("", f"{numbers['machine']}, {numbers['date']}", classes=["machine"], translatable=False))
+        found.append(
+            nodes.paragraph("", f"{numbers['machine']}, {numbers['date']}", classes=["machine"], translatable=False)
+        )
     return found

@@ -10,7 +10,8 @@ from .docstring import Equation, Page, Paragraph, Row, Section
 from .formula import Segment, Unconvertible, tex
 from .words import word
 
-BELOW = ("Saved", "Recomputed", "Fast form", "Fast", "Kinks", "Kink", "Errors", "Reference", "Differs", "Source", "Random",
+BELOW = ("Saved", "Recomputed", "Fast form", "Fast", "Kinks", "Kink", "Errors", "Reference", "Differs", "Source",
+"Random",
          "Masks", "Memory", "Sparse", "Cost", "Options", "Weights", "Processes", "Symbols")  # fmt: skip
 
 STATISTICS: Counter[str] = Counter()  # formulas that were converted, and those that were not

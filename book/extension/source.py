@@ -29,14 +29,9 @@ class Parts:
     calling: list[Span]
 
 
-def lines_of(node: ast.AST) -> Span:
-    """Without decorators, which are @staticmethod throughout."""
-    return node.lineno, node.end_lineno  # type: ignore[attr-defined]
-
-
-def is_mathematics(node: ast.stmt) -> bool:
-    """Whether a statement of a class is its docstring or one of the formulas."""
-    return isinstance(node, ast.Expr) or isinstance(node, ast.FunctionDef) and node.name in METHODS
+def is_formula(node: ast.stmt) -> bool:
+    """Whether a statement of a class is one of the formulas."""
+    return isinstance(node, ast.FunctionDef) and node.name in METHODS
 
 
 def names_in(nodes: Iterable[ast.AST]) -> set[str]:
@@ -44,43 +39,39 @@ def names_in(nodes: Iterable[ast.AST]) -> set[str]:
 
 
 def parts(source: str, rule: str = "") -> Parts:
-    """The parts of a page, or of an optimizer's page with the name of its rule."""
+    """The parts of a page; of an optimizer's, whose textbook form is the function with its name, ``rule``."""
     tree = ast.parse(source)
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    textbook: list[ast.AST] = [functions[rule]] if rule in functions else []
-    fast: list[ast.AST] = []
-    calling: list[ast.AST] = []
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and not rule:
-            mathematics = [m for m in node.body if is_mathematics(m)]
-            has = any(isinstance(m, ast.FunctionDef) for m in mathematics)
-            (textbook if has else fast).extend(mathematics if has else [node])
-            fast += [m for m in node.body if has and m not in mathematics]
-        elif isinstance(node, ast.ClassDef):
-            calling.append(node)
-    wanted = names_in(textbook)
-    while more := {name for name in wanted & functions.keys() if functions[name] not in textbook}:
-        textbook += [functions[name] for name in more]
-        wanted |= names_in(functions[name] for name in more)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    for name, function in functions.items():
-        if function in textbook:
-            continue
-        applies = any(isinstance(n, ast.Attribute) and n.attr == "apply" for n in ast.walk(function)) or (
-            not classes and not rule
-        )
-        public = applies or name in ("applied",) or names_in([function]) & {c.name for c in classes}
-        (calling if public else fast).append(function)
-    if not textbook and not rule:  # a page made of others: what it does is the calling
-        textbook, calling = calling, []
-    constants = [
-        node for node in tree.body
-        if isinstance(node, ast.Assign | ast.AnnAssign) and names_in([node]) & wanted and node not in textbook
-    ]  # fmt: skip
-    spans = [sorted(map(lines_of, group)) for group in ([*textbook, *constants], fast, calling)]
-    if not rule:  # each class by its first line
-        spans[0] += [(c.lineno, c.lineno) for c in classes if any(c.lineno < first <= c.end_lineno for first, _ in spans[0])]  # type: ignore[operator]
-    return Parts(sorted(spans[0]), spans[1], spans[2])
+    if rule and rule not in functions:  # one that steps in a way of its own
+        return Parts(spans([*functions.values(), *classes]), [], [])
+    pages = [each for each in classes if any(is_formula(node) for node in each.body)]
+    formulas = [node for each in pages for node in each.body if is_formula(node) or isinstance(node, ast.Expr)]
+    textbook: list[ast.stmt] = [functions[rule]] if rule else [*formulas] or [*functions.values()]
+    wanted = names_in(textbook)
+    while more := [functions[name] for name in wanted & functions.keys() if functions[name] not in textbook]:
+        textbook += more
+        wanted |= names_in(more)
+    fast: list[ast.stmt] = [] if rule else [each for each in classes if each not in pages]
+    fast += [node for each in pages for node in each.body if node not in textbook and not rule]
+    calling: list[ast.stmt] = [*classes] if rule else []
+    for function in functions.values():
+        if function not in textbook:
+            (calling if calls(function, classes) else fast).append(function)
+    constants = [node for node in tree.body if isinstance(node, ast.Assign) and names_in([node]) & wanted]
+    heads = [] if rule else [(each.lineno, each.lineno) for each in pages]
+    return Parts(sorted([*spans([*textbook, *constants]), *heads]), spans(fast), spans(calling))
+
+
+def spans(nodes: list[ast.stmt]) -> list[Span]:
+    """Their lines, without decorators, which are @staticmethod throughout."""
+    return sorted((node.lineno, node.end_lineno or node.lineno) for node in nodes)
+
+
+def calls(function: ast.FunctionDef, classes: list[ast.ClassDef]) -> bool:
+    """Whether a function is a public one: it calls ``apply``, or names one of the page's classes."""
+    applies = any(isinstance(node, ast.Attribute) and node.attr == "apply" for node in ast.walk(function))
+    return applies or bool(names_in([function]) & {each.name for each in classes})
 
 
 def cited(line: str) -> list[str]:

@@ -1,13 +1,12 @@
 """The files that Sphinx reads for generated pages: a title, and the directive that makes the rest.
 
-They are written before a build, beside the chapters, and kept out of the repository.
+They are written before a build, beside the chapters, in English whatever the language, and kept out of the repository.
 """
 
 from pathlib import Path
 
 from .catalog import FAMILIES, Source, family, ops, optimizers
 from .claims import NAMES, title_of
-from .words import word
 
 WIDE = ":hide-toc:\n\n"
 
@@ -29,17 +28,17 @@ def stubs() -> dict[str, str]:
     """Every generated file by its name in the folder of the book, without the ending."""
     found = {source.docname: page(source, "op") for source in ops()}
     found |= {source.docname: page(source, "optimizer") for source in optimizers()}
-    found["ops/index"] = heading(word("Operations")) + tree([f"{folder}/index" for folder in FAMILIES], 2)
+    found["ops/index"] = heading("Operations") + tree([f"{folder}/index" for folder in FAMILIES], 2)
     for folder, name in FAMILIES.items():
         members = [source for source in ops() if family(source.path) == folder]
         table = f".. op-table:: {folder}\n\n"
-        found[f"ops/{folder}/index"] = WIDE + heading(word(name)) + table + hidden(tree([s.stem for s in members]))
+        found[f"ops/{folder}/index"] = WIDE + heading(name) + table + hidden(tree([s.stem for s in members]))
     found["optimizers/index"] = (
-        WIDE + heading(word("Optimizers")) + ".. optimizer-table::\n\n" + hidden(tree([s.stem for s in optimizers()]))
+        WIDE + heading("Optimizers") + ".. optimizer-table::\n\n" + hidden(tree([s.stem for s in optimizers()]))
     )
-    found["layers"] = WIDE + heading(word("Layers")) + ".. layer-table::\n"
-    found["losses"] = WIDE + heading(word("Losses")) + ".. layer-table:: loss\n"
-    found["claims/index"] = heading(word("What lecture notes claim")) + ".. claim-table::\n\n" + hidden(tree(list(NAMES)))
+    found["layers"] = WIDE + heading("Layers") + ".. layer-table::\n"
+    found["losses"] = WIDE + heading("Losses") + ".. layer-table:: loss\n"
+    found["claims/index"] = heading("What lecture notes claim") + ".. claim-table::\n\n" + hidden(tree(list(NAMES)))
     found |= {f"claims/{name}": heading(title_of(name)) + f".. claim:: {name}\n" for name in NAMES}
     return found
 

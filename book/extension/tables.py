@@ -76,6 +76,11 @@ def layer_table(docname: str, only: str = "") -> list[nodes.Node]:
             for words, formula in index.OPS[stem].items():
                 path = index.source(getattr(index.nn, words.split()[0]))
                 link = nodes.reference("", path.name, refuri=address(path, docname))
-                rows.append([names(words), span(*inline(segments(formula))), nodes.Text(index.WITHOUT_PAGE[stem]), link])
-        found += [nodes.rubric("", word(index.FAMILIES["nn"])), table([word("layer"), "y", word("made of"), word("layer's code")], rows)]
+                rows.append(
+                    [names(words), span(*inline(segments(formula))), nodes.Text(index.WITHOUT_PAGE[stem]), link]
+                )
+        found += [
+            nodes.rubric("", word(index.FAMILIES["nn"])),
+            table([word("layer"), "y", word("made of"), word("layer's code")], rows),
+        ]
     return found

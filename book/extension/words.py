@@ -1,4 +1,7 @@
-"""The few words of generated pages that are no docstring's, in the language of the page: locale/zh/LC_MESSAGES/extension.po."""
+"""The few words of generated pages that are no docstring's, in the language of the page.
+
+Their Chinese is in locale/zh/LC_MESSAGES/extension.po.
+"""
 
 import gettext
 from pathlib import Path

@@ -38,6 +38,7 @@ and how it is run and shown, in
     plan.py        from the words of a command to jobs
     workers.py     jobs in processes of their own
     report.py, html.py  counts, causes, files
+    exercises.py   ops of which the backward is left blank, to be written and checked
     __main__.py    the command;  test_equivalence.py and handgrad_pytest.py  the same for pytest
 """
 

@@ -10,12 +10,13 @@ from book.extension.nodes import above, below
 from book.extension.words import word
 
 COMMANDS = {
-    "bar", "dot", "hat", "tilde", "breve", "frac", "tfrac", "sqrt", "sum", "prod", "operatorname", "mathrm", "mathtt", "text",
-    "mathrel", "left", "right", "top", "prime", "circ", "uparrow", "cdot", "times", "odot", "oplus", "pm", "mp", "leftarrow",
-    "to", "ge", "le", "ne", "approx", "propto", "in", "mid", "partial", "nabla", "infty", "ell", "dots", "cdots", "langle",
-    "rangle", "lfloor", "rfloor", "lceil", "rceil", "Vert", "quad", "alpha", "beta", "gamma", "delta", "varepsilon", "zeta",
-    "eta", "theta", "kappa", "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "varphi", "psi", "omega", "Gamma",
-    "Delta", "Theta", "Lambda", "Sigma", "Phi", "Psi", "Omega", ",", "{", "}", "_", "%", "#",
+    "bar", "dot", "hat", "tilde", "breve", "frac", "tfrac", "sqrt", "sum", "prod", "operatorname", "mathrm",
+    "mathtt", "text", "mathrel", "left", "right", "top", "prime", "circ", "uparrow", "cdot", "times", "odot",
+    "oplus", "pm", "mp", "leftarrow", "to", "ge", "le", "ne", "approx", "propto", "in", "mid", "partial", "nabla",
+    "infty", "ell", "dots", "cdots", "langle", "rangle", "lfloor", "rfloor", "lceil", "rceil", "Vert", "quad",
+    "alpha", "beta", "gamma", "delta", "varepsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi",
+    "pi", "rho", "sigma", "tau", "varphi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Sigma", "Phi",
+    "Psi", "Omega", ",", "{", "}", "_", "%", "#",
 }  # fmt: skip
 SOURCES = [*ops(), *optimizers()]
 
@@ -55,9 +56,11 @@ def test_a_formula_as_tex(plain, expected):
     [
         ("over all rows", [("text", "over all rows")]),
         ("W̄ = Σ ȳᵀ x over all rows", [("math", "W̄ = Σ ȳᵀ x"), ("text", " over all rows")]),
-        ("a p-norm of a and b", [("text", "a "), ("math", "p"), ("text", "-norm of "), ("math", "a"), ("text", " and "), ("math", "b")]),
+        ("a p-norm of a and b", [("text", "a "), ("math", "p"), ("text", "-norm of "), ("math", "a"), ("text",
+        " and "), ("math", "b")]),
         ("see (3), not (4)", [("text", "see "), ("reference", "3"), ("text", ", not (4)")]),
-        ("``padding_idx`` of torch.nn.Embedding", [("code", "padding_idx"), ("text", " of "), ("code", "torch.nn.Embedding")]),
+        ("``padding_idx`` of torch.nn.Embedding", [("code", "padding_idx"), ("text", " of "), ("code",
+        "torch.nn.Embedding")]),
         ("φ = Φ′ its density, κ = 1", [("math", "φ = Φ′"), ("text", " its density, "), ("math", "κ = 1")]),
         ("W's rows (the sums of (x − c) d̄ taken apart)", [
             ("math", "W"), ("text", "'s rows (the sums of "), ("math", "(x − c) d̄"), ("text", " taken apart)"),

@@ -8,7 +8,7 @@
   const style = document.createElement("style");
   style.textContent = `
     figure.picture { margin: 1.5em 0; }
-    figure.picture .stage svg { width: 100%; height: auto; display: block; }
+    figure.picture .stage svg { width: 100%; max-width: 36em; height: auto; display: block; }
     figure.picture svg text { fill: currentColor; font: 13px sans-serif; }
     figure.picture .controls { display: flex; flex-wrap: wrap; gap: .4em 1.2em; align-items: center; margin: .5em 0; }
     figure.picture .controls label { display: flex; flex: 1 1 14em; align-items: center; gap: .6em; min-width: 0; }
