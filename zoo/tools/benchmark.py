@@ -166,7 +166,7 @@ def benchmark(config: DictConfig) -> list[Result]:
 
 
 def implementations(names: Any) -> dict[str, DictConfig]:
-    """Those of the choices of the group impl that are measured beside: their names and settings."""
+    """The settings of the choices of the group impl that are measured beside."""
     names = names or ()
     listed("beside", names)
     legal = sorted(path.stem for path in (CONF / "impl").glob("*.yaml"))
