@@ -372,13 +372,13 @@ def main(words: list[str] | None = None) -> int:
             case ["hint", name]:
                 print(next_hint(known(name), options.folder))
             case ["check", name]:
-                right, words = check(known(name), options.folder)
-                print(words)
+                right, said = check(known(name), options.folder)
+                print(said)
                 return 0 if right else 1
             case [name]:
                 print(make(known(name), options.folder))
-            case words:
-                raise WrongCommand(f"{' '.join(words)!r} is no command: list, NAME, hint NAME or check NAME")
+            case others:
+                raise WrongCommand(f"{' '.join(others)!r} is no command: list, NAME, hint NAME or check NAME")
     except WrongCommand as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

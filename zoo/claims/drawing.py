@@ -58,7 +58,7 @@ def chinese_font() -> str:
     )
 
 
-def settings(language: str) -> dict[str, Any]:
+def settings(language: str) -> Any:
     """What all figures share, as matplotlib's rcParams."""
     fonts = ["DejaVu Sans"] if language == "en" else [chinese_font(), "DejaVu Sans"]
     return {
