@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.search.zh import SearchChinese
 from sphinx.util import logging
 from sphinx.util.fileutil import copy_asset_file
 
@@ -30,6 +31,12 @@ from .words import compile_catalogues, speak
 
 log = logging.getLogger(__name__)
 MATHJAX = "tex-svg.js"  # formulas become drawings: no font is loaded
+
+
+class ChineseSearch(SearchChinese):
+    """Sphinx's own, whose script asks for a ChineseStemmer that is not there: English words have the English one."""
+
+    language_name = "English"
 
 
 def mathjax() -> Path:
@@ -63,6 +70,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("claims_results", "", "env")
     app.add_node(equation, html=(visit_equation, depart_equation))
     app.add_transform(Titles)
+    app.add_search_language(ChineseSearch)
     for name, directive in DIRECTIVES.items():
         app.add_directive(name, directive)
     app.connect("builder-inited", begin)

@@ -15,6 +15,7 @@ LABEL = re.compile(r"(?:(?<=^)|(?<=^   )|(?<=   )|(?<=\. ))([A-Z][A-Za-z]*(?:, [
 NUMBER = re.compile(r"(?:(?<=\s\s)|(?<=^))\((\d+′?)\)(?=\s\s|$)")
 NAME = re.compile(r"(\d+\. )?[a-z_][a-z_0-9-]*(?: [a-z]+)?$")
 GAP = re.compile(r"\s{2,}")
+VALUE = re.compile(r"^(?:\S+ )?\w+ \(\d+\)$")
 SHAPE = re.compile(r"\S{1,6}(?:, \S{1,6})* \(")  # W (O, I)
 KNOWN = {"Recomputed", "Kinks", "Kink", "Differs", "Reference", "Errors", "Source", "Random", "Saved"}
 
@@ -143,7 +144,8 @@ def as_row(text: str, known: list[str], label: str) -> Row | None:
         name, *cells[0] = cells[0]
     if not found and not name and not is_equation(cells[0], known, label):
         return None
-    cut = [[segments(cell, known) for cell in part] for part in cells]
+    values = label == "Symbols"  # γ lr (1): no equation, but what it is by default
+    cut = [[segments(cell, () if values and VALUE.search(cell) else known) for cell in part] for part in cells]
     row = Row([Equation(before, number) for before, number in zip(cut, found, strict=False)], name)
     if not found:
         row.equations.append(Equation(cut[0]))

@@ -68,7 +68,7 @@ CODE = re.compile(
 )
 WITH_DIGIT = re.compile(r"log1p|col2im|im2col")
 SYMBOL = re.compile(rf"{WITH_DIGIT.pattern}|[_^]\w+|_\{{[^}}]*\}}")
-WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]+(?:[’'-][A-Za-zÀ-ÖØ-öø-ÿ]+)*[’']?")
+WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ſ]+(?:[’'-][A-Za-zÀ-ÖØ-öø-ſ]+)*[’']?")
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-−]?\d+)?")
 REFERENCE = re.compile(r"\((\d+′?)\)")
 POWER = re.compile(r"[-−+]?(?:\|[^|]+\||[0-9.]+[A-Za-zα-ω]?|[A-Za-zα-ω∞]+)")
