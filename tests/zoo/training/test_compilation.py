@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["lenet", "rnn", "lstm", "gru", "char_lstm", "gpt", "transformer"])
+@pytest.mark.parametrize("model", ["lenet", "rnn", "lstm", "gru", "char_lstm", "gpt", "bert", "transformer"])
 def test_compiles_whole(model):
     """From scratch layers each network is one graph, forward and backward, and gives the same numbers."""
     words = [word for word in SMALL[model] if not word.startswith("+")]
