@@ -1,9 +1,10 @@
 """Models, their data, and all that a training run needs, written once against a namespace of layers.
 
-The models, each a Lightning module: lenet.py, mlp.py, autoencoder.py, perceptron.py, rbf.py, recurrent.py
-(classes and numbers from sequences), language_model.py, gcn.py, seq2seq.py and transformer.py (translation).
+The models, each a Lightning module: lenet.py, mlp.py, resnet.py, vit.py, perceptron.py, rbf.py (classes of pictures),
+autoencoder.py, vae.py, diffusion.py (pictures), recurrent.py (classes and numbers from sequences), language_model.py,
+gcn.py, seq2seq.py and transformer.py (translation).
 
-base/         their base classes: classifiers, regressors, translators
+base/         their base classes: classifiers, regressors, translators, models that draw
 layers/       the native namespace: torch.nn's names, and the layers that torch.nn lacks
 data/         the data, one source a file
 text/         vocabularies, decoding, sampling, metrics of texts

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import Module, Sequential
 
 from zoo.base.regressor import Regressor
+from zoo.callbacks.pictures.latent_walk import LatentWalk
 from zoo.callbacks.pictures.reconstructions import ReconstructionPicture
 from zoo.core.errors import one_of, whole
 from zoo.core.namespace import Namespace
@@ -60,16 +61,16 @@ class Autoencoder(Regressor):
         whole("model.code", code, 1)
         nn, shape = Namespace(layers), (channels, image_size, image_size)
 
-        def perceptron(sizes: list[int]) -> list[Module]:
-            blocks: list[Module] = []
-            for inputs, outputs in pairwise(sizes):
-                blocks += [nn.Linear(inputs, outputs), getattr(nn, activation)()]
-            return blocks[:-1]
-
         hidden = [width] * depth
-        encoder = Sequential(nn.Flatten(), *perceptron([prod(shape), *hidden, code]))
-        decoder = Sequential(*perceptron([code, *hidden, prod(shape)]), nn.Unflatten(1, shape))
+        encoder = Sequential(nn.Flatten(), *perceptron(nn, activation, [prod(shape), *hidden, code]))
+        decoder = Sequential(*perceptron(nn, activation, [code, *hidden, prod(shape)]), nn.Unflatten(1, shape))
         self.network = Sequential(OrderedDict(encoder=encoder, decoder=decoder))
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        return self.network.encoder(pictures)
+
+    def decode(self, code: Tensor) -> Tensor:
+        return self.network.decoder(code)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return super().training_step((batch[0], batch[0]), batch_idx)
@@ -78,4 +79,12 @@ class Autoencoder(Regressor):
         super()._evaluate(stage, (batch[0], batch[0]))
 
     def configure_callbacks(self) -> list[Callback]:
-        return [ReconstructionPicture()]
+        return [ReconstructionPicture(), LatentWalk()]
+
+
+def perceptron(nn: Any, activation: str, sizes: list[int]) -> list[Module]:
+    """Linear maps between layers of these sizes, with the activation between them, but not after the last."""
+    blocks: list[Module] = []
+    for inputs, outputs in pairwise(sizes):
+        blocks += [nn.Linear(inputs, outputs), getattr(nn, activation)()]
+    return blocks[:-1]

@@ -127,7 +127,7 @@ class EncoderLayer(Module):
         super().__init__()
         self.attention, self.feed_forward = attention, feed_forward
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.feed_forward(self.attention(x, mask))
 
 

@@ -39,9 +39,9 @@ What becomes of which edge, as in torch_geometric's GCNConv:
    Adjoint:  x̄_i = [x_i = y_g] ȳ_g / number of these nodes                                             (14)
    Kinks:    tied maxima share the gradient evenly, as torch.amax and scatter_reduce have it.
 
-Relations: R kinds of edges, each with a weight of its own: y_i = Σ_r mean_{j in N_r(i)} W_r x_j. This
-is (7) on an (n, n R) matrix, in which column j R + r is node j seen through relation r, applied to the
-n R rows W_r x_j.
+Relations:  R kinds of edges, each with a weight of its own: y_i = Σ_r mean_{j in N_r(i)} W_r x_j. This is (7) on an
+            (n, n R) matrix, in which column j R + r is node j seen through relation r, applied to the n R rows W_r
+            x_j.
 
 Cost:       O(E F) time; in the fast form memory for the non-zeros and n rows (n R for relations).
 Errors:     see scratch/nn/functional/graph.py.
@@ -84,9 +84,6 @@ class SparseMatrix(NamedTuple):
 
     def to_dense(self) -> Tensor:
         return as_csr(self.value, self.crow, self.col, self.shape[1]).to_dense()
-
-    def t(self) -> "SparseMatrix":
-        return SparseMatrix(self.value_t, self.crow_t, self.col_t, self.value, self.crow, self.col)
 
 
 def with_transpose(value: Tensor, row: Tensor, col: Tensor, size: Sequence[int]) -> SparseMatrix:

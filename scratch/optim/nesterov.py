@@ -63,7 +63,7 @@ class Nesterov(Optimizer):
         ]
         for param, ahead in moved:
             param.add_(ahead)
-        loss = torch.enable_grad()(closure)()
+        loss = torch.enable_grad()(closure)()  # (1)
         for param, ahead in moved:
             if param.grad is None:  # nothing to update: back to θ
                 param.sub_(ahead)

@@ -142,7 +142,7 @@ class Case:
     same_random: bool = True  # False where the two draw random numbers in ways that cannot agree
     reference: Namespace | None = None  # what to compare with, where the reference package has no such name
     seed: int = 0
-    since: tuple[int, int] = (0, 0)  # the first version of torch that computes it, where that is not the lowest
+    since: tuple[int, int] = (0, 0)  # the first version of torch that does so, where that is not the lowest
 
     @property
     def is_function(self) -> bool:

@@ -1,9 +1,10 @@
-"""Mutation testing of the backward passes: mistakes are planted in them one by one, and the harness must notice each.
+"""Mutation testing of the derivatives: mistakes are planted in adjoints and tangents, and the harness must notice each.
 
 A mutant is one small mistake in a function that only derivatives use: a sign, a factor, a dropped term, a transposed
 operand, a wrong axis, a saved input that is detached. A process forked for it imports `scratch` with the mistake in it,
 and runs the harness on the cases that reach the function, then the test in TESTS for the file, until one of them fails.
-A mutant that none of them notices survives, unless it is in REVIEWED, the list of those that change no gradient.
+A mutant that none of them notices survives, unless it is in REVIEWED, the list of those that change no gradient. Of
+those that the harness notices, the cause that it names is compared with the kind that was planted.
 """
 
 import ast
@@ -22,8 +23,8 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.machinery import SourceFileLoader
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,62 +33,45 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {path.name: path for path in (ROOT / "scratch" / "ops").rglob("*.py") if path.stem != "__init__"}
-DERIVATIVES = ("backward", "pullback", "derivative", "adjoint", "gradients", "slopes", "unbroadcast")
-CHECKS = ("gradients", "second_order", "finite_differences", "subsets", "float32", "bfloat16")
-RECORDED = ("gradients", "second_order")  # the checks by which the cases that reach a function are found
+DERIVATIVES = ("backward", "tangent", "pullback", "derivative", "adjoint", "gradients", "slopes", "unbroadcast")
+CHECKS = ("gradients", "in plain form", "second_order", "tangents", "complex_numbers", "subsets", "float32", "bfloat16")
+RECORDED = (
+    "gradients",
+    "second_order",
+    "tangents",
+    "complex_numbers",
+)  # the checks by which the cases that reach a function are found
 SECONDS = 40  # of computing for one mutant; one that is not noticed by then has survived
 
 TESTS = {  # of what no case covers: blocks of long sequences, processes, second derivatives by the weights of edges,
     # third derivatives, many steps
-    "attention.py": "ops/attention/test_attention.py::test_blocks",
+    "attention_fast.py": "ops/attention/test_attention.py::test_blocks",
     "batch_norm.py": "nn/test_sync_batch_norm.py::test_a_group_of_one_process",
+    "ctc.py": "ops/loss/test_ctc.py::test_the_tangent_is_that_of_the_gradient",
+    "function.py": "ops/core/test_function.py::test_a_gradient_that_does_not_change_has_the_second_derivative_0",
     "conv.py": "ops/conv/test_conv.py::test_third_derivatives",
-    "graph.py": "ops/test_graph.py::test_second_derivative_by_the_edges",
-    "gru.py": "ops/recurrent/test_rnn.py::test_step_by_step",
-    "lstm.py": "ops/recurrent/test_rnn.py::test_step_by_step",
+    "graph.py": "ops/test_graph.py::test_derivatives_of_propagation",
+    "gru_fast.py": "ops/recurrent/test_rnn.py::test_step_by_step",
+    "lstm_fast.py": "ops/recurrent/test_rnn.py::test_step_by_step",
 }
 
-INTEGERS = "integers"
-COMPARED = "only compared with something: its slope is 0"
-CONSTANT = "a constant, which is not differentiated"
 REVIEWED = {  # (file and function, words of the changed line): why it changes no gradient
-    ("attention.py AttentionFn.backward", "else drawn.detach()"): "a random mask",
-    ("batch_norm.py FixedNormFn.backward", "else mu.detach()"): CONSTANT,
-    ("binary_cross_entropy.py BCEWithLogitsFn.backward", "else weight.detach()"): CONSTANT,
-    ("conv.py rows_of_input", "Y[..., :0, :]"): "it has no rows, only a type and what vmap batches",
-    ("cross_entropy.py NLLLossFn.backward", "else share.detach()"): CONSTANT,
-    ("ctc.py CTCLossFn.backward", "else places.detach()"): INTEGERS,
-    ("ctc.py CTCLossFn.backward", "else steps.detach()"): INTEGERS,
+    ("conv_fast.py Geometry.by_columns", "FEW"): "which way is taken is a matter of speed",
+    ("conv_fast.py rows_of_input", "Y[..., :0, :]"): "it has no rows, only a type and what vmap batches",
     ("distance.py norm_slope", "z := torch.zeros_like(x)"): "any multiple of 0 is 0",
     ("distance.py safe_norm", "(-(x / size))).abs()"): "|-x| = |x|",
-    ("dropout.py DropoutFn.backward", "else mask.detach()"): "a random mask",
-    ("embedding.py EmbeddingFn.backward", "else index.detach()"): INTEGERS,
-    ("embedding_bag.py MaxBagFn.backward", "else won.detach()"): INTEGERS,
-    ("graph.py EdgeProductsFn.backward", "else col_t.detach()"): INTEGERS,
-    ("graph.py MaxReadoutFn.backward", "else x.detach()"): COMPARED,
-    ("graph.py MaxReadoutFn.backward", "else y.detach()"): COMPARED,
-    ("graph.py NormaliseFn.backward", "else source.detach()"): INTEGERS,
-    (
-        "linear_cross_entropy.py LinearCrossEntropyFn.backward",
-        "2 * ([None] * 7)",
-    ): "None for more arguments than there are",
-    ("margin_loss.py MultiLabelMarginFn.backward", "else counted.detach()"): "booleans",
-    ("margin_loss.py MultiMarginFn.backward", "else t.detach()"): INTEGERS,
-    ("max_unpool.py MaxUnpoolFn.backward", "else index.detach()"): INTEGERS,
+    ("function.py ConstantFn.backward", "upstream[0]"): "what goes back to a gradient that depends on nothing",
+    ("margin_loss.py MultiLabelMarginFn.adjoint", "x.detach()"): "only compared with something: its slope is 0",
     ("perceptron.py StepFn.derivative", "else s.detach()"): "0, whatever s is",
     ("perceptron.py StepFn.derivative", "z := torch.zeros_like(s)"): "any multiple of 0 is 0",
-    ("pool.py MaxPoolFn.backward", "else x.detach()"): COMPARED,
-    ("pool.py MaxPoolWithIndicesFn.backward", "else index.detach()"): INTEGERS,
-    ("pool.py chain", "(z := best)"): "all maxima are doubled, and only compared",
-    ("pool.py part_count", "else 2 * z"): "the number of parts is a matter of speed",
-    ("rectifier.py LeakyReLUFn.derivative", "else x.detach()"): "its sign is detached anyway",
-    ("rectifier.py ReLUFn.derivative", "else y.detach()"): COMPARED,
-    ("rectifier.py ThresholdFn.derivative", "else x.detach()"): COMPARED,
-    ("shrinkage.py HardshrinkFn.derivative", "else x.detach()"): COMPARED,
-    ("shrinkage.py SoftshrinkFn.derivative", "else y.detach()"): COMPARED,
-    ("sigmoid.py HardtanhFn.derivative", "else x.detach()"): COMPARED,
+    ("pool.py MaxPoolFn.adjoint", "else x.detach()"): "only compared with something: its slope is 0",
+    ("rectifier.py LeakyReLUFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
+    ("rectifier.py ReLUFn.derivative", "else y.detach()"): "only compared with something: its slope is 0",
+    ("rectifier.py ThresholdFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
+    ("shrinkage.py HardshrinkFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
+    ("shrinkage.py SoftshrinkFn.derivative", "else y.detach()"): "only compared with something: its slope is 0",
+    ("sigmoid.py HardtanhFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
     ("sigmoid.py HardtanhFn.pullback", "2 * "): "only whether it is 0 counts",
-    ("irregular_windows.py UnrollFn.backward", "else places.detach()"): INTEGERS,
 }
 
 
@@ -121,22 +105,22 @@ def names(node: ast.AST) -> list[str]:
     return used + [n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)]
 
 
+@cache
+def imported() -> frozenset[str]:
+    """The names that a file of scratch imports from another."""
+    nodes = (node for path in ROOT.glob("scratch/**/*.py") for node in ast.walk(ast.parse(path.read_text())))
+    return frozenset(alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names)
+
+
 def derivatives(file: str) -> dict[str, ast.FunctionDef]:
     """The functions of a file whose name says that they compute derivatives, and the helpers that only these use."""
     nodes = list(ast.walk(ast.parse(PAGES[file].read_text())))
     owners = {f: f"{c.name}." for c in nodes if isinstance(c, ast.ClassDef) for f in c.body}
     functions = [n for n in nodes if isinstance(n, ast.FunctionDef)]
     found = [f for f in functions if any(word in f.name for word in DERIVATIVES)]
-    elsewhere = {
-        alias.name
-        for path in ROOT.glob("scratch/**/*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
     while True:
         inside = {name for f in found for name in names(f)}
-        outside = {name for f in functions if f not in found for name in names(f)} | elsewhere
+        outside = {name for f in functions if f not in found for name in names(f)} | imported()
         more = [f for f in functions if f not in found and f.name in inside - outside]
         if not more:
             return {owners.get(f, "") + f.name: f for f in found}
@@ -180,21 +164,16 @@ def mistakes(node: ast.AST) -> Iterator[tuple[str, ast.expr, str]]:
                         yield kind, part, f"(None if (z := {ast.unparse(part)}) is None else {wrong})"
 
 
-def detached(function: ast.FunctionDef) -> Iterator[tuple[ast.stmt, str]]:
-    """The tensors that a function gets from the forward pass, each with the statement that it can be cut off before."""
-    body = function.body
+def detached(function: ast.FunctionDef, owner: ast.ClassDef | None) -> Iterator[str]:
+    """The arguments of an adjoint on which its second derivative depends: differentiable inputs and outputs, which the
+    signature of the tangent and ``outputs`` name; of a slope f′(x) or f′(y), the first."""
+    arguments = [a.arg for a in function.args.args]
     if function.name == "derivative":
-        yield body[0], function.args.args[0].arg
-    for statement, following in pairwise(body):
-        if not isinstance(statement, ast.Assign):
-            continue
-        pairs = [(statement.targets[0], statement.value)]
-        match pairs[0]:
-            case ast.Tuple(targets), ast.Tuple(values):
-                pairs = list(zip(targets, values, strict=True))
-        for target, value in pairs:
-            if isinstance(target, ast.Tuple) and "saved_tensors" in ast.unparse(value):
-                yield from ((following, x.id) for x in target.elts if isinstance(x, ast.Name))
+        yield arguments[0]
+    if function.name == "adjoint" and owner:
+        tangents = [f for f in owner.body if isinstance(f, ast.FunctionDef) and f.name == "tangent"]
+        marked = {*arguments, *(a.arg for f in tangents for a in f.args.args)}
+        yield from (x for x in arguments if marked & {f"{x}_dot", f"{x}_bar"})
 
 
 def mutants(file: str) -> dict[int, list[Mutant]]:
@@ -202,6 +181,8 @@ def mutants(file: str) -> dict[int, list[Mutant]]:
     starts = [0]
     for text in PAGES[file].read_bytes().splitlines(keepends=True):
         starts.append(starts[-1] + len(text))
+    classes = [c for c in ast.walk(ast.parse(PAGES[file].read_text())) if isinstance(c, ast.ClassDef)]
+    owners = {f"{c.name}.{f.name}": c for c in classes for f in c.body if isinstance(f, ast.FunctionDef)}
     found: dict[int, list[Mutant]] = {}
     for name, f in derivatives(file).items():
         places = [
@@ -210,9 +191,10 @@ def mutants(file: str) -> dict[int, list[Mutant]]:
             for node in ast.walk(statement)
             for kind, part, text in mistakes(node)
         ]
-        for statement, x in detached(f):
-            place = starts[statement.lineno - 1] + statement.col_offset
-            cut = f"{x} = {x} if {x} is None else {x}.detach()\n{' ' * statement.col_offset}"
+        first = f.body[0]
+        for x in detached(f, owners.get(name)):
+            place = starts[first.lineno - 1] + first.col_offset
+            cut = f"{x} = {x} if {x} is None else {x}.detach()\n{' ' * first.col_offset}"
             places.append(("detached input", place, place, cut))
         line = min([f.lineno, *(d.lineno for d in f.decorator_list)])  # as its code object says
         found[line] = [Mutant(file, name, line, *place) for place in places]
@@ -228,19 +210,26 @@ def sample(choices: list[Mutant], count: int, chance: random.Random) -> list[Mut
     return [kinds[kind][turn] for turn, kind in sorted(turns, key=lambda place: place[0])[:count]]
 
 
-class Planted(SourceFileLoader):
-    """Finds and loads one module of scratch.ops from a source with a mistake in it; for ``sys.meta_path``."""
+class Changed(SourceFileLoader):
+    """Finds and loads one module of scratch.ops from another source; for ``sys.meta_path``."""
 
-    def __init__(self, mutant: Mutant) -> None:
-        path = PAGES[mutant.file].relative_to(ROOT)
+    def __init__(self, file: str, source: str) -> None:
+        path = PAGES[file].relative_to(ROOT)
         super().__init__(".".join(path.with_suffix("").parts), str(ROOT / path))
-        self.text = mutant.source()
+        self.text = source
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
         return importlib.util.spec_from_loader(name, self) if name == self.name else None
 
     def get_code(self, fullname: str) -> Any:
         return compile(self.text, self.path, "exec")
+
+
+def import_changed(loaders: list[Changed]) -> None:
+    """Let `scratch` be imported again, with changes in it."""
+    for name in [name for name in sys.modules if name.startswith(("scratch", "tests", "zoo"))]:
+        del sys.modules[name]
+    sys.meta_path[:0] = loaders
 
 
 def forked(task: Callable[[], Any], seconds: int = 3600) -> Any:
@@ -269,51 +258,65 @@ def forked(task: Callable[[], Any], seconds: int = 3600) -> Any:
     return json.loads(answer) if answer else None
 
 
-def reached(files: list[str], only: str, once: bool = False) -> list[tuple[str, int, list[int]]]:
-    """For each function of these files the numbers of the cases, only of the name `only` if given, that call it; of
-    each name one case, if once is enough."""
-    from scratch.testing import CHECKS as TABLE
+def table() -> dict[str, Any]:
+    from scratch.ops.core.forms import plain
+    from scratch.testing import CHECKS as OF_LAYERS
+    from scratch.testing import NUMBER_CHECKS, TRANSFORM_CHECKS
+
+    return {**OF_LAYERS, **NUMBER_CHECKS, **TRANSFORM_CHECKS, "in plain form": plain()(OF_LAYERS["gradients"])}
+
+
+def watched(file: str) -> str:
+    """The source of a page, in which every derivative calls ``sys.reached`` with its file and line first."""
+    lines = PAGES[file].read_text().splitlines(keepends=True)
+    for f in sorted(derivatives(file).values(), key=lambda f: -f.lineno):
+        first, line = f.body[0], min([f.lineno, *(d.lineno for d in f.decorator_list)])
+        lines.insert(first.lineno - 1, f"{' ' * first.col_offset}__import__('sys').reached({file!r}, {line})\n")
+    return "".join(lines)
+
+
+def reached(files: list[str], only: str) -> list[tuple[str, int, list[int]]]:
+    """For each derivative of these files the numbers of the cases, only of the name `only` if given, that call it;
+    first those that call few of them, whose findings are the plainest."""
+    import_changed([Changed(file, watched(file)) for file in files])
+    found: dict[tuple[str, int], dict[int, None]] = defaultdict(dict)
+    number = 0
+
+    def note(file: str, line: int) -> None:
+        found[file, line][number] = None
+
+    sys.reached = note  # type: ignore[attr-defined]
     from scratch.testing.cases import CASES
 
-    paths = {str(PAGES[file]): file for file in files}
-    found: dict[tuple[str, int], dict[int, None]] = defaultdict(dict)
-    number, begun = 0, set[str]()
-
-    def trace(frame: Any, event: str, arg: Any) -> None:
-        file = paths.get(frame.f_code.co_filename)
-        if file:
-            found[file, frame.f_code.co_firstlineno][number] = None
-
-    sys.settrace(trace)
-    for number, case in enumerate(CASES):  # noqa: B007, trace reads it
-        wanted = only in ("", case.name) and not (once and case.name in begun)
-        begun.add(case.name)
-        for check in RECORDED if wanted else ():
-            TABLE[check](case, "scratch.nn", "torch.nn")
-    sys.settrace(None)
-    return [(*place, [*cases]) for place, cases in found.items()]
+    checks = table()
+    for number, case in enumerate(CASES):  # noqa: B007, note reads it
+        for check in RECORDED if only in ("", case.name) else ():
+            with contextlib.suppress(AssertionError):
+                checks[check](case, "scratch.nn", "torch.nn")
+    work = Counter(number for cases in found.values() for number in cases)
+    return [(*place, sorted(cases, key=lambda number: work[number])) for place, cases in found.items()]
 
 
-def rejected(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> str:
-    """The first check and case, or the test, that notices the mistake; "" where none does."""
-    for name in [name for name in sys.modules if name.startswith(("scratch", "tests", "zoo"))]:
-        del sys.modules[name]  # they may be imported already, without the mistake
-    sys.meta_path.insert(0, Planted(mutant))
+def noticed(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> list[str]:
+    """The first check and case, or the test, that notices the mistake, and the cause that the harness names; "" where
+    none does."""
+    import_changed([Changed(mutant.file, mutant.source())])
     try:
-        from scratch.testing import CHECKS as TABLE
         from scratch.testing.cases import CASES
+        from scratch.testing.suite import Task, perform
+
+        runs = table()
     except Exception as error:
-        return f"import: {type(error).__name__}"
-    for check in checks:
-        for number in numbers:
-            try:
-                TABLE[check](CASES[number], "scratch.nn", "torch.nn")
-            except AssertionError:
-                return f"{check} of {CASES[number]}"
+        return [f"import: {type(error).__name__}", ""]
+    for number in numbers:
+        for check in checks:
+            result = perform(Task(CASES[number], str(CASES[number]), check, runs[check]), "scratch.nn", "torch.nn")
+            if result.status == "failed" and result.finding:
+                return [f"{check} of {CASES[number]}", result.finding.cause]
     test = TESTS.get(mutant.file, "")
     with contextlib.redirect_stdout(io.StringIO()):
         found = test and pytest.main(["-x", "-n0", "-p", "no:cacheprovider", f"{ROOT}/tests/scratch/{test}"])
-    return test if found == pytest.ExitCode.TESTS_FAILED else ""
+    return [test if found == pytest.ExitCode.TESTS_FAILED else "", ""]
 
 
 RIGHTLY = {  # of which words one names a kind of mistake; what a mistake inside of a formula makes of it is "a term"
@@ -326,77 +329,45 @@ RIGHTLY = {  # of which words one names a kind of mistake; what a mistake inside
 }
 
 
-def told(mutant: Mutant, numbers: list[int], checks: tuple[str, ...] = RECORDED) -> str:
-    """What the harness says of a mistake: the cause that the first check to notice it gives; "" where none does."""
-    for name in [name for name in sys.modules if name.startswith(("scratch", "tests", "zoo"))]:
-        del sys.modules[name]
-    sys.meta_path.insert(0, Planted(mutant))
-    from scratch.testing import CHECKS as TABLE
-    from scratch.testing.cases import CASES
-    from scratch.testing.suite import Task, perform
-
-    for check in checks:
-        for number in numbers:
-            task = Task(CASES[number], str(CASES[number]), check, TABLE[check])
-            result = perform(task, "scratch.nn", "torch.nn")
-            if result.status == "failed" and result.finding:
-                return result.finding.cause
-    return ""
-
-
-def named(files: list[str], per_backward: int, seed: int, only: str = "") -> None:
-    """Count the mistakes that the harness names rightly, by another name, or not at all, and print them; by one case
-    of each name. What these cases do not notice is not counted: that is what `plant` is about."""
-    cases = {(file, line): numbers for file, line, numbers in forked(lambda: reached(files, only, once=True))}
-    work = Counter(number for numbers in cases.values() for number in numbers)
-    counts: Counter[tuple[str, str]] = Counter()
-    for file in files:
-        for line, choices in mutants(file).items():
-            for mutant in sample(choices, per_backward, random.Random(f"{seed} {file} {line}")):
-                numbers = sorted(cases.get((file, line), []), key=lambda n: work[n])  # the plainest layer first
-                cause = forked(lambda m=mutant, n=numbers: told(m, n), SECONDS)  # type: ignore[misc]
-                if not cause:
-                    continue
-                right = any(words in cause for words in RIGHTLY[mutant.kind])
-                fate = "not named" if cause.endswith("other numbers") else "rightly" if right else "by another name"
-                counts[mutant.kind, fate] += 1
-                print(f"{fate}: {file}:{line} {mutant.function}, {mutant.kind}. {cause}", flush=True)
-                if fate != "rightly":
-                    print(mutant.diff(), flush=True)
-    for kind in RIGHTLY:
-        about = {fate: count for (k, fate), count in counts.items() if k == kind}
-        print(f"{kind}: {', '.join(f'{count} {fate}' for fate, count in about.items())}")
-    total = sum(counts.values())
-    all_right = sum(count for (_, fate), count in counts.items() if fate == "rightly")
-    print(f"{all_right} of {total} mistakes are named rightly")
+def naming(kind: str, cause: str) -> str:
+    """Whether a cause names a mistake of this kind."""
+    right = any(words in cause for words in RIGHTLY[kind])
+    return "not named" if cause.endswith("other numbers") else "named rightly" if right else "named otherwise"
 
 
 def plant(
-    files: list[str], per_backward: int, seed: int, only: str = "", checks: tuple[str, ...] = CHECKS
+    files: list[str], per_function: int, seed: int, only: str = "", checks: tuple[str, ...] = CHECKS
 ) -> list[Mutant]:
     """Try mistakes in every derivative of these files, print each, and return those that survived."""
     start = time.monotonic()
     cases = {(file, line): numbers for file, line, numbers in forked(lambda: reached(files, only))}
     fates: Counter[str] = Counter()
+    names: dict[str, Counter[str]] = defaultdict(Counter)  # by the kind of mistake
     survivors = []
     for file in files:
         for line, choices in mutants(file).items():
-            for mutant in sample(choices, per_backward, random.Random(f"{seed} {file} {line}")):
+            for mutant in sample(choices, per_function, random.Random(f"{seed} {file} {line}")):
                 numbers = cases.get((file, line), [])
                 place, changed = f"{file} {mutant.function}", mutant.diff()
                 how = next((why for (f, text), why in REVIEWED.items() if f == place and text in changed), "")
-                fate = "reviewed" if how else "survived"
+                fate, cause = "reviewed" if how else "survived", ""
                 if not how:
-                    by = forked(lambda m=mutant, n=numbers: rejected(m, n, checks), SECONDS)  # type: ignore[misc]
-                    how = "crash" if by is None else by
+                    by = forked(lambda m=mutant, n=numbers: noticed(m, n, checks), SECONDS)  # type: ignore[misc]
+                    how, cause = ["crash", ""] if by is None else by or ["", ""]
                     fate = "killed" if how else fate
                 fates[fate] += 1
                 how = how or ("" if numbers else "no case calls it")
+                name = cause and naming(mutant.kind, cause)
+                if name:
+                    names[mutant.kind][name] += 1
+                    how += f"; {name}: {cause}"
                 print(f"{fate}: {file}:{line} {mutant.function}, {mutant.kind}. {how}", flush=True)
-                if fate != "killed":
+                if fate != "killed" or name not in ("", "named rightly"):
                     print(changed, flush=True)
                 if fate == "survived":
                     survivors.append(mutant)
     counts = ", ".join(f"{count} {fate}" for fate, count in fates.items())
     print(f"{sum(fates.values())} mistakes in {len(files)} files: {counts}; {time.monotonic() - start:.0f} s")
+    for kind, count in {**names, "of all kinds": sum(names.values(), Counter())}.items():
+        print(f"{kind}: {', '.join(f'{number} {name}' for name, number in count.most_common())}")
     return survivors

@@ -27,6 +27,8 @@ UNDEFINED_ON_NOTHING = {"EmbeddingBag", "functional.embedding_bag", "functional.
 }
 if TORCH < (2, 13):  # attention without heads divides by zero
     UNDEFINED_ON_NOTHING |= {"ScaledDotProductAttention", "functional.scaled_dot_product_attention"}
+if TORCH < (2, 14):  # it takes no numbers at all for numbers enough
+    UNDEFINED_ON_NOTHING |= {"GroupNorm", "functional.group_norm"}
 # Here PyTorch gives a weight without input channels no output channels either, and takes no images of no pixels.
 LINEAR = ("conv1d", "conv2d", "conv3d", "transpose1d", "transpose2d", "transpose3d", "linear")
 

@@ -1,9 +1,10 @@
 """Is a layer's forward-mode derivative its own: the tangent ẏ of its outputs, for a tangent ẋ of all it depends on?
 
-Three proofs, of which the second needs no reference and no finite difference:
+Four proofs, of which the second needs no reference and no finite difference:
 
     ẏ is the reference's, by ``torch.func.jvp``, or where that has none, (f(x + hẋ) − f(x − hẋ)) / 2h
     ⟨ȳ, ẏ⟩ = ⟨x̄, ẋ⟩ for random ẋ and ȳ, to rounding: the tangent is the transpose of the adjoint
+    dual numbers (``torch.autograd.forward_ad``) give the same ẏ
     the tangent of the gradient (forward over reverse) is the gradient of ⟨x̄, ẋ⟩ (reverse over reverse)
 """
 
@@ -11,8 +12,9 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor
+from torch.autograd import forward_ad
 from torch.func import grad, jvp, vjp, vmap
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from scratch.testing.calls import Case
 from scratch.testing.compare import Mismatch, named, require_equal
@@ -87,7 +89,29 @@ def require_symmetric(pure: Pure, dots: Point, where: str) -> float:
     gradient = grad(pure.total, (0, 1))
     forward_over_reverse = jvp(gradient, at(pure), dots)[1]
     reverse_over_reverse = grad(lambda *point: inner(gradient(*point), dots), (0, 1))(*at(pure))
-    return require_equal(forward_over_reverse, reverse_over_reverse, where, TOLERANCE)
+    error = require_equal(forward_over_reverse, reverse_over_reverse, where, TOLERANCE)
+    return max(
+        error, require_equal(dual_gradient(pure, dots), forward_over_reverse, f"{where}: dual numbers", TOLERANCE)
+    )
+
+
+def dual_tangent(pure: Pure, dots: Point) -> list[Tensor]:
+    """The tangent ẏ by dual numbers, without a transform: 0 where an output has none."""
+    with forward_ad.dual_level():
+        outputs = pure.outputs(*tree_map(forward_ad.make_dual, at(pure), dots))
+        unpacked = [forward_ad.unpack_dual(y) for y in outputs]
+        return [torch.zeros_like(y.primal) if y.tangent is None else y.tangent.clone() for y in unpacked]
+
+
+def dual_gradient(pure: Pure, dots: Point) -> Point:
+    """The tangent of the gradient by dual numbers."""
+    with forward_ad.dual_level():
+        duals = tree_map(lambda x, dot: forward_ad.make_dual(x.clone().requires_grad_(), dot), at(pure), dots)
+        leaves, structure = tree_flatten(duals)
+        grads = torch.autograd.grad(pure.total(*duals), leaves, create_graph=True, allow_unused=True)
+        unpacked = [None if grad is None else forward_ad.unpack_dual(grad).tangent for grad in grads]
+        found = [torch.zeros_like(x) if dot is None else dot.clone() for x, dot in zip(leaves, unpacked, strict=True)]
+        return tree_unflatten([forward_ad.unpack_dual(x).primal.detach() for x in found], structure)
 
 
 def two_at_once(pure: Pure, dots: Point) -> list[Tensor]:
@@ -121,6 +145,7 @@ def tangents(case: Case, candidate: Namespace, reference: Namespace) -> float | 
             error = max(error or 0.0, require_equal(y_dot, expected, where, TOLERANCE))
         if coherent:
             error = max(error, require_transposed(pure, dots, y_dot, where, seed))
+        error = max(error, require_equal(dual_tangent(pure, dots), y_dot, f"{mode} mode: dual numbers", TOLERANCE))
         both, doubled = two_at_once(pure, dots), [torch.stack([t, -2 * t]) for t in y_dot]
         error = max(error, require_equal(both, doubled, f"{mode} mode: two tangents under vmap", TOLERANCE))
         if coherent and case.second_order:

@@ -4,4 +4,7 @@ trainable.py     every model: optimizer, schedule of the learning rate, penalty 
 classifier.py    models that give a class
 regressor.py     models that give numbers
 translator.py    models that translate one text into another
+generative.py    models that learn to draw pictures
+
+norms.py and sizes.py are what models with a choice of normalisation, or of size, have in common.
 """

@@ -1,10 +1,20 @@
-"""What models with a choice of normalisation have in common: its names, and the batches that batch norm can take."""
+"""What models with a choice of normalisation have in common: its names, its layers for maps, and the batches that batch
+norm can take."""
 
 from typing import Any
+
+from torch.nn import Module
 
 from zoo.core.errors import UsageError
 
 NORMS = ("none", "batch", "layer")
+
+
+def norm_of_maps(nn: Any, norm: str, maps: int) -> Module:
+    """The normalisation of (N, maps, S, S) by its name; "layer" is over all maps and pixels of a picture."""
+    if norm == "batch":
+        return nn.BatchNorm2d(maps)
+    return nn.Identity() if norm == "none" else nn.GroupNorm(1, maps)
 
 
 def check_batches(norm: str, data: Any) -> None:

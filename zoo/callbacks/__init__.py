@@ -4,6 +4,7 @@ Every run has those that conf/callbacks/default.yaml lists:
 checkpoints.py       best.ckpt, last.ckpt and those of chosen epochs
 progress.py          the progress bar
 data_check.py        the training data are checked before the first step
+cost.py              parameters, memory and time are printed
 finite.py            NaN and infinity end the run and are kept in a file
 random_numbers.py    the random numbers of a step depend on seed and step alone
 interrupt.py         Ctrl-C saves a checkpoint and ends the run

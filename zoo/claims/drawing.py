@@ -58,11 +58,10 @@ def chinese_font() -> str:
     )
 
 
-@contextmanager
-def style(language: str) -> Iterator[None]:
-    """The settings that all figures share."""
+def settings(language: str) -> dict[str, Any]:
+    """What all figures share, as matplotlib's rcParams."""
     fonts = ["DejaVu Sans"] if language == "en" else [chinese_font(), "DejaVu Sans"]
-    settings: Any = {
+    return {
         "font.family": fonts,
         "font.size": 10,
         "axes.titlesize": 10.5,
@@ -83,7 +82,12 @@ def style(language: str) -> Iterator[None]:
         "lines.linewidth": 1.8,
         "savefig.dpi": DPI,
     }
-    with matplotlib.rc_context(settings):
+
+
+@contextmanager
+def style(language: str) -> Iterator[None]:
+    """Figures are drawn with these settings."""
+    with matplotlib.rc_context(settings(language)):
         yield
 
 
@@ -157,7 +161,7 @@ def label_ends(axes: Axes, gap: float = 1.3) -> None:
 
 def panel(axes: Axes, title: str, x: str = "", y: str = "") -> None:
     """Title and axes of a panel; what y is stands above it, where it needs no turned head."""
-    axes.set_title(title + (f"\n{y}" if y and title else y))
+    axes.set_title(title + (f"\n{y}" if y and title else y), linespacing=1.3)
     axes.set_xlabel(x)
 
 

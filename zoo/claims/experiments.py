@@ -11,7 +11,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -153,11 +152,9 @@ def run_claims(config: DictConfig) -> list[dict[str, Any]]:
     languages = chosen_languages(config)
     if config.seeds is not None:
         whole("seeds", config.seeds, 1)
-    whole("threads", config.threads, 1)
     if len(names) > 1 and config.settings:
         raise UsageError("settings: are those of one claim; name one")
     prepared = {name: settings_of(name, config) for name in names}
-    torch.set_num_threads(config.threads)
     console = Console()
     results: list[dict[str, Any]] = []
     broken: dict[str, str] = {}

@@ -1,13 +1,15 @@
 """Time an implementation against another: handgrad-benchmark (--help lists the choices)."""
 
 import os
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
+from zoo.commands import begin
 
-from zoo.training.cli import command
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
-def task(config: DictConfig) -> None:
+def task(config: "DictConfig") -> None:
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # silences torch's profiler, which measures the memory
     from zoo.tools.benchmark import benchmark
 
@@ -15,4 +17,4 @@ def task(config: DictConfig) -> None:
 
 
 def main() -> None:
-    command(task, "benchmark")
+    begin().command(task, "benchmark")

@@ -1,13 +1,15 @@
 """Run what the lecture notes claim: handgrad-claims vanish_depth, … all, … list (--help lists the choices)."""
 
 import sys
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
+from zoo.commands import begin
 
-from zoo.training.cli import command
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
-def run(config: DictConfig) -> None:
+def run(config: "DictConfig") -> None:
     from zoo.claims.experiments import run_claims
 
     run_claims(config)
@@ -17,4 +19,4 @@ def main() -> None:
     names = [word for word in sys.argv[1:] if word.isidentifier()]
     words = [f"+{word}" if word.startswith("settings.") else word for word in sys.argv[1:] if word not in names]
     sys.argv[1:] = [*words, f"claims=[{','.join(names)}]"] if names else words
-    command(run, "claims")
+    begin().command(run, "claims")

@@ -3,15 +3,15 @@
 import argparse
 from pathlib import Path
 
+from zoo.commands import begin
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run, two or more")
     parser.add_argument("--out", type=Path, default=Path("comparison.png"), help="the picture (default: %(default)s)")
     options = parser.parse_args()
+    with begin().mistakes_in_one_line(traceback_wanted=False):
+        from zoo.tools.compare import compare
 
-    from zoo.tools.compare import compare
-    from zoo.training.cli import mistakes_in_one_line
-
-    with mistakes_in_one_line(traceback_wanted=False):
         compare(options.runs, options.out)

@@ -1,15 +1,19 @@
 """Validate and test a checkpoint: handgrad-eval ckpt=… (--help lists the choices)."""
 
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING
 
-from zoo.training.cli import command, offer_checkpoint
+from zoo.commands import begin
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
-def task(config: DictConfig) -> None:
+def task(config: "DictConfig") -> None:
     from zoo.tools.eval import evaluate
 
     evaluate(config)
 
 
 def main() -> None:
-    command(task, "eval", offer_checkpoint)
+    cli = begin()
+    cli.command(task, "eval", cli.offer_checkpoint)

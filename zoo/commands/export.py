@@ -1,15 +1,19 @@
 """Export a checkpoint: handgrad-export ckpt=… (--help lists the choices)."""
 
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING
 
-from zoo.training.cli import command, offer_checkpoint
+from zoo.commands import begin
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
-def task(config: DictConfig) -> None:
+def task(config: "DictConfig") -> None:
     from zoo.tools.export import export
 
     export(config)
 
 
 def main() -> None:
-    command(task, "export", offer_checkpoint)
+    cli = begin()
+    cli.command(task, "export", cli.offer_checkpoint)

@@ -1,12 +1,15 @@
 """Train a model: handgrad-train model=lenet impl=scratch (--help lists the choices)."""
 
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING
 
+from zoo.commands import begin
 from zoo.core.errors import installed
-from zoo.training.cli import command
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
-def task(config: DictConfig) -> None:
+def task(config: "DictConfig") -> None:
     if "sweep" in config:
         installed("optuna", "sweep=optuna")
         from zoo.tools.sweep import search
@@ -19,4 +22,4 @@ def task(config: DictConfig) -> None:
 
 
 def main() -> None:
-    command(task, "train")
+    begin().command(task, "train")

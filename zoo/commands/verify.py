@@ -4,20 +4,22 @@ With the word `layers`, every layer is checked instead: handgrad-verify layers o
 """
 
 import sys
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
+from zoo.commands import begin
 
-from zoo.training.cli import command
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
-def task(config: DictConfig) -> None:
+def task(config: "DictConfig") -> None:
     from zoo.tools.verify import verify
 
     if not verify(config):
         sys.exit(1)
 
 
-def layers(config: DictConfig) -> None:
+def layers(config: "DictConfig") -> None:
     from zoo.tools.layer_table import layer_table
 
     if not layer_table(config):
@@ -27,6 +29,6 @@ def layers(config: DictConfig) -> None:
 def main() -> None:
     if sys.argv[1:2] == ["layers"]:
         del sys.argv[1]
-        command(layers, "layers")
+        begin().command(layers, "layers")
     else:
-        command(task, "verify")
+        begin().command(task, "verify")

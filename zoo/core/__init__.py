@@ -4,6 +4,7 @@ errors.py          wrong values and failures, and the checks that raise them
 trust.py           what may be imported, and from where
 namespace.py       the switch: a package's name becomes the layers that a model is built from
 seeding.py         independent seeds from a few integers
+threads.py         how many threads compute
 signals.py         signals that ask a program to end, and its exit status
 files.py           files that are written whole or not at all, and figures
 distributed.py     several processes: who is the first, means and lists over all of them

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.fabric.utilities import move_data_to_device
@@ -24,6 +24,7 @@ from zoo.core.namespace import Namespace
 from zoo.text.vocabulary import SPECIALS, Vocabulary
 from zoo.tools.measure import CLOCKS, Result, Task, measure, processor
 from zoo.training.build import build_data, build_model, with_impl
+from zoo.training.cli import CONF
 from zoo.training.compilation import compile_network
 
 
@@ -143,15 +144,12 @@ def benchmark(config: DictConfig) -> list[Result]:
     warnings.filterwarnings("ignore", message=".*self.log.*")
     at_least("seconds", config.seconds, 0)
     one_of("clock", config.clock, CLOCKS)
-    if config.threads is not None:
-        whole("threads", config.threads, 1)
-        torch.set_num_threads(config.threads)
     one_of("compiled", config.compiled, (None, True, False))
     try:
         torch.empty(0, device=config.device)
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device={config.device}: {str(error).splitlines()[0]}") from None
-    tasks = list(plan(config))
+    tasks, beside = list(plan(config)), implementations(config.beside)
     # glibc returns freed memory to the system, and each step then gets it again, page by page. Once a large block has
     # been freed, it keeps twice as much. So both sides are measured as in a process that has run for a while.
     torch.empty(28 * 2**20, dtype=torch.uint8)
@@ -159,11 +157,22 @@ def benchmark(config: DictConfig) -> list[Result]:
     results = []
     for name, ours, theirs in track(tasks, description="measuring", console=console, transient=True):
         compiled = theirs(config.reference, compiled=True) if with_compiled(config) else None
-        tasks_of_row = in_its_form(ours, config.impl), in_its_form(theirs, config.reference)
-        results.append(measure(name, *tasks_of_row, config.seconds, config.clock, config.device, compiled))
+        sides = in_its_form(ours, config.impl), in_its_form(theirs, config.reference)
+        others = {choice: in_its_form(ours, impl) for choice, impl in beside.items()}
+        results.append(measure(name, *sides, config.seconds, config.clock, config.device, compiled, others))
         save(config, results)
     show(console, config, results)
     return results
+
+
+def implementations(names: Any) -> dict[str, DictConfig]:
+    """The settings of the choices of the group impl that are measured beside."""
+    names = names or ()
+    listed("beside", names)
+    legal = sorted(path.stem for path in (CONF / "impl").glob("*.yaml"))
+    for name in names:
+        one_of("beside", name, legal)
+    return {name: cast("DictConfig", OmegaConf.load(CONF / "impl" / f"{name}.yaml")) for name in names}
 
 
 def on_gpu(config: DictConfig) -> bool:
@@ -185,6 +194,7 @@ def save(config: DictConfig, results: list[Result]) -> None:
             "ratio": result.ratio,
             "compiled_ratio": result.compiled_ratio,
             "memory_ratio": result.memory_ratio,
+            "beside_ratio": {name: result.beside_ratio(name) for name in result.beside},
         }
         for result in results
     ]
@@ -275,7 +285,7 @@ def show(console: Console, config: DictConfig, results: list[Result]) -> None:
     )
     table.add_column("", no_wrap=True)  # layers: forward and backward; optimizers: a step
     compiled = ("compiled", "ratio") if with_compiled(config) else ()
-    for column in ("ms", "reference", "ratio", *compiled, "peak MiB", "reference", "ratio"):
+    for column in ("ms", "reference", "ratio", *(config.beside or ()), *compiled, "peak MiB", "reference", "ratio"):
         table.add_column(column, justify="right")
     for result in results:
         colour = "green" if result.ratio <= 1 else "yellow" if result.ratio <= 1.5 else "red"
@@ -284,6 +294,7 @@ def show(console: Console, config: DictConfig, results: list[Result]) -> None:
             f"{result.milliseconds:.3f}",
             f"{result.reference_milliseconds:.3f}",
             f"[{colour}]{result.ratio:.2f}[/]",
+            *(f"{result.beside_ratio(name):.2f}" for name in config.beside or ()),
             *([f"{result.compiled_milliseconds:.3f}", f"{result.compiled_ratio:.2f}"] if compiled else []),
             f"{result.mebibytes:.2f}",
             f"{result.reference_mebibytes:.2f}",

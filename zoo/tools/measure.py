@@ -5,8 +5,8 @@ import math
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ class Result:
     mebibytes: float
     reference_mebibytes: float
     compiled_milliseconds: float = math.nan  # of the reference under torch.compile
+    beside: Mapping[str, float] = field(default_factory=dict)  # milliseconds of further implementations, by name
 
     @property
     def ratio(self) -> float:
@@ -38,12 +39,17 @@ class Result:
         """The ratio to the compiled reference."""
         return self.milliseconds / self.compiled_milliseconds
 
+    def beside_ratio(self, name: str) -> float:
+        """The ratio of the time of one of those beside to that of the reference; NaN where it has no such task."""
+        return self.beside.get(name, math.nan) / self.reference_milliseconds
+
     @property
     def memory_ratio(self) -> float:
         """The ratio of the peak memory; NaN where the reference needs less than 0.01 MiB."""
         return self.mebibytes / self.reference_mebibytes if self.reference_mebibytes > 0.01 else float("nan")
 
 
+SHORT = 2e-3  # seconds: what takes less is measured over several calls
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 Timer = Callable[[Task], float]
 
@@ -74,15 +80,28 @@ def timer_for(device: str, clock: str) -> Timer:
     return by_events if torch.device(device).type == "cuda" else partial(by_clock, now=CLOCKS[clock])
 
 
+def repeated(task: Task, calls: int) -> Task:
+    """So many calls as one task."""
+
+    def all_calls() -> None:
+        for _ in range(calls):
+            task()
+
+    return task if calls == 1 else all_calls
+
+
 def interleaved(tasks: Sequence[Task], seconds: float, timer: Timer = by_clock) -> tuple[float, ...]:
     """Median seconds of each task, run in turn for about `seconds` in all, after a warm-up.
 
+    Short tasks are called several times in a turn, all of them equally often, until the shortest takes `SHORT`: a loop
+    finds its code and data in the caches, as training does, where a single call after another task does not.
     The clock "cpu" counts the time that this process computes, in all its threads. With one thread on a busy machine it
     is right where "wall" is not.
     """
     for task in tasks:
         for _ in range(3):
             task()
+    calls = max(1, round(SHORT / max(min(map(timer, tasks)), SHORT / 1000)))
     times: list[list[float]] = [[] for _ in tasks]
     deadline = time.perf_counter() + seconds
     turn = 0
@@ -92,7 +111,7 @@ def interleaved(tasks: Sequence[Task], seconds: float, timer: Timer = by_clock) 
         while time.perf_counter() < deadline or turn < 5:
             sides = range(len(tasks))
             for side in sides if turn % 2 else reversed(sides):  # since the caches favour one of the places
-                times[side].append(timer(tasks[side]))
+                times[side].append(timer(repeated(tasks[side], calls)) / calls)
             turn += 1
     finally:
         if collecting:
@@ -131,12 +150,16 @@ def measure(
     clock: str,
     device: str = "cpu",
     compiled: Task | None = None,
+    beside: Mapping[str, Task] | None = None,
 ) -> Result:
-    """Time and memory of a task and its reference, and the time of the compiled reference, where there is one."""
-    tasks = [task, reference] if compiled is None else [task, reference, compiled]
+    """Time and memory of a task and its reference, and the time of the compiled reference, where there is one, and of
+    further implementations."""
+    beside = beside or {}
+    tasks = [task, reference, *beside.values(), *([] if compiled is None else [compiled])]
     ours, theirs, *more = (1e3 * time for time in interleaved(tasks, seconds, timer_for(device, clock)))
-    memory = (peak_memory(each, device) / 2**20 for each in (task, reference))
-    return Result(name, ours, theirs, *memory, *more)
+    memory = [peak_memory(each, device) / 2**20 for each in (task, reference)]
+    others = dict(zip(beside, more, strict=False))
+    return Result(name, ours, theirs, *memory, more[-1] if compiled is not None else math.nan, others)
 
 
 def processor() -> str:

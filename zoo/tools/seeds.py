@@ -22,6 +22,7 @@ from zoo.training.run import train
 
 FOR_ONE_RUN = (
     "progress",
+    "cost",
     "interrupt",
     "curves",
     "last",

@@ -57,7 +57,9 @@ def command(
         try:
             with mistakes_in_one_line(traceback_wanted):  # inside of Hydra, too, which would add lines of its own
                 from zoo.core.form import in_form
+                from zoo.core.threads import use_threads
 
+                use_threads(cfg.get("threads"))
                 impl = cfg.get("impl")
                 with in_form(impl if isinstance(impl, DictConfig) else {}):
                     task(cfg)

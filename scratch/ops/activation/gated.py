@@ -45,7 +45,7 @@ SQRT_HALF, PHI_0 = math.sqrt(1 / 2), 1 / math.sqrt(2 * math.pi)
 SQRT_8_PI, KAPPA = math.sqrt(8 / math.pi), 0.044715  # 2u = SQRT_8_PI (x + KAPPA x³)
 
 
-class GELUFn(Elementwise):
+class GELUFn(Elementwise):  # (1), (2)
     layouts = "x (N)  y (N)"
     parts = True
 
@@ -74,7 +74,7 @@ def sigma_2u(x):
     return (x * (SQRT_8_PI + KAPPA * SQRT_8_PI * x * x)).sigmoid()
 
 
-class GELUTanhFn(Elementwise):
+class GELUTanhFn(Elementwise):  # (1), (2)
     layouts = "x (N)  y (N)"
     parts = True
 
@@ -100,7 +100,7 @@ class GELUTanhFn(Elementwise):
         return sigma.addcmul_(u_2, rest).mul_(y_bar)
 
 
-class SiLUFn(Elementwise):
+class SiLUFn(Elementwise):  # (1), (2)
     layouts = "x (N)  y (N)"
     parts = True
 
@@ -126,7 +126,7 @@ class SiLUFn(Elementwise):
 LARGE = 20.0  # from where on tanh log(1 + eˣ) is 1 in double precision
 
 
-class MishFn(Elementwise):
+class MishFn(Elementwise):  # (1), (2)
     layouts = "x (N)  y (N)"
     parts = True
 
@@ -134,7 +134,7 @@ class MishFn(Elementwise):
     def value(x):
         n = x.clamp_max(LARGE).exp()
         h = n + n * n / 2
-        return x * h / (h + 1)  # (10)
+        return x * h / (h + 1)  # (6), (10)
 
     @staticmethod
     def derivative(x):
@@ -158,7 +158,7 @@ class MishFn(Elementwise):
         return z.mul_(n.addcmul_(n, n)).mul_(r).add_(h).mul_(r).mul_(y_bar)
 
 
-class HardswishFn(Elementwise):
+class HardswishFn(Elementwise):  # (1), (2)
     parts = True
 
     @staticmethod

@@ -43,7 +43,7 @@ from scratch.ops.core.function import at_hand
 from scratch.ops.dropout import DropoutFn
 
 
-class ReLUFn(Elementwise):
+class ReLUFn(Elementwise):  # (1), (2)
     @staticmethod
     def value(x):
         return x.clamp_min(0)
@@ -57,7 +57,7 @@ class ReLUFn(Elementwise):
         return where_not_0(y, y_bar)
 
 
-class LeakyReLUFn(Elementwise):
+class LeakyReLUFn(Elementwise):  # (1), (2)
     @staticmethod
     def value(x, s):
         return torch.maximum(x, x * s) if s <= 1 else torch.minimum(x, x * s)
@@ -77,7 +77,7 @@ class LeakyReLUFn(Elementwise):
         return slope.mul_(y_bar)
 
 
-class ELUFn(Elementwise):
+class ELUFn(Elementwise):  # (1), (2)
     layouts = "x (N)  y (N)"
     parts = True
 
@@ -107,7 +107,7 @@ class ELUFn(Elementwise):
 LAMBDA, ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 
-class ThresholdFn(Elementwise):
+class ThresholdFn(Elementwise):  # (1), (2)
     @staticmethod
     def value(x, theta, v):
         return torch.where(x <= theta, x.new_full((), v), x)  # v in the type of x, whole numbers too

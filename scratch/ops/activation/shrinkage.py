@@ -24,7 +24,7 @@ from scratch.ops.core.dtype import need_floating
 from scratch.ops.core.elementwise import Elementwise, where_not_0
 
 
-class HardshrinkFn(Elementwise):
+class HardshrinkFn(Elementwise):  # (1), (2)
     @staticmethod
     def value(x, lambd):
         return torch.where(x.abs() <= lambd, 0, x)  # (3)
@@ -42,7 +42,7 @@ class HardshrinkFn(Elementwise):
         return where_not_0(x.abs().le_(lambd).sub_(1), y_bar)
 
 
-class SoftshrinkFn(Elementwise):
+class SoftshrinkFn(Elementwise):  # (1), (2)
     @staticmethod
     def value(x, lambd):
         return x - x.clamp(-lambd, lambd)  # (4)
@@ -56,7 +56,7 @@ class SoftshrinkFn(Elementwise):
         return where_not_0(x - x.clamp(-lambd, lambd), y_bar)
 
 
-class TanhshrinkFn(Elementwise):
+class TanhshrinkFn(Elementwise):  # (1), (2)
     layouts = "x (N)  y (N)"
 
     @staticmethod

@@ -42,7 +42,7 @@ from scratch.ops.core.exponential import LOG2_E
 from scratch.ops.core.function import Function
 
 
-class SigmoidFn(Elementwise):
+class SigmoidFn(Elementwise):  # (1), (2)
     layouts = "x (N)  y (N)"
 
     @staticmethod
@@ -63,7 +63,7 @@ def log_sigmoid(x):
     return x.clamp_max(0) - (-x.abs()).exp().log1p()
 
 
-class LogSigmoidFn(Elementwise):
+class LogSigmoidFn(Elementwise):  # (1), (2)
     layouts = "x (N)  y (N)"
     parts = True
 
@@ -84,7 +84,7 @@ class LogSigmoidFn(Elementwise):
         return x.neg().sigmoid_().mul_(y_bar)
 
 
-class TanhFn(Elementwise):
+class TanhFn(Elementwise):  # (1), (2)
     layouts = "x (N)  y (N)"
 
     @staticmethod
@@ -105,7 +105,7 @@ def log_one_plus_exp(z):
     return z.clamp_min(0) + (-z.abs()).exp().log1p()
 
 
-class SoftplusFn(Elementwise):
+class SoftplusFn(Elementwise):  # (1), (2)
     layouts = "x (N)  y (N)"
     parts = True
 
@@ -136,7 +136,7 @@ class SoftplusFn(Elementwise):
         return torch.maximum(sigma, z.gt_(threshold), out=sigma).mul_(y_bar)
 
 
-class SoftsignFn(Elementwise):
+class SoftsignFn(Elementwise):  # (1), (2)
     @staticmethod
     def value(x):
         return x / (1 + x.abs())
@@ -185,7 +185,7 @@ class HardsigmoidFn(Function):
         return where_not_0(x.abs().lt_(3), y_bar / 6)
 
 
-class HardtanhFn(Elementwise):
+class HardtanhFn(Elementwise):  # (1), (2)
     @staticmethod
     def value(x, low, high):
         return x.clamp(low, high)

@@ -5,6 +5,7 @@ Shapes:     x_q (L, N, E)   x_k (S, N, K)   x_v (S, N, V)   y (L, N, E)   H head
             q = x_q W_qᵀ + b_q,  k = x_k W_kᵀ + b_k,  v = x_v W_vᵀ + b_v                         (1)
             oₕ = attention(qₕ, kₕ, vₕ)  for the h-th d numbers of each row                       (2)
             y = [o₁ … o_H] W_oᵀ + b_o                                                           (3)
+            scratch/nn/functional/attention.py puts these together.
 Adjoint:    those of linear.py and attention.py; between them numbers are only rearranged.
 Masks:      are added to the scores: attn_mask (L, S) or (N·H, L, S), and key_padding_mask (N, S). Booleans are −∞
             where true, the opposite of attention.py. The rows that options append to k and v are never masked.

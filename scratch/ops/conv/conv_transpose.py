@@ -9,7 +9,7 @@ Formula:    y[n, o, i] = b[o] + Σ_clk x[n, c, l] W[c, o, k]   over all l, k wit
 Tangent:    ẏ = convᵀ(ẋ, W) + convᵀ(x, Ẇ) + ḃ                                                          (2)
 Adjoint:    ⟨ȳ, y⟩ is linear in ȳ, x and W as there, and the other two factors are that page's (1) and (4):
             x̄[n, c, l] = Σ_ok ȳ[n, o, s·l + d·k − p] W[c, o, k]                                           (3)
-            W̄[c, o, k] = Σ_nl x[n, c, l] ȳ[n, o, s·l + d·k − p]                                           (3)
+            W̄[c, o, k] = Σ_nl x[n, c, l] ȳ[n, o, s·l + d·k − p]                                           (4)
             b̄[o]       = Σ_ni ȳ[n, o, i]                                                                 (5)
 Saved:      x, W.
 Fast form:  conv_fast.py

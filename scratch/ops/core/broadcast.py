@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def unbroadcast(grad: Tensor, shape: torch.Size) -> Tensor:
-    """(2): the gradient of a tensor of the given shape that was broadcast to grad's."""
+    """(2), the transpose of (1): the gradient of a tensor of the given shape that was broadcast to grad's."""
     if grad.shape == shape:
         return grad
     lead = grad.dim() - len(shape)

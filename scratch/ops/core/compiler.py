@@ -122,12 +122,14 @@ class Kernel:
                 kinds.append((float,) * len(value))
                 tensors.extend(map(scalar, value))
             else:
-                kinds.append(value)
+                kinds.append(tuple(value) if isinstance(value, list) else value)
         return tuple(kinds), tensors, shapes
 
     def load(self, arguments: Sequence[Any], kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None) -> Any:
         """The machine code for these kinds of arguments, from the disk or built now; `Unfit` where that fails."""
         device = next((kind[0] for kind in kinds if isinstance(kind, tuple) and len(kind) == 2), "cpu")
+        if device == "cpu" and not compiler_works():
+            return Unfit("there is no C++ compiler")
         try:
             path = on_disk(
                 f"{self.name} {kinds} {wanted} {device}", self.name, lambda file: self.build(file, kinds, wanted)
@@ -219,6 +221,20 @@ def runner(path: Path, device: str) -> Callable[[list[Tensor]], list[Tensor]]:
     if device == "cuda":
         return torch._C._aoti.AOTIModelContainerRunnerCuda(str(path), 1, device).run
     return torch._C._aoti.AOTIModelContainerRunnerCpu(str(path), 1).run
+
+
+@cache
+def compiler_works() -> bool:
+    """Whether there is a C++ compiler. Where there is none, one warning says so."""
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler:
+        warnings.warn("nothing runs compiled: there is no C++ compiler; CXX names one", stacklevel=2)
+        return False
+    return True
 
 
 # On disk.

@@ -327,6 +327,10 @@ class ConstantFn(torch.autograd.Function):
         return grad.view_as(grad)
 
     @staticmethod
+    def jvp(ctx: Any, grad_dot: Tensor | None, *saved_dots: Tensor | None) -> Tensor | None:
+        return None if grad_dot is None else grad_dot.view_as(grad_dot)
+
+    @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, ...]:
         return upstream[0], *map(torch.zeros_like, ctx.saved_tensors)
 

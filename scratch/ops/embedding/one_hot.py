@@ -2,7 +2,7 @@
 
 Shapes:     i (…) int   y (…, C) int
 Formula:    y[…, c] = 1 where c = i, else 0
-No tangent: whole numbers have none.
+Tangent:    none, since whole numbers have none.
 Errors:     see scratch/nn/functional/embedding.py.
 Reference:  torch.nn.functional.one_hot. Differs: nothing.
 """

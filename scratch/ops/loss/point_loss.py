@@ -18,6 +18,7 @@ Fast form:  x̄ only where it is asked for, written over the f_x that was made f
             ``fast_derivatives`` are ℓ and f_x in fewer passes.
 """
 
+import math
 from collections.abc import Callable
 from inspect import signature
 from typing import Any
@@ -70,7 +71,7 @@ def state_formulas(op: Any) -> None:
     def adjoint(L_bar, *inputs):
         *arguments, reduction = inputs
         shape = shape_of(arguments[:number])
-        ell_bar = reduce_adjoint(L_bar, reduction, shape.numel())
+        ell_bar = reduce_adjoint(L_bar, reduction, math.prod(shape))  # numel() would fix the sizes in a compiled form
         slopes = derivatives(*like(L_bar, arguments, number))
         return tuple((slope * ell_bar).expand(shape) for slope in slopes)  # (2)
 
@@ -83,7 +84,7 @@ def state_formulas(op: Any) -> None:
     def fast_adjoint(needs, L_bar, *inputs):
         *arguments, reduction = inputs
         shape, L_bar = shape_of(arguments[:number]), widen(L_bar)
-        ell_bar = reduce_adjoint(L_bar, reduction, shape.numel())
+        ell_bar = reduce_adjoint(L_bar, reduction, math.prod(shape))
         slopes = fast_derivatives(*(widen(x) if isinstance(x, Tensor) else x for x in like(L_bar, arguments, number)))
         if of_difference:
             x_bar = times_(slopes, ell_bar)

@@ -144,10 +144,8 @@ def starts(windows: Windows, device: torch.device) -> list[tuple[Tensor, Tensor]
 def nowhere(windows: Windows, device: torch.device) -> Tensor:
     """Which windows lie in the padding altogether, as only those may that have gaps."""
     missing = torch.zeros((), dtype=torch.bool, device=device)
-    for n, k, d, (begin, first) in zip(
-        windows.size, windows.kernel, windows.dilation, starts(windows, device), strict=True
-    ):
-        missing = missing[..., None] | (first >= n) | (first - begin > d * (k - 1))
+    for n, (_, first) in zip(windows.size, starts(windows, device), strict=True):  # none ends before the image
+        missing = missing[..., None] | (first >= n)
     return missing
 
 

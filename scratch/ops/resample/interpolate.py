@@ -116,7 +116,7 @@ def taps(axis: Axis, like: Tensor) -> tuple[Tensor, Tensor | None]:
     if axis.mode != "bicubic":
         return torch.cat([j, (j + 1).clamp(max=last)], 1), torch.cat([1 - part, part], 1)
     t = torch.arange(-1, 3, device=like.device)
-    return (j + t).clamp(0, last), cubic(t - part, -0.75)
+    return (j + t).clamp(0, last), cubic(t - part, -0.75)  # (2)
 
 
 def column(w: Tensor, axis: int, x: Tensor) -> Tensor:

@@ -14,4 +14,6 @@ from scratch.testing.calls import TORCH, Case
 OTHERS = ("common", "optim")
 FAMILIES = {name: import_module(f"{__name__}.{name}") for _, name, _ in iter_modules(__path__) if name not in OTHERS}
 CASES: list[Case] = [case for family in FAMILIES.values() for case in family.CASES if case.since <= TORCH]
-BAD_ARGUMENTS: list[Case] = [case for family in FAMILIES.values() for case in family.BAD_ARGUMENTS]
+BAD_ARGUMENTS: list[Case] = [
+    case for family in FAMILIES.values() for case in family.BAD_ARGUMENTS if case.since <= TORCH
+]

@@ -40,9 +40,9 @@ CASES = [
             ("bilinear", None, 0.6, True),
             ("bicubic", (3, 2), None, None),
             ("bicubic", None, (0.4, 1.6), False),
-            ("lanczos", (2, 8), None, None),
         )
     ),
+    case("functional.interpolate", (2, 8), None, "lanczos", None, None, True, inputs=IMAGE).but(since=(2, 14)),
     case("functional.interpolate", 3, inputs=[lambda generator: integers(9, 1, 2, 4, 4)(generator).byte()]),
 ]
 

@@ -5,6 +5,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from scratch.nn import BatchNorm1d, ReLU, SyncBatchNorm
 
@@ -24,8 +25,14 @@ def results(layer: torch.nn.Module, x: Tensor, upstream: Tensor) -> dict[str, Te
     weights = list(layer.parameters())
     first = torch.autograd.grad(output, [x, *weights], upstream, create_graph=True)
     (second,) = torch.autograd.grad((first[0] * x.detach().cos()).sum(), [x])
+    with forward_ad.dual_level():  # of the output, and of the gradient
+        dual = forward_ad.make_dual(x, upstream)
+        output_dual = layer(dual)
+        (grad_dual,) = torch.autograd.grad(output_dual, [dual], upstream, create_graph=True)
+        tangent, curved = (forward_ad.unpack_dual(y).tangent.detach() for y in (output_dual, grad_dual))
     names = ("x", "weight", "bias")
-    return {"output": output.detach(), "second": second} | {n: g.detach() for n, g in zip(names, first, strict=True)}
+    gradients = {name: grad.detach() for name, grad in zip(names, first, strict=True)}
+    return {"output": output.detach(), "second": second, "tangent": tangent, "curved": curved, **gradients}
 
 
 def prepared(layer: torch.nn.Module) -> torch.nn.Module:
@@ -50,7 +57,7 @@ def test_two_processes_are_one_batch(tmp_path) -> None:
     parts, buffers = zip(*(torch.load(tmp_path / str(rank)) for rank in range(2)), strict=True)
     layer = prepared(BatchNorm1d(4))
     expected = results(layer, *joint())
-    for name in ("output", "x", "second"):
+    for name in ("output", "x", "second", "tangent", "curved"):
         together = torch.cat([part[name] for part in parts])
         torch.testing.assert_close(together, expected[name], rtol=1e-10, atol=1e-10)
     for name in ("weight", "bias"):  # of each process's own batch; adding them up is for who trains

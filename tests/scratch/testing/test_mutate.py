@@ -17,16 +17,16 @@ def test_its_lists_name_what_is_there():
 
 @pytest.mark.slow
 def test_every_mistake_in_bilinear_is_killed(capsys):
-    assert plant(["bilinear.py"], per_backward=4, seed=0, only="Bilinear") == []
-    assert "4 mistakes in 1 files: 4 killed;" in capsys.readouterr().out
+    assert plant(["bilinear.py"], per_function=4, seed=0, only="Bilinear") == []
+    assert "8 mistakes in 1 files: 8 killed;" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_what_no_check_looks_at_survives():
-    assert len(plant(["bilinear.py"], per_backward=2, seed=0, only="Bilinear", checks=("outputs",))) == 2
+    assert len(plant(["bilinear.py"], per_function=2, seed=0, only="Bilinear", checks=("outputs",))) == 4
 
 
 @pytest.mark.slow
 def test_where_no_case_looks_a_test_does(capsys):
-    plant(["batch_norm.py"], per_backward=1, seed=0, only="none of them")
+    plant(["batch_norm.py"], per_function=1, seed=0, only="none of them")
     assert re.search(r"killed: .* SumOverProcessesFn.adjoint, .*test_a_group_of_one_process", capsys.readouterr().out)

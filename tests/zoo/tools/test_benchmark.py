@@ -65,6 +65,35 @@ def test_ratios():
     assert math.isnan(Result("relu", 3.0, 2.0, 1.0, 0.5).compiled_ratio)
 
 
+def test_short_tasks_are_measured_over_several_calls():
+    """A task of 1/8 ms is called sixteen times in a turn, and so is the one beside it; the time is that of a call."""
+    gpu, called = Machine(), []
+
+    def timed(task):
+        before = len(called)
+        seconds = by_events(task, gpu.event, gpu.synchronize)
+        turns.append(len(called) - before)
+        return seconds
+
+    def task(seconds):
+        called.append(seconds)
+        gpu.task(seconds)
+
+    turns: list[int] = []
+    tasks = [partial(task, 2**-13), partial(task, 2**-11)]
+    assert interleaved(tasks, 0, timed) == (2**-13, 2**-11)
+    assert turns == [1, 1] + [16] * 10
+
+
+def test_implementations_beside(call):
+    words = ["what=layers", "only=[tanh]", "seconds=0", "threads=1", "beside=[plain,native]", "json=rows.json"]
+    assert call("benchmark", *words) == 0
+    (row,) = json.loads(Path("rows.json").read_text())["results"]
+    assert list(row["beside_ratio"]) == ["plain", "native"]
+    assert all(ratio > 0 for ratio in row["beside_ratio"].values())
+    assert call("benchmark", "beside=[plane]") == 2
+
+
 def test_rows_are_written(call):
     """Every row, with time and memory of both sides."""
     words = ["what=layers", "only=[linear,tanh]", "seconds=0", "threads=1", "json=rows.json"]

@@ -22,6 +22,11 @@ MODELS = [  # words, and arguments of another size than those of the export
     (["model=lstm", "model.hidden=8", "model.bidirectional=true"], lambda: (torch.randn(1, 8, 8),)),
     (["model=autoencoder", "model.width=8", "model.code=2"], lambda: (torch.randn(1, 1, 32, 32),)),
     (["model=lenet", "model.variant=keras", "model.norm=batch"], lambda: (torch.randn(3, 1, 32, 32),)),
+    (["model=resnet", "model.size=tiny", "data.image_size=8"], lambda: (torch.randn(3, 1, 8, 8),)),
+    (["model=vit", "model.size=tiny", "data.image_size=8"], lambda: (torch.randn(3, 1, 8, 8),)),
+    (["model=vae", "model.width=8", "data.image_size=8"], lambda: (torch.rand(3, 1, 8, 8),)),
+    (["model=diffusion", "model.width=8", "model.steps=21", "data.image_size=8"],
+     lambda: (torch.rand(3, 1, 8, 8), torch.tensor([0, 7, 20]))),
     (["model=gcn", "data=relations"], None),
     *[([f"model={model}"], lambda: ((torch.rand(34, 34), torch.randint(34, (2, 50)), None, torch.arange(5)),))
       for model in ("gat", "sage")],

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -176,3 +178,27 @@ def test_runs_of_their_own(tmp_path):
         run = folder / f"trial-00{row['trial']}"
         assert json.loads((run / "metrics.json").read_text())["val/loss"] == float(row["val/loss"])
         assert (run / "checkpoints/best.ckpt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_search_ends_its_trial(number, tmp_path):
+    """The trial saves its state and ends, and the search after it, with the status of the signal."""
+    words = ["sweep=optuna", "sweep.trials=2", "model=mlp", "trainer.max_epochs=100000", "logger=csv"]
+    search = subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts/train.py"), *words, "~callbacks.progress"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    last = tmp_path / "runs/mlp-digits-scratch/sweep/trial-000/checkpoints/last.ckpt"
+    while not last.exists() and search.poll() is None:
+        time.sleep(0.2)
+    trial = int(Path(f"/proc/{search.pid}/task/{search.pid}/children").read_text().split()[0])
+    search.send_signal(number)
+    printed = search.communicate(timeout=60)[0]
+    assert search.returncode == 128 + number, printed
+    assert "Traceback" not in printed
+    assert not Path(f"/proc/{trial}").exists()
+    assert not (last.parents[2] / "trial-001").exists()

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["lenet", "rnn", "lstm", "gru", "char_lstm", "gpt", "bert", "transformer"])
+@pytest.mark.parametrize(
+    "model", ["lenet", "rnn", "lstm", "gru", "char_lstm", "gpt", "bert", "transformer", "resnet", "vit", "diffusion"]
+)
 def test_compiles_whole(model):
     """From scratch layers each network is one graph, forward and backward, and gives the same numbers."""
     words = [word for word in SMALL[model] if not word.startswith("+")]
@@ -44,3 +46,16 @@ def test_compiles_whole(model):
 def test_unknown_backend():
     with pytest.raises(UsageError, match="compile=inducktor: unknown, did you mean 'inductor'"):
         run.train(composed("compile=inducktor"))
+
+
+def test_without_a_compiler_one_line_says_so(monkeypatch):
+    from torch._inductor import config, cpp_builder
+
+    monkeypatch.setattr(config.cpp, "cxx", (None, "/nowhere/g++"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    cpp_builder.cpp_compiler_search.cache_clear()
+    try:
+        with pytest.raises(UsageError, match=r"compile=true: needs a C\+\+ compiler"):
+            compile_network(torch.nn.Sequential(torch.nn.Linear(2, 2)), True)
+    finally:
+        cpp_builder.cpp_compiler_search.cache_clear()

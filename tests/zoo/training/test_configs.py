@@ -29,6 +29,12 @@ LENGTHS = ["data.train=50", "data.test=10"]
 TRANSLATION = ["model.beam=1", "model.max_length=4", "model.val_sentences=4"]
 DATES = [*TRANSLATION, *LENGTHS, "data.tokens=64"]
 SMALLER = {  # what would take long even for a batch, and says as much with less
+    "model=resnet": ["model.size=tiny"],
+    "model=diffusion": ["model.width=8", "model.steps=21", "data.image_size=8"],
+    "experiment=diffusion_digits": ["model.width=8", "model.steps=21"],
+    "experiment=diffusion_mnist": ["model.width=8", "model.steps=21", "data.batch_size=4"],
+    "experiment=resnet_mnist": ["model.size=tiny"],
+    "experiment=vit_mnist": ["model.size=tiny"],
     "model=transformer": ["model.d_model=8", "model.heads=2", "model.feed_forward=8", *DATES],
     "model=seq2seq": ["model.hidden=8", "model.embedding=4", *DATES],
     "data=dates": ["model.hidden=8", "model.embedding=4", *DATES],

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from tests.zoo.runs import ROOT, checkpoint
 from tests.zoo.training import parallel_runs
 from zoo.core.distributed import dealt
-from zoo.core.errors import UsageError
+from zoo.core.errors import Failure, UsageError
+from zoo.training.processes import meet
 
 MLP = ["model=mlp", "model.width=8", "trainer=ddp_cpu", "data.batch_size=4", "paths.run=run", "logger=csv"]
 MLP += ["~callbacks.progress", "+trainer.enable_progress_bar=false"]  # or the pipe fills up
@@ -140,6 +142,54 @@ def test_one_dies_and_none_waits(victim, tmp_path):
     if victim:
         assert "process 1 was killed by signal 9" in printed
     assert checkpoint(tmp_path / "run")["global_step"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+def test_a_signal_to_one_ends_all_with_one_line(number, tmp_path):
+    """Ctrl-C in a terminal reaches all processes, a signal of a batch system the first: both save and end."""
+    process = train(tmp_path, *MLP, "trainer.max_epochs=10000")
+    last = tmp_path / "run/checkpoints/last.ckpt"
+    while not last.exists() and process.poll() is None:
+        time.sleep(0.2)
+    children = [*map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())]
+    for pid in [process.pid, *(children if number == signal.SIGINT else [])]:
+        os.kill(pid, number)
+    printed = process.communicate(timeout=60)[0]  # to its end, which comes when no process is left to print
+    assert process.returncode == 128 + number, printed
+    assert printed.count("Interrupted by ") == 1, printed
+    assert "Traceback" not in printed
+    assert "error: " not in printed
+    assert checkpoint(tmp_path / "run")["global_step"] > 0
+
+
+PARALLEL = {"trainer": {"strategy": "ddp"}}
+
+
+def test_what_keeps_processes_from_meeting_is_said(monkeypatch, capsys):
+    monkeypatch.setattr("zoo.training.processes.is_first", lambda: False)
+    for name in ("TORCHELASTIC_RUN_ID", "HANDGRAD_FOLDER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", str(free_port()))
+    meet(OmegaConf.create(PARALLEL))
+    assert f"waiting for the first process at MASTER_ADDR=127.0.0.1 MASTER_PORT={os.environ['MASTER_PORT']}" in (
+        capsys.readouterr().err
+    )
+    monkeypatch.setenv("MASTER_ADDR", "no such host")
+    with pytest.raises(Failure, match=r"MASTER_ADDR=no such host MASTER_PORT=.*: no such address"):
+        meet(OmegaConf.create(PARALLEL))
+
+
+def test_a_taken_port_is_said(monkeypatch):
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    with socket.socket() as owner:
+        owner.bind(("", 0))
+        owner.listen()
+        monkeypatch.setenv("MASTER_PORT", str(owner.getsockname()[1]))
+        with pytest.raises(Failure, match=r"MASTER_PORT=\d+: .*another program has it"):
+            meet(OmegaConf.create(PARALLEL))
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """A run as a whole: what it leaves behind, that it repeats, and that an interruption loses nothing."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -131,3 +132,14 @@ def test_rows_after_the_last_checkpoint_of_a_killed_run_come_once(tmp_path):
         logger = CSVLogger(tmp_path, name="", version="csv", flush_logs_every_n_steps=1, checkpoint=checkpoint)
         logger.log_metrics({"train/loss": 1.0}, 99)
         assert [int(row["step"]) for row in metrics(str(tmp_path))] == steps
+
+
+def test_threads(start):
+    """So many as asked for compute; the record says how many."""
+    before = torch.get_num_threads()
+    try:
+        assert start("model=mlp", "debug=fdr", "threads=3", "name=three") == 0
+        (run,) = Path("runs/three").iterdir()
+        assert json.loads((run / "record.json").read_text())["threads"] == 3
+    finally:
+        torch.set_num_threads(before)

@@ -4,7 +4,9 @@ curves.py        every run: learning curves
 classifier.py    classifiers: confusion matrix, and of images the worst mistakes
 nodes.py         GCN: the nodes of the graph as the network sees them, while it learns
 gradient.py      recurrent models: the gradient by each step of the sequence
-reconstructions.py  autoencoder: pictures, and what it makes of them
+reconstructions.py  autoencoders: pictures, and what they make of them
+latent_walk.py   autoencoders: from one code to another, and what random codes decode to
+clearing_up.py   diffusion: pictures as they come out of noise
 attention.py     translation models: the attention's weights for one sentence
 
 callbacks=[default,pictures/NAME] adds one of these:

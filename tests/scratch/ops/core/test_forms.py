@@ -13,8 +13,9 @@ import scratch.optim
 from scratch.ops.core.forms import FORM, form
 from scratch.ops.recurrent.lstm import LSTMFn
 from scratch.optim.adam import adam
-from scratch.testing import OPTIMIZER_CHECKS
-from scratch.testing.cases.optim import CASES
+from scratch.testing import CHECKS, OPTIMIZER_CHECKS
+from scratch.testing.cases import CASES
+from scratch.testing.cases.optim import CASES as OPTIMIZER_CASES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -64,7 +65,16 @@ def test_an_unknown_form():
     assert FORM.get() == "scratch"
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("number", range(0, len(CASES), 50))
+def test_layers_in_textbook_form(number, impl):
+    """Outputs and gradients of every case: what the fast form computes, the page's own formulas compute, too."""
+    for case in CASES[number : number + 50]:
+        with scratch.plain():
+            CHECKS["gradients"](case, impl, "torch.nn")
+
+
+@pytest.mark.parametrize("case", OPTIMIZER_CASES, ids=str)
 def test_optimizers_in_textbook_form(case, optim):
     with scratch.plain():
         OPTIMIZER_CHECKS["steps"](case, optim, "torch.optim")

@@ -44,3 +44,14 @@ def test_the_jacobian_by_transforms(name: str) -> None:
     x = torch.randn(5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     ours, theirs = (torch.func.jacrev(getattr(f, name))(x) for f in (F, torch.nn.functional))
     torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["relu", "threshold", "hardtanh"])
+def test_a_gradient_that_does_not_change_has_the_second_derivative_0(name: str) -> None:
+    """And no error, as where a graph is missing; the gradient itself goes on to whatever depends on it."""
+    function = {"threshold": lambda x: F.threshold(x, 0.1, 0.2)}.get(name, getattr(F, name))
+    x, y_bar = torch.randn(2, 5, dtype=torch.float64).unbind()
+    x.requires_grad_()
+    (x_bar,) = torch.autograd.grad(function(x), x, y_bar, create_graph=True)
+    (second,) = torch.autograd.grad((x_bar * x).sum(), x)
+    torch.testing.assert_close(second, x_bar.detach(), rtol=0, atol=0)

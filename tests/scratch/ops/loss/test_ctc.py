@@ -20,6 +20,17 @@ def test_the_gradient_through_a_log_softmax() -> None:
     assert gradcheck(loss, (x,), atol=1e-8, rtol=1e-6)
 
 
+def test_the_tangent_is_that_of_the_gradient() -> None:
+    generator = torch.Generator().manual_seed(2)
+    y, y_dot = torch.randn(2, 5, 2, 3, generator=generator, dtype=torch.float64).unbind()
+
+    def loss(y: torch.Tensor) -> torch.Tensor:
+        return F.ctc_loss(y.log_softmax(-1), torch.tensor([[1, 1], [2, 0]]), (5, 4), (2, 1), reduction="sum")
+
+    moved, gradient = torch.func.jvp(loss, (y,), (y_dot,))[1], torch.func.grad(loss)(y)
+    torch.testing.assert_close(moved, (gradient * y_dot).sum(), rtol=1e-10, atol=1e-12)
+
+
 def test_every_path_is_counted() -> None:
     generator = torch.Generator().manual_seed(1)
     y = torch.randn(4, 3, generator=generator, dtype=torch.float64).log_softmax(-1)

@@ -1,0 +1,72 @@
+"""The numbers of measured.json on a page: errors against torch and finite differences, tangents, times."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+
+from .words import word
+
+PATH = Path(__file__).resolve().parents[1] / "measured.json"
+CHECKS = {  # of the harness
+    "outputs": "Value against the reference",
+    "gradients": "Gradients against the reference",
+    "finite_differences": "Gradients against finite differences",
+    "tangents": "Tangent: ⟨ȳ, ẏ⟩ = ⟨x̄, ẋ⟩, and against the reference",
+    "second_order": "Second derivatives against the reference",
+    "steps": "Parameters after every step, against the reference",
+}
+
+
+@cache
+def measured() -> dict[str, Any]:
+    return json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
+
+
+def scientific(value: float) -> str:
+    if value == 0:
+        return "0"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"{mantissa} \\cdot 10^{{{int(exponent)}}}"
+
+
+def table(head: list[str], rows: list[list[nodes.Node]]) -> nodes.table:
+    """A table, of cells that are inline nodes."""
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in head), cols=len(head))
+    for kind, cells in ((nodes.thead, [[nodes.Text(text) for text in head]]), (nodes.tbody, rows)):
+        body = kind()
+        for row in cells:
+            body += nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell, translatable=False)) for cell in row))
+        group += body
+    return nodes.table("", group, classes=["measured"])
+
+
+def measured_nodes(stem: str) -> list[nodes.Node]:
+    numbers = measured()
+    found: list[nodes.Node] = []
+    checks = numbers.get("errors", {}).get(stem, {})
+    rows: list[list[nodes.Node]] = []
+    for check, name in CHECKS.items():
+        if check in checks:
+            entry = checks[check]
+            error: nodes.Node = nodes.Text(word("passed"))
+            if entry["error"] is not None:
+                value = scientific(entry["error"])
+                error = nodes.math(value, value)
+            rows.append([nodes.Text(word(name)), error, nodes.Text(str(entry["cases"]))])
+    if rows:
+        found.append(table([word("Largest relative error, float64"), "", word("cases")], rows))
+    times = numbers.get("times", {}).get(stem, [])
+    if times:
+        forms = [form for form in ("plain", "scratch", "compiled") if form in times[0]]
+        rows = [
+            [nodes.Text(entry["task"]), nodes.Text(f"{entry['native']:.3g}"), *(nodes.Text(f"{entry[form]:.2f}") for form in forms)]
+            for entry in times
+        ]
+        found.append(table([word("Time"), word("native, ms"), *(f"{form} / native" for form in forms)], rows))
+    if found:
+        found.insert(0, nodes.rubric("", word("Measured"), classes=["label"]))
+        found.append(nodes.paragraph("", f"{numbers['machine']}, {numbers['date']}", classes=["machine"], translatable=False))
+    return found

@@ -1,0 +1,143 @@
+"""Compiled forms: what runs compiled and what does not, and the files on disk."""
+
+import os
+import time
+from multiprocessing import get_context
+
+import pytest
+import torch
+
+import scratch
+from scratch.ops.activation.gated import GELUFn
+from scratch.ops.core import compiler
+from scratch.ops.core.compiler import Kernel, on_disk, ran, sound
+from scratch.ops.loss.cross_entropy import CrossEntropyFn
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HANDGRAD_CACHE", str(tmp_path_factory.mktemp("cache") / "handgrad"))
+        yield
+
+
+def line(x, w, factor, shift):
+    return factor * x * w + shift[0], (x * w).sum(-1)
+
+
+LAYOUTS = {"x": ("N", "D"), "w": ("D",)}
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    return Kernel(line, LAYOUTS, [("N", "D"), ()], name="line")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(2, 3), (4, 5, 7), (64, 129)])
+def test_one_file_serves_all_sizes_and_factors(shape):
+    kernel = Kernel(line, LAYOUTS, [("N", "D")], name="line")
+    x, w = torch.randn(shape, dtype=torch.float64), torch.randn(shape[-1], dtype=torch.float64)
+    for factor in (0.5, -3.0):
+        before = ran["line", "compiled"]
+        (y,) = kernel(x, w, factor, [1, 2], wanted=(True,))
+        assert ran["line", "compiled"] == before + 1
+        torch.testing.assert_close(y, factor * x * w + 1, rtol=1e-14, atol=1e-14)
+    assert len([*compiler.folder().glob("line-*.so")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("x", "reason"),
+    [
+        (torch.ones(3, 4).t(), "not contiguous"),
+        (torch.ones(4, 3).half(), "torch.float16"),
+        (torch.ones(1, 3), "a size below 2"),
+        (torch.ones(4, 5), "broadcast"),
+        (torch.ones(3).sum(), "0 dimensions"),
+    ],
+)
+def test_what_does_not_fit_is_not_run_and_told(kernel, x, reason):
+    ran.clear()
+    assert kernel(x, torch.ones(3), 2.0, [1]) is None
+    assert [why for _, why in ran if reason in why], ran
+
+
+def test_without_a_compiler_all_runs_uncompiled_with_one_warning(monkeypatch):
+    from torch._inductor import config, cpp_builder
+
+    monkeypatch.setattr(config.cpp, "cxx", (None, "/nowhere/g++"))
+    for found in (compiler.compiler_works, cpp_builder.cpp_compiler_search):
+        found.cache_clear()
+    logits, classes = torch.randn(4, 3, requires_grad=True), torch.tensor([0, 2, 1, 1])
+    try:
+        ran.clear()
+        for kernel in (*kernels_of(GELUFn), *kernels_of(CrossEntropyFn)):
+            monkeypatch.setattr(kernel, "loaded", {})
+        with pytest.warns(UserWarning, match=r"no C\+\+ compiler") as warned, scratch.compiled():
+            scratch.nn.functional.cross_entropy(scratch.nn.functional.gelu(logits), classes).backward()
+    finally:
+        for found in (compiler.compiler_works, cpp_builder.cpp_compiler_search):
+            found.cache_clear()
+    assert len(warned) == 1
+    assert {why for _, why in ran} == {"there is no C++ compiler"}
+    expected = logits.detach().requires_grad_()
+    torch.nn.functional.cross_entropy(torch.nn.functional.gelu(expected), classes).backward()
+    torch.testing.assert_close(logits.grad, expected.grad)
+
+
+def kernels_of(op):
+    return [c.cell_contents for c in op.direct.forward.__closure__ if isinstance(c.cell_contents, Kernel)]
+
+
+def test_a_broken_file_is_built_anew():
+    file = on_disk("what", "name", lambda path: path.write_bytes(b"whole"))
+    file.write_bytes(b"brok")
+    assert not sound(file)
+    assert on_disk("what", "name", lambda path: path.write_bytes(b"again")).read_bytes() == b"again"
+
+
+def test_a_build_that_fails_leaves_nothing():
+    def fails(path):
+        path.write_bytes(b"half")
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        on_disk("fails", "name", fails)
+    assert on_disk("fails", "name", lambda path: path.write_bytes(b"whole")).read_bytes() == b"whole"
+
+
+def test_other_source_is_another_file(monkeypatch):
+    def write(path):
+        path.write_bytes(b"")
+
+    first = on_disk("source", "name", write)
+    monkeypatch.setattr(compiler, "surroundings", lambda: "another torch")
+    assert on_disk("source", "name", write) != first
+
+
+def build_slowly(log):
+    def build(path):
+        with open(log, "a") as file:
+            file.write("built\n")
+        time.sleep(0.5)
+        path.write_bytes(b"whole")
+
+    assert on_disk("slow", "name", build).read_bytes() == b"whole"
+
+
+def test_of_two_processes_one_builds(tmp_path):
+    log = tmp_path / "log"
+    both = [get_context("fork").Process(target=build_slowly, args=(log,)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    assert log.read_text() == "built\n"
+
+
+def test_a_folder_that_others_may_write_into_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HANDGRAD_CACHE", str(tmp_path))
+    os.chmod(tmp_path, 0o777)
+    with pytest.raises(PermissionError, match="nobody else may write"):
+        compiler.folder()
