@@ -65,6 +65,7 @@ RULES_WAITING = {
 MODELS_WAITING = {
     "gat": "how many loops a graph has is a size in its edges; a graph that stays is read once",
     "gcn": "how many loops a graph has is a size in its adjacency; a graph that stays is normalised once",
+    "sage": "whether features are mostly zero is asked once, of those that stay",
     "graph_gcn": "the same for each batch of graphs; torch_geometric's waits too",
     "seq2seq": AS_TORCH + "the lengths of the sentences decide how many of them each step has, as in a packed sequence",
 }
@@ -209,6 +210,7 @@ MODELS = {
     "rnn": [],
     "char_gru": [],
     "gpt": ["model.size=tiny"],
+    "bert": [],
     "gcn": [],
     "gat": [],
     "sage": [],

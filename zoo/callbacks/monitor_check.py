@@ -12,7 +12,12 @@ class MonitorCheck(Callback):
     This must be the first callback: the others would fail with an error of their own.
     """
 
+    checked = False
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.checked:
+            return
+        self.checked = True
         monitored = [getattr(callback, "monitor", None) for callback in trainer.callbacks]  # type: ignore[attr-defined]
         monitored += [each.monitor for each in trainer.lr_scheduler_configs if each.reduce_on_plateau]
         for name in monitored:

@@ -10,6 +10,7 @@ from typing import Any
 
 from hydra.utils import get_class, instantiate
 from lightning import LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from omegaconf import DictConfig, OmegaConf
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -108,6 +109,10 @@ def options_of(config: DictConfig) -> dict[str, Any]:
 
 def build_trainer(config: DictConfig, model: LightningModule, **options: Any) -> Trainer:
     """The trainer of the configuration; converts the model to its precision."""
+    callbacks = options.get("callbacks", [])
+    for name, kind in (("enable_progress_bar", ProgressBar), ("enable_checkpointing", Checkpoint)):
+        if name not in config.trainer and not any(isinstance(callback, kind) for callback in callbacks):
+            options[name] = False  # or Lightning takes one of its own
     try:
         trainer: Trainer = instantiated(config.trainer, **options)
     except (ValueError, TypeError, RuntimeError) as error:

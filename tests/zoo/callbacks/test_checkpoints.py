@@ -9,10 +9,13 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from zoo.callbacks import checkpoints
+from zoo.callbacks.progress import Bar
 from zoo.core.errors import Failure
 from zoo.core.files import write_whole
 from zoo.mlp import MLP
@@ -190,3 +193,70 @@ def test_a_run_goes_on_with_the_other_implementation(start):
     )
     for name, weight in whole.items():
         torch.testing.assert_close(rest[name], weight, rtol=1e-5, atol=1e-6)
+
+
+def best_of(folder: str) -> dict[str, Any]:
+    return torch.load(f"{folder}/checkpoints/best.ckpt", weights_only=True)
+
+
+def test_the_best_checkpoint_is_the_same_whether_it_was_kept_in_memory_or_not(train, monkeypatch):
+    words = ["trainer.max_epochs=6", "optimizer.lr=0.05"]
+    save, writes, counts = WholeFiles.save_checkpoint, [], {}
+
+    def counted(self, content, path, **options):
+        writes.append(Path(path).name)
+        save(self, content, path, **options)
+
+    monkeypatch.setattr(WholeFiles, "save_checkpoint", counted)
+    for name, seconds in (("each", 0.0), ("kept", 1000.0)):
+        monkeypatch.setattr(checkpoints, "SECONDS", seconds)
+        writes.clear()
+        train(name, *words)
+        assert set(writes) == {"best.ckpt", "last.ckpt"}
+        counts[name] = len(writes)
+    assert counts["each"] > counts["kept"]
+    each, kept = best_of("each"), best_of("kept")
+    assert each["epoch"] == kept["epoch"] > 0
+    assert all(torch.equal(weight, kept["state_dict"][name]) for name, weight in each["state_dict"].items())
+    states = [content["optimizer_states"] for content in (each, kept)]
+    assert str(states[0]) == str(states[1])
+    last = [torch.load(f"{name}/checkpoints/last.ckpt", weights_only=True) for name in ("each", "kept")]
+    assert last[0]["global_step"] == last[1]["global_step"] == 24
+
+
+def test_a_run_that_fails_leaves_the_best_checkpoint_that_it_kept(train, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SECONDS", 1000.0)
+    step = MLP.training_step
+
+    def failing(self, batch, batch_idx):
+        if self.current_epoch == 4:
+            raise RuntimeError("broken")
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(MLP, "training_step", failing)
+    with pytest.raises(RuntimeError, match="broken"):
+        train("failed", "trainer.max_epochs=6", "optimizer.lr=0.05")
+    assert best_of("failed")["epoch"] > 0
+
+
+def test_what_is_copied_is_not_changed_by_later_steps():
+    weight = torch.ones(2)
+    content = {"a": [weight, (weight, 3)], "b": {"c": weight}}
+    kept = checkpoints.copied(content)
+    weight.add_(1)
+    assert str(kept) == "{'a': [tensor([1., 1.]), (tensor([1., 1.]), 3)], 'b': {'c': tensor([1., 1.])}}"
+
+
+def test_a_bar_is_drawn_ten_times_a_second_at_most(monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr(Bar, "last", 0.0)
+    monkeypatch.setattr("zoo.callbacks.progress.time.monotonic", lambda: now[0])
+    for epoch in range(50):
+        bar = Bar(desc=f"Epoch {epoch}", total=1, leave=True, file=sys.stdout)
+        bar.n = 1
+        bar.refresh()
+        bar.close()
+        now[0] += 0.01
+    lines = [line for line in capsys.readouterr().out.split("\n") if line.strip()]
+    assert 4 <= len(lines) <= 6
+    assert "1/1" in lines[0]  # a bar that was drawn is drawn to its end

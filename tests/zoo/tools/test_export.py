@@ -32,6 +32,7 @@ MODELS = [  # words, and arguments of another size than those of the export
       for model in ("gat", "sage")],
     (["model=graph_gcn"], None),
     (["model=char_gru", "data.length=8", "model.hidden=8"], None),
+    (["model=bert", "data.length=8", "data.words=400"], lambda: (torch.randint(4, 400, (3, 5)),)),
     (["model=gpt", "model.size=tiny", "data.length=8"], lambda: (torch.randint(9, (3, 5)),)),
     (["model=transformer", "model.encoder_layers=1", "model.decoder_layers=1", *DATES],
      lambda: (torch.tensor([[5, 4, 6, 2], [5, 2, 0, 0], [4, 4, 2, 0]]), torch.tensor([[1, 4, 5]] * 3))),

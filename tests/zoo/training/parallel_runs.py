@@ -30,6 +30,7 @@ SMALL = {  # every model with data of which two processes get equal parts, and w
         for name in ("char_rnn", "char_lstm", "char_gru")
     },
     "gpt": ["model.size=tiny", "data.batch_size=2", "data.length=8"],
+    "bert": ["model.dropout=0", "data.remask=false", "data.batch_size=2", "data.length=8"],
     "gcn": ["model.dropout=0"],
     "gat": ["model.dropout=0"],
     "sage": ["model.dropout=0"],

@@ -12,13 +12,14 @@ OLD = Path(__file__).with_name("checkpoint_0.1.0.ckpt")  # of the fourth step of
 WORDS = ["model=mlp", "model.width=4", "model.depth=1", "data.image_size=4", "callbacks=[default,swa]"]
 WORDS += ["callbacks.swa.start=0", "trainer.max_epochs=2", "+trainer.limit_train_batches=3", "logger=csv"]
 
-MODELS = """zoo.autoencoder.Autoencoder zoo.diffusion.Diffusion zoo.gat.GAT zoo.gcn.GCN zoo.gcn.GraphGCN zoo.gpt.GPT
-zoo.language_model.LanguageModel zoo.lenet.LeNet zoo.mlp.MLP zoo.perceptron.Perceptron zoo.rbf.RBF
+MODELS = """zoo.autoencoder.Autoencoder zoo.bert.BERT zoo.diffusion.Diffusion zoo.gat.GAT zoo.gcn.GCN zoo.gcn.GraphGCN
+zoo.gpt.GPT zoo.language_model.LanguageModel zoo.lenet.LeNet zoo.mlp.MLP zoo.perceptron.Perceptron zoo.rbf.RBF
 zoo.recurrent.SequenceClassifier zoo.recurrent.SequenceRegressor zoo.resnet.ResNet zoo.sage.SAGE zoo.seq2seq.Seq2Seq
 zoo.transformer.Transformer zoo.vae.VAE zoo.vit.ViT"""
-DATA = """zoo.data.dates.Dates zoo.data.digits.Digits zoo.data.graphs.GeneratedGraphs zoo.data.graphs.GeneratedRelations
-zoo.data.karate.Karate zoo.data.mnist.FashionMNISTData zoo.data.mnist.MNISTData zoo.data.multi30k.Multi30k
-zoo.data.planetoid.Citations zoo.data.sequences.Adding zoo.data.sequences.CopyMemory zoo.data.sequences.SequentialDigits
+DATA = """zoo.data.dates.Dates zoo.data.digits.Digits zoo.data.graphs.GeneratedGraphs
+zoo.data.graphs.GeneratedRelations zoo.data.karate.Karate zoo.data.masked_text.MaskedText
+zoo.data.mnist.FashionMNISTData zoo.data.mnist.MNISTData zoo.data.multi30k.Multi30k zoo.data.planetoid.Citations
+zoo.data.sequences.Adding zoo.data.sequences.CopyMemory zoo.data.sequences.SequentialDigits
 zoo.data.sequences.SequentialMNIST zoo.data.text.Text"""
 BATCHES = "zoo.data.nodes.Nodes zoo.data.graphs.Graphs"  # in not_finite.pt
 

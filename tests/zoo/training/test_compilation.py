@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "model", ["lenet", "rnn", "lstm", "gru", "char_lstm", "gpt", "transformer", "resnet", "vit", "diffusion"]
+    "model", ["lenet", "rnn", "lstm", "gru", "char_lstm", "gpt", "bert", "transformer", "resnet", "vit", "diffusion"]
 )
 def test_compiles_whole(model):
     """From scratch layers each network is one graph, forward and backward, and gives the same numbers."""

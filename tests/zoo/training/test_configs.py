@@ -56,6 +56,7 @@ SUITED = {  # the model that goes with these data; with others the smallest
     "graphs": "graph_gcn",
     **dict.fromkeys(("text", "tiny_shakespeare"), "char_rnn"),
     "text_windows": "gpt",
+    "masked_text": "bert",
     **dict.fromkeys(("dates", "multi30k"), "seq2seq"),
 }
 ADDED = {  # callbacks that are no part of default.yaml, and what they need to run a moment

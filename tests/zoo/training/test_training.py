@@ -69,7 +69,7 @@ def test_gradient_norm_of_each_layer(train):
 
 
 @pytest.mark.parametrize(
-    "model", ["lenet", "lstm", "gru", "char_rnn", "gpt", "gcn", "gat", "sage", "transformer", "resnet"]
+    "model", ["lenet", "lstm", "gru", "char_rnn", "gpt", "bert", "gcn", "gat", "sage", "transformer", "resnet"]
 )
 @pytest.mark.parametrize("impl", ["native", "scratch"])
 def test_bfloat16_mixed(model, impl, tmp_path):
