@@ -35,12 +35,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = {path.name: path for path in (ROOT / "scratch" / "ops").rglob("*.py") if path.stem != "__init__"}
 DERIVATIVES = ("backward", "tangent", "pullback", "derivative", "adjoint", "gradients", "slopes", "unbroadcast")
 CHECKS = ("gradients", "in plain form", "second_order", "tangents", "complex_numbers", "subsets", "float32", "bfloat16")
-RECORDED = (
-    "gradients",
-    "second_order",
-    "tangents",
-    "complex_numbers",
-)  # the checks by which the cases that reach a function are found
+# the checks by which the cases that reach a function are found
+RECORDED = ("gradients", "in plain form", "second_order", "tangents", "complex_numbers")
 SECONDS = 40  # of computing for one mutant; one that is not noticed by then has survived
 
 TESTS = {  # of what no case covers: blocks of long sequences, processes, second derivatives by the weights of edges,
