@@ -18,6 +18,7 @@ from typing import Any
 
 import matplotlib
 from babel.messages.pofile import read_po
+from IPython import get_ipython
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
@@ -27,8 +28,9 @@ LANGUAGE = os.environ.get("HANDGRAD_LANGUAGE", "en")
 CATALOGUE = Path(__file__).resolve().parents[1] / "locale" / "zh" / "LC_MESSAGES" / "pictures.po"
 SCRIPTS = "../_static/moves"  # as seen from a chapter
 
-matplotlib.rcParams.update(settings(LANGUAGE) | {"figure.facecolor": "white", "svg.hashsalt": "handgrad"})
-matplotlib.rcParams["font.family"] = [*reversed(matplotlib.rcParams["font.family"])]  # Latin letters as in English
+if get_ipython() is not None:  # a chapter's own process
+    matplotlib.rcParams.update(settings(LANGUAGE) | {"figure.facecolor": "white", "svg.hashsalt": "handgrad"})
+    matplotlib.rcParams["font.family"] = [*reversed(matplotlib.rcParams["font.family"])]  # Latin letters as in English
 
 
 @cache

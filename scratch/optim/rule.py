@@ -51,6 +51,7 @@ class Rule:
         self.textbook, self.fast, self.elementwise, self.linear = textbook, fast, elementwise, linear
         self.symbols = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)[2:]
         self.hyper = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        self.raises = {"betas", "t"} <= self.hyper.keys()
         self.kernel = self.as_kernel() if elementwise and compiles else None
 
     def __call__(self, params: Tensors, grads: Tensors, state: dict[str, Tensors], hyper: dict[str, Any]) -> None:
@@ -99,6 +100,9 @@ class Rule:
     def compiled(self, params: Tensors, grads: Tensors, state: dict[str, Tensors], hyper: dict[str, Any]) -> None:
         """Parameters that do not fit the compiled form take the one that they would take without it."""
         options = [hyper.get(name, default) for name, default in self.hyper.items()]
+        if self.raises:
+            place = list(self.hyper).index("betas")
+            options[place] = (*options[place], *(beta ** hyper["t"] for beta in options[place]))
         left = []
         for i, (theta, g) in enumerate(zip(params, grads, strict=True)):
             old = [state[symbol][i] if symbol in state else None for symbol in self.symbols]
@@ -114,13 +118,35 @@ class Rule:
 
         def positional(theta, g, *arguments):
             state = {s: x for s, x in zip(symbols, arguments, strict=False) if x is not None}
-            return rule(theta, g, **state, **dict(zip(self.hyper, arguments[len(symbols) :], strict=True)))
+            hyper = dict(zip(self.hyper, arguments[len(symbols) :], strict=True))
+            if self.raises:
+                beta1, beta2, *powers = hyper["betas"]
+                hyper["betas"] = [*map(Raised, (beta1, beta2), powers)]
+            return rule(theta, g, **state, **hyper)
 
         positional.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in (*moving, *self.hyper)]
         )
         layouts = dict.fromkeys(moving, ("N",))
         return Kernel(positional, layouts, into=("theta", *symbols), name=f"optim.{rule.__name__}")
+
+
+class Raised:
+    """β in a compiled rule, whose power βᵗ is given: the compiler would compute it anew for each number of a tensor."""
+
+    def __init__(self, beta: Tensor, power: Tensor) -> None:
+        self.beta, self.power = beta, power
+
+    def __rsub__(self, one: Any) -> Tensor:
+        return one - self.beta
+
+    def __mul__(self, x: Any) -> Tensor:
+        return self.beta * x
+
+    __rmul__ = __mul__
+
+    def __pow__(self, t: Any) -> Tensor:
+        return self.power
 
 
 def pieces(rows: list[Tensors]) -> Iterator[list[Tensors]]:

@@ -83,7 +83,8 @@ class Best(ModelCheckpoint):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         super().on_exception(trainer, pl_module, exception)
-        self._write_kept(trainer)
+        if hasattr(self, "_kept"):  # or the exception came before the setup
+            self._write_kept(trainer)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         before = Path(state_dict["best_model_path"])

@@ -4,6 +4,7 @@ import copy
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -23,7 +24,8 @@ class Cost(Callback):
     """Print two lines once in a run: parameters, and what a step keeps for the backward pass of a batch; and, from the
     first steps, the time of a step, an epoch and the run, the optimizer's state, and the peak of all memory.
 
-    The forward pass of the first line is that of a copy, with random numbers of its own: the run does not change.
+    The forward pass of the first line is that of a copy that has the same parameters, with random numbers of its own:
+    the run does not change.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -31,10 +33,9 @@ class Cost(Callback):
         weights = list(pl_module.parameters())
         line = f"{type(pl_module).__name__}: {grouped(sum(w.numel() for w in weights))} parameters"
         if trainer.world_size == 1:
-            kept = kept_for_backward(trainer, pl_module)
-            line += (
-                f" of {size(held(weights))}, their gradients as much; a batch keeps {size(kept)} for its backward pass"
-            )
+            line += f" of {size(held(weights))}, their gradients as much"
+            with suppress(Exception):  # where a copy makes no step, the run itself will say why, or make it
+                line += f"; a batch keeps {size(kept_for_backward(trainer, pl_module))} for its backward pass"
         pl_module.print(line)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
@@ -60,7 +61,7 @@ def kept_for_backward(trainer: Trainer, model: LightningModule) -> int:
     """The bytes that the forward pass of a training step on the first batch keeps for the backward pass, but for the
     parameters."""
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
-    there: Any = copy.deepcopy(model)
+    there: Any = copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
     there.log = there.log_dict = lambda *_, **__: None
     own = {parameter.untyped_storage().data_ptr() for parameter in there.parameters()}
     kept: dict[int, Any] = {}  # the storages, held, so that each has an address of its own

@@ -122,7 +122,10 @@ class Kernel:
                 kinds.append((float,) * len(value))
                 tensors.extend(map(scalar, value))
             else:
-                kinds.append(tuple(value) if isinstance(value, list) else value)
+                value = tuple(value) if isinstance(value, list) else value
+                if isinstance(value, tuple) and any(isinstance(part, Tensor) for part in value):
+                    raise Unfit("tensors in a tuple")
+                kinds.append(value)
         return tuple(kinds), tensors, shapes
 
     def load(self, arguments: Sequence[Any], kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None) -> Any:

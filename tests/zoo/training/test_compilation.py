@@ -50,13 +50,13 @@ def test_unknown_backend():
 
 
 def test_without_a_compiler_one_line_says_so(monkeypatch):
-    from torch._inductor import config, cpp_builder
+    from torch._inductor import cpp_builder
+    from torch._inductor.exc import InvalidCxxCompiler
 
-    monkeypatch.setattr(config.cpp, "cxx", (None, "/nowhere/g++"))
+    def missing():
+        raise InvalidCxxCompiler
+
+    monkeypatch.setattr(cpp_builder, "get_cpp_compiler", missing)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    cpp_builder.cpp_compiler_search.cache_clear()
-    try:
-        with pytest.raises(UsageError, match=r"compile=true: needs a C\+\+ compiler"):
-            compile_network(torch.nn.Sequential(torch.nn.Linear(2, 2)), True)
-    finally:
-        cpp_builder.cpp_compiler_search.cache_clear()
+    with pytest.raises(UsageError, match=r"compile=true: needs a C\+\+ compiler"):
+        compile_network(torch.nn.Sequential(torch.nn.Linear(2, 2)), True)

@@ -26,7 +26,8 @@ def check(count: int, seed: int, checkpoints, tmp_path) -> Counter:
         end = wrong_commands.outcome(wrong, tmp_path / str(number))
         ends[end.status] += 1
         assert "Traceback" not in end.err + end.out, (wrong, end.err)
-        assert end.status in STATUSES, (wrong, end)
+        endless = end.status == 124 and any(word.endswith("999999999999") for word in wrong.words)  # epochs, asked for
+        assert endless or end.status in STATUSES, (wrong, end)
         if end.status == 2 and not wrong.stream:
             assert end.err.count("error: ") == 1, (wrong, end.err)
     print(dict(ends))

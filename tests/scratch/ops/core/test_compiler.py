@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import scratch
+import scratch.optim
 from scratch.ops.activation.gated import GELUFn
 from scratch.ops.core import compiler
 from scratch.ops.core.compiler import Kernel, on_disk, ran, sound
@@ -36,14 +37,32 @@ def kernel():
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(2, 3), (4, 5, 7), (64, 129)])
 def test_one_file_serves_all_sizes_and_factors(shape):
-    kernel = Kernel(line, LAYOUTS, [("N", "D")], name="line")
+    kernel = Kernel(line, LAYOUTS, [("N", "D"), ("N",)], name="line")
     x, w = torch.randn(shape, dtype=torch.float64), torch.randn(shape[-1], dtype=torch.float64)
     for factor in (0.5, -3.0):
         before = ran["line", "compiled"]
-        (y,) = kernel(x, w, factor, [1, 2], wanted=(True,))
+        (y,) = kernel(x, w, factor, [1, 2], wanted=(True, False))
         assert ran["line", "compiled"] == before + 1
         torch.testing.assert_close(y, factor * x * w + 1, rtol=1e-14, atol=1e-14)
     assert len([*compiler.folder().glob("line-*.so")]) == 1
+
+
+@pytest.mark.slow
+def test_an_optimizer_steps_by_one_file():
+    """Compiled once: what changes from step to step is passed."""
+    start = [torch.randn(3, 4, dtype=torch.float64), torch.randn(5, dtype=torch.float64)]
+    ours, expected = ([x.clone().requires_grad_() for x in start] for _ in range(2))
+    optimizers = scratch.optim.Adam(ours, lr=0.1), torch.optim.Adam(expected, lr=0.1)
+    ran.clear()
+    for _ in range(5):
+        for x, y in zip(ours, expected, strict=True):
+            x.grad = y.grad = torch.randn_like(x)
+        with scratch.compiled():
+            optimizers[0].step()
+        optimizers[1].step()
+    torch.testing.assert_close(ours, expected, rtol=1e-10, atol=1e-12)
+    assert dict(ran) == {("optim.adam", "compiled"): 10}
+    assert len([*compiler.folder().glob("optim.adam-*.so")]) == 1
 
 
 @pytest.mark.parametrize(
@@ -63,11 +82,14 @@ def test_what_does_not_fit_is_not_run_and_told(kernel, x, reason):
 
 
 def test_without_a_compiler_all_runs_uncompiled_with_one_warning(monkeypatch):
-    from torch._inductor import config, cpp_builder
+    from torch._inductor import cpp_builder
+    from torch._inductor.exc import InvalidCxxCompiler
 
-    monkeypatch.setattr(config.cpp, "cxx", (None, "/nowhere/g++"))
-    for found in (compiler.compiler_works, cpp_builder.cpp_compiler_search):
-        found.cache_clear()
+    def missing():
+        raise InvalidCxxCompiler
+
+    monkeypatch.setattr(cpp_builder, "get_cpp_compiler", missing)
+    compiler.compiler_works.cache_clear()
     logits, classes = torch.randn(4, 3, requires_grad=True), torch.tensor([0, 2, 1, 1])
     try:
         ran.clear()
@@ -76,8 +98,7 @@ def test_without_a_compiler_all_runs_uncompiled_with_one_warning(monkeypatch):
         with pytest.warns(UserWarning, match=r"no C\+\+ compiler") as warned, scratch.compiled():
             scratch.nn.functional.cross_entropy(scratch.nn.functional.gelu(logits), classes).backward()
     finally:
-        for found in (compiler.compiler_works, cpp_builder.cpp_compiler_search):
-            found.cache_clear()
+        compiler.compiler_works.cache_clear()
     assert len(warned) == 1
     assert {why for _, why in ran} == {"there is no C++ compiler"}
     expected = logits.detach().requires_grad_()
