@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from zoo.commands import begin
+from zoo.commands import in_one_line
 
 
 def main() -> None:
@@ -11,7 +11,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folder of a run, two or more")
     parser.add_argument("--out", type=Path, default=Path("comparison.png"), help="the picture (default: %(default)s)")
     options = parser.parse_args()
-    with begin().mistakes_in_one_line(traceback_wanted=False):
+    with in_one_line():
         from zoo.tools.compare import compare
 
         compare(options.runs, options.out)

@@ -2,11 +2,11 @@
 
 import sys
 
-from zoo.commands import begin
+from zoo.commands import in_one_line
 
 
 def main() -> None:
-    with begin().mistakes_in_one_line(traceback_wanted=False):
+    with in_one_line():
         from scratch.testing.exercises import main as exercise
 
         sys.exit(exercise())

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from zoo.commands import begin
+from zoo.commands import in_one_line
 
 
 def main() -> None:
-    with begin().mistakes_in_one_line(traceback_wanted=False):
+    with in_one_line():
         from zoo.tools.race import RACERS, race
 
         parser = argparse.ArgumentParser(description=__doc__)

@@ -48,14 +48,21 @@ def came() -> bool:
     return _Received.any
 
 
+def end(number: int, frame: Any) -> None:
+    """The handler while nothing has begun: end at once."""
+    note(number)
+    tell()
+    os._exit(status())
+
+
 def stop(number: int, frame: Any) -> None:
     """The handler while nothing is to be saved. In an import, which may catch any exception, end at once."""
     note(number)
-    while frame is not None:
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            tell()
-            os._exit(status())
-        frame = frame.f_back
+    place = frame
+    while place is not None:
+        if place.f_code.co_filename == "<frozen importlib._bootstrap>":
+            end(number, frame)
+        place = place.f_back
     raise Stopped
 
 

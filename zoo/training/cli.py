@@ -49,7 +49,7 @@ def command(
     traceback_wanted = wish == "1"
     make_lasting()
     allow_warnings()
-    before = signals.handle(signals.stop)
+    before: dict[int, Any] = {}
     sys.argv[1:] = [f"impl@{word}" if word.startswith("reference=") else word for word in sys.argv[1:]]
     failed: list[str] = []  # jobs of -m
 
@@ -73,6 +73,7 @@ def command(
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra passes exceptions on unchanged
     try:
         with mistakes_in_one_line(traceback_wanted):
+            before = signals.handle(signals.stop)
             refuse_unread(config, sys.argv[1:])
             heed(sys.argv[1:])
             offer_packages(sys.argv[1:])
