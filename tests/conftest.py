@@ -62,3 +62,23 @@ def call(tmp_path, monkeypatch):
 def start(call):
     """Runs scripts/train.py in an empty folder; gives its exit status."""
     return partial(call, "train")
+
+
+@pytest.fixture
+def no_compiler(monkeypatch):
+    """A machine without a C++ compiler."""
+    from torch._inductor import cpp_builder
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    from scratch.ops.core import compiler
+
+    def missing():
+        raise InvalidCxxCompiler
+
+    monkeypatch.setattr(cpp_builder, "get_cpp_compiler", missing)
+    asked = (compiler.compiler_works, compiler.say_that_none_works)
+    for answer in asked:
+        answer.cache_clear()
+    yield
+    for answer in asked:
+        answer.cache_clear()

@@ -26,6 +26,7 @@ from lightning import Callback
 from torch import Tensor
 from torch.nn import Module, ModuleList, Sequential, init
 
+from zoo.base.found_words import log_found
 from zoo.base.trainable import Trainable
 from zoo.callbacks.filled import Filled
 from zoo.core.distributed import joint_mean
@@ -121,16 +122,9 @@ class BERT(Trainable):
 
     def _evaluate(self, stage: str, perplexity: Perplexity, batch: tuple[Tensor, Tensor]) -> Tensor:
         covered, chosen = batch
-        logits, here = self(covered), chosen != PAD
-        loss, count = self.loss(logits.flatten(0, 1), chosen.flatten()), int(here.sum())
-        accuracy = (logits.argmax(2) == chosen)[here].float().mean()
-        perplexity.update(loss, count)
-        shown: dict[str, Any] = {
-            f"{stage}/loss": loss,
-            f"{stage}/accuracy": accuracy,
-            f"{stage}/perplexity": perplexity,
-        }
-        self.log_dict(shown, prog_bar=True, on_step=False, on_epoch=True, batch_size=count)
+        logits = self(covered)
+        flat, words = logits.flatten(0, 1), chosen.flatten()
+        log_found(self, stage, perplexity, self.loss(flat, words), flat, words)
         return logits
 
     def check(self, data: Any) -> None:

@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn import ModuleList
 
 from zoo.base.classifier import Classifier
-from zoo.core.errors import UsageError, between, whole
+from zoo.core.errors import between, whole
 from zoo.core.namespace import Namespace
-from zoo.gcn import FeatureDropout, Remembered
+from zoo.gcn import FeatureDropout, Remembered, refuse_relations
 
 
 class GAT(Classifier):
@@ -53,8 +53,7 @@ class GAT(Classifier):
         whole("model.output_heads", output_heads, 1)
         whole("model.depth", depth, 1)
         between("model.dropout", dropout, 0, 1)
-        if num_relations:
-            raise UsageError("model=gat: does not tell edges of several kinds apart; take model=gcn")
+        refuse_relations("gat", num_relations)
         nn = Namespace(layers)
         sizes = [in_features, *[heads * hidden] * (depth - 1)]
         self.features = FeatureDropout(layers, dropout)

@@ -15,7 +15,7 @@ from torch.nn import Module, ModuleList
 
 from zoo.base.classifier import Classifier
 from zoo.callbacks.pictures.nodes import NodesPicture
-from zoo.core.errors import at_least, between, listed, one_of, whole
+from zoo.core.errors import UsageError, at_least, between, listed, one_of, whole
 from zoo.core.namespace import Namespace
 
 ACTIVATIONS = ("ReLU", "Tanh", "Sigmoid", "LeakyReLU", "GELU", "Identity")
@@ -56,6 +56,21 @@ class FeatureDropout(Module):
         return self.dense(x) if isinstance(x, Tensor) and x.layout is torch.strided else self.sparse(x)
 
 
+def sizes_of(hidden: Any) -> list[int]:
+    """The sizes of hidden layers, at least one, as a list. Raises UsageError for anything else."""
+    listed("model.hidden", hidden)
+    at_least("the length of model.hidden", len(hidden), 1)
+    for size in hidden:
+        whole("model.hidden", size, 1)
+    return list(hidden)
+
+
+def refuse_relations(model: str, num_relations: int) -> None:
+    """Raise UsageError for a graph with edges of several kinds, of which this model would see one."""
+    if num_relations:
+        raise UsageError(f"model={model}: does not tell edges of several kinds apart; take model=gcn")
+
+
 class GraphEncoder(Module):
     """The graph convolutions up to the last hidden one: (features (n, F), edges, kinds) -> (n, hidden[-1])."""
 
@@ -74,9 +89,6 @@ class GraphEncoder(Module):
         super().__init__()
         one_of("model.activation", activation, ACTIVATIONS)
         between("model.dropout", dropout, 0, 1)
-        at_least("the length of model.hidden", len(hidden), 1)
-        for size in hidden:
-            whole("model.hidden", size, 1)
         if num_bases is not None:
             whole("model.num_bases", num_bases, 1)
         self.package = layers
@@ -149,8 +161,7 @@ class GCN(Classifier):
         **training: Any,
     ) -> None:
         super().__init__(layers, num_classes, **training)
-        listed("model.hidden", hidden)
-        hidden = list(hidden)
+        hidden = sizes_of(hidden)
         self.save_hyperparameters(ignore=list(training))
         one_of("model.head", head, ("convolution", "linear"))
         at_least("model.first_layer_decay", first_layer_decay, 0)
@@ -211,8 +222,7 @@ class GraphGCN(Classifier):
         **training: Any,
     ) -> None:
         super().__init__(layers, num_classes, **training)
-        listed("model.hidden", hidden)
-        hidden = list(hidden)
+        hidden = sizes_of(hidden)
         self.save_hyperparameters(ignore=list(training))
         one_of("model.readout", readout, ("mean", "sum", "max"))
         self.encoder = GraphEncoder(layers, in_features, hidden, dropout, residual, activation, True, 0, None)

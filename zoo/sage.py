@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.nn import ModuleList
 
 from zoo.base.classifier import Classifier
-from zoo.core.errors import UsageError, at_least, between, listed, whole
+from zoo.core.errors import between
 from zoo.core.namespace import Namespace
-from zoo.gcn import FeatureDropout, Remembered
+from zoo.gcn import FeatureDropout, Remembered, refuse_relations, sizes_of
 
 
 class SAGE(Classifier):
@@ -42,15 +42,10 @@ class SAGE(Classifier):
         **training: Any,
     ) -> None:
         super().__init__(layers, num_classes, **training)
-        listed("model.hidden", hidden)
-        hidden = list(hidden)
+        hidden = sizes_of(hidden)
         self.save_hyperparameters(ignore=list(training))
-        at_least("the length of model.hidden", len(hidden), 1)
-        for size in hidden:
-            whole("model.hidden", size, 1)
         between("model.dropout", dropout, 0, 1)
-        if num_relations:
-            raise UsageError("model=sage: does not tell edges of several kinds apart; take model=gcn")
+        refuse_relations("sage", num_relations)
         nn = Namespace(layers)
         sizes = zip([in_features, *hidden], hidden, strict=False)
         self.features = FeatureDropout(layers, dropout)

@@ -306,7 +306,8 @@ def noticed(mutant: Mutant, numbers: list[int], checks: tuple[str, ...]) -> list
     except Exception as error:
         return [f"import: {type(error).__name__}", ""]
     quick = [(check, number) for check in checks[:2] for number in numbers[:200]]
-    for check, number in quick + [(check, number) for number in numbers for check in checks]:
+    all_of_them = [(check, number) for number in numbers for check in checks]
+    for check, number in dict.fromkeys(quick + all_of_them):
         result = perform(Task(CASES[number], str(CASES[number]), check, runs[check]), "scratch.nn", "torch.nn")
         if result.status == "failed" and result.finding:
             return [f"{check} of {CASES[number]}", result.finding.cause]

@@ -1,15 +1,12 @@
 """BERT: equal from either namespace, sees both sides, and no more of a covered word than it may; its data, its file."""
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from scratch.testing import Audit, require_equal_networks, resolve
-from tests.zoo.runs import metrics, same, weights
+from tests.zoo.runs import metrics, require_equal_trajectories, require_primitive_step, require_resumed_like_unbroken
 from zoo.bert import BERT, SIZES
 from zoo.core.errors import UsageError
 from zoo.data.masked_text import MaskedText, masked
@@ -38,29 +35,15 @@ def batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return masked(torch.randint(UNK + 1, 12, (5, 9), generator=generator), 0.3, 12, generator)
 
 
-def loss(network: Any, batch: Any) -> torch.Tensor:
-    return network.training_step(batch, 0)
-
-
-def makers(*packages: str) -> list[Any]:
-    return [lambda network, package=package: resolve(package, "AdamW")(network.parameters(), lr=0.003)
-            for package in packages]  # fmt: skip
-
-
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_trajectory(dropout: float, impl: str, optim: str) -> None:
     """Every output, gradient, parameter and optimizer state over 50 steps in float64."""
     ours, theirs = model(impl, dropout=dropout), model("zoo.layers", dropout=dropout)
-    require_equal_networks(ours, theirs, loss, list(map(batch, range(3))), makers(optim, "torch.optim"), steps=50)
+    require_equal_trajectories(ours, theirs, list(map(batch, range(3))), optim, "AdamW")
 
 
 def test_training_step_is_primitive(impl: str, optim: str) -> None:
-    network = model(impl)
-    (make,) = makers(optim)
-    optimizer = make(network)
-    with Audit():
-        loss(network, batch()).backward()
-        optimizer.step()
+    require_primitive_step(model(impl), batch(), optim, "AdamW")
 
 
 def test_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,21 +117,5 @@ def test_the_file_of_what_is_filled_in(start: Any) -> None:
     assert 0 <= float(last["test/accuracy"]) <= 1
 
 
-def test_interrupted_and_resumed_ends_like_unbroken(start: Any, monkeypatch: Any, capsys: Any) -> None:
-    words = [*SHORT, "impl=native"]
-    assert start(*words, "paths.run=unbroken") == 0
-    training_step = BERT.training_step
-
-    def interrupted(self: BERT, batch: Any, batch_idx: int) -> torch.Tensor:
-        if self.global_step == 9:
-            os.kill(os.getpid(), signal.SIGINT)
-        return training_step(self, batch, batch_idx)
-
-    monkeypatch.setattr(BERT, "training_step", interrupted)
-    assert start(*words, "paths.run=broken") == 130
-    monkeypatch.setattr(BERT, "training_step", training_step)
-    hint = capsys.readouterr().out.split("Go on with:")[1].split()
-    again = [word for word in hint[2:] if not word.startswith("paths.run=")]
-    assert start(*again, "paths.run=resumed") == 0
-    assert same(weights("unbroken"), weights("resumed"))
-    assert metrics("unbroken")[-1]["test/loss"] == metrics("resumed")[-1]["test/loss"]
+def test_interrupted_and_resumed_ends_like_unbroken(start: Any, capsys: Any) -> None:
+    require_resumed_like_unbroken(start, capsys, BERT, 9, [*SHORT, "impl=native"])

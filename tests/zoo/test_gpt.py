@@ -1,14 +1,11 @@
 """GPT: equal from either namespace, blind for what is to come, the same with a cache; its windows, its writing."""
 
-import os
-import signal
 from typing import Any
 
 import pytest
 import torch
 
-from scratch.testing import Audit, require_equal_networks, resolve
-from tests.zoo.runs import metrics, same, weights
+from tests.zoo.runs import require_equal_trajectories, require_primitive_step, require_resumed_like_unbroken
 from zoo.core.errors import UsageError
 from zoo.data.loader import Loader
 from zoo.data.text import Shuffled, Text, Windows
@@ -37,30 +34,16 @@ def batch(seed: int = 0, length: int = 9) -> tuple[torch.Tensor, torch.Tensor]:
     return text[:, :-1], text[:, 1:]
 
 
-def loss(network: Any, batch: Any) -> torch.Tensor:
-    return network.training_step(batch, 0)
-
-
-def makers(*packages: str) -> list[Any]:
-    return [lambda network, package=package: resolve(package, "AdamW")(network.parameters(), lr=0.003)
-            for package in packages]  # fmt: skip
-
-
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_trajectory(dropout: float, impl: str, optim: str) -> None:
     """Every output, gradient, parameter and optimizer state over 50 steps in float64."""
     ours, theirs = model(impl, dropout=dropout), model("zoo.layers", dropout=dropout)
     batches = [batch(seed, length) for seed, length in enumerate((9, 9, 4))]
-    require_equal_networks(ours, theirs, loss, batches, makers(optim, "torch.optim"), steps=50)
+    require_equal_trajectories(ours, theirs, batches, optim, "AdamW")
 
 
 def test_training_step_is_primitive(impl: str, optim: str) -> None:
-    network = model(impl, dropout=0.1)
-    (make,) = makers(optim)
-    optimizer = make(network)
-    with Audit():
-        loss(network, batch()).backward()
-        optimizer.step()
+    require_primitive_step(model(impl, dropout=0.1), batch(), optim, "AdamW")
 
 
 @pytest.mark.parametrize(("size", "parameters"), [("tiny", 107_840), ("small", 807_808), ("base", 10_687_872)])
@@ -147,21 +130,5 @@ def test_windows_longer_than_the_context_are_refused() -> None:
 
 
 @pytest.mark.parametrize("step", [3, 9])
-def test_interrupted_and_resumed_ends_like_unbroken(step: int, start: Any, monkeypatch: Any, capsys: Any) -> None:
-    words = [*SHORT, "impl=native"]
-    assert start(*words, "paths.run=unbroken") == 0
-    training_step = GPT.training_step
-
-    def interrupted(self: GPT, batch: Any, batch_idx: int) -> torch.Tensor:
-        if self.global_step == step:
-            os.kill(os.getpid(), signal.SIGINT)
-        return training_step(self, batch, batch_idx)
-
-    monkeypatch.setattr(GPT, "training_step", interrupted)
-    assert start(*words, "paths.run=broken") == 130
-    monkeypatch.setattr(GPT, "training_step", training_step)
-    hint = capsys.readouterr().out.split("Go on with:")[1].split()
-    again = [word for word in hint[2:] if not word.startswith("paths.run=")]
-    assert start(*again, "paths.run=resumed") == 0
-    assert same(weights("unbroken"), weights("resumed"))
-    assert metrics("unbroken")[-1]["test/loss"] == metrics("resumed")[-1]["test/loss"]
+def test_interrupted_and_resumed_ends_like_unbroken(step: int, start: Any, capsys: Any) -> None:
+    require_resumed_like_unbroken(start, capsys, GPT, step, [*SHORT, "impl=native"])

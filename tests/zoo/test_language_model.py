@@ -2,7 +2,6 @@
 
 import math
 import os
-import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from tests.zoo.runs import metrics, same, weights
+from tests.zoo.runs import metrics, require_resumed_like_unbroken
 from zoo.commands import generate as script
 from zoo.core.errors import UsageError
 from zoo.data.loader import Loader
@@ -150,24 +149,9 @@ def test_measures_agree(start) -> None:
 
 
 @pytest.mark.parametrize(("cell", "step"), [("gru", 3), ("lstm", 5), ("lstm", 9)])
-def test_interrupted_and_resumed_ends_like_unbroken(cell, step, start, monkeypatch, capsys) -> None:
+def test_interrupted_and_resumed_ends_like_unbroken(cell, step, start, capsys) -> None:
     words = [*SHORT[1:], f"model=char_{cell}", "impl=native"]
-    assert start(*words, "paths.run=unbroken") == 0
-    training_step = LanguageModel.training_step
-
-    def interrupted(self, batch, batch_idx):
-        if self.global_step == step:
-            os.kill(os.getpid(), signal.SIGINT)
-        return training_step(self, batch, batch_idx)
-
-    monkeypatch.setattr(LanguageModel, "training_step", interrupted)
-    assert start(*words, "paths.run=broken") == 130
-    monkeypatch.setattr(LanguageModel, "training_step", training_step)
-    hint = capsys.readouterr().out.split("Go on with:")[1].split()
-    again = [word for word in hint[2:] if not word.startswith("paths.run=")]
-    assert start(*again, "paths.run=resumed") == 0
-    assert same(weights("unbroken"), weights("resumed"))
-    assert metrics("unbroken")[-1]["test/loss"] == metrics("resumed")[-1]["test/loss"]
+    require_resumed_like_unbroken(start, capsys, LanguageModel, step, words)
 
 
 @pytest.mark.skipif("HANDGRAD_DATA" not in os.environ, reason="HANDGRAD_DATA names no folder with tiny Shakespeare")

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from scratch.testing import Audit, require_equal_networks, resolve
-from tests.zoo.runs import metrics, same, weights
+from tests.zoo.runs import metrics, require_equal_trajectories, require_primitive_step, same, weights
 from tests.zoo.test_transformer import DIGITS, LETTERS, batch
 from zoo.commands import translate, verify
 from zoo.core.errors import UsageError
@@ -38,29 +36,17 @@ def model(layers: str = "zoo.layers", **options: Any) -> Seq2Seq:
     return Seq2Seq(layers, **given)
 
 
-def loss(network: Any, batch: tuple[Tensor, Tensor]) -> Tensor:
-    return network.training_step(batch, 0)
-
-
-def maker(package: str) -> Callable[[Any], Any]:
-    return lambda network: resolve(package, "Adam")(network.parameters(), lr=0.003)
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_trajectory(way: str, impl: str, optim: str) -> None:
     """With padding and dropout: every output, gradient, parameter and optimizer state over 50 steps."""
     ours, theirs = model(impl, **WAYS[way]), model("zoo.layers", **WAYS[way])
     batches = [batch(seed) for seed in range(5)]
-    require_equal_networks(ours, theirs, loss, batches, [maker(optim), maker("torch.optim")], steps=50)
+    require_equal_trajectories(ours, theirs, batches, optim, "Adam")
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_training_step_is_primitive(way: str, impl: str, optim: str) -> None:
-    network = model(impl, **WAYS[way])
-    optimizer = maker(optim)(network)
-    with Audit():
-        loss(network, batch()).backward()
-        optimizer.step()
+    require_primitive_step(model(impl, **WAYS[way]), batch(), optim, "Adam")
 
 
 def test_packed_places() -> None:

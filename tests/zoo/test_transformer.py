@@ -4,8 +4,6 @@ with a cache; and scripts/translate.py."""
 import io
 import json
 import math
-import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from scratch.testing import Audit, require_equal_networks, resolve
-from tests.zoo.runs import metrics, same, weights
+from tests.zoo.runs import metrics, require_equal_trajectories, require_primitive_step, require_resumed_like_unbroken
 from zoo.callbacks.pictures.attention import attention_weights
 from zoo.commands import benchmark, verify
 from zoo.commands import translate as script
@@ -58,33 +55,19 @@ def batch(seed: int = 0, sentences: int = 5) -> tuple[Tensor, Tensor]:
     return padded([], lengths[0]), padded([BOS], lengths[1])
 
 
-def loss(network: Any, batch: tuple[Tensor, Tensor]) -> Tensor:
-    return network.training_step(batch, 0)
-
-
-def makers(*packages: str) -> list[Callable[[Any], Any]]:
-    return [lambda network, package=package: resolve(package, "Adam")(network.parameters(), lr=0.003)
-            for package in packages]  # fmt: skip
-
-
 @pytest.mark.filterwarnings("ignore:.*self.log.*")
 @pytest.mark.parametrize("way", WAYS)
 def test_trajectory(way: str, impl: str, optim: str) -> None:
     """With padding, causal mask and dropout: every output, gradient, parameter and optimizer state over 50 steps."""
     ours, theirs = model(impl, **WAYS[way]), model("zoo.layers", **WAYS[way])
     batches = [batch(seed) for seed in range(5)]
-    require_equal_networks(ours, theirs, loss, batches, makers(optim, "torch.optim"), steps=50)
+    require_equal_trajectories(ours, theirs, batches, optim, "Adam")
 
 
 @pytest.mark.filterwarnings("ignore:.*self.log.*")
 @pytest.mark.parametrize("way", WAYS)
 def test_training_step_is_primitive(way: str, impl: str, optim: str) -> None:
-    network = model(impl, **WAYS[way])
-    (make,) = makers(optim)
-    optimizer = make(network)
-    with Audit():
-        loss(network, batch()).backward()
-        optimizer.step()
+    require_primitive_step(model(impl, **WAYS[way]), batch(), optim, "Adam")
 
 
 def as_torch_nn_transformer(network: Transformer) -> dict[str, Tensor]:
@@ -254,28 +237,14 @@ def translated(start, monkeypatch, capsys):
     return run
 
 
-def test_interrupted_and_resumed_ends_like_unbroken(start, monkeypatch, capsys) -> None:
+def test_interrupted_and_resumed_ends_like_unbroken(start, capsys) -> None:
     """With the running average of the weights, as in experiment=multi30k."""
     average = [
         "+callbacks.average._target_=lightning.pytorch.callbacks.EMAWeightAveraging",
         "+callbacks.average.decay=0.8",
     ]
     words = [*SMALL[:-1], "trainer.max_epochs=2", "impl=native", *average]
-    assert start(*words, "paths.run=unbroken") == 0
-    training_step = Transformer.training_step
-
-    def interrupted(self, batch, batch_idx):
-        if self.global_step == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-        return training_step(self, batch, batch_idx)
-
-    monkeypatch.setattr(Transformer, "training_step", interrupted)
-    assert start(*words, "paths.run=broken") == 130
-    monkeypatch.setattr(Transformer, "training_step", training_step)
-    hint = capsys.readouterr().out.split("Go on with:")[1].split()
-    assert start(*(word for word in hint[2:] if not word.startswith("paths.run=")), "paths.run=resumed") == 0
-    assert same(weights("unbroken"), weights("resumed"))
-    assert metrics("unbroken")[-1]["test/loss"] == metrics("resumed")[-1]["test/loss"]
+    require_resumed_like_unbroken(start, capsys, Transformer, 3, words)
 
 
 def test_a_run_and_the_script(start, translated) -> None:

@@ -5,6 +5,8 @@ classifier.py    models that give a class
 regressor.py     models that give numbers
 translator.py    models that translate one text into another
 generative.py    models that learn to draw pictures
+writer.py        models that write a text character by character
 
-norms.py and sizes.py are what models with a choice of normalisation, or of size, have in common.
+norms.py, sizes.py and found_words.py are what models with a choice of normalisation or of size, and those that name
+words, have in common.
 """

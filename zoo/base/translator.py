@@ -17,6 +17,7 @@ import torch
 from lightning import Callback
 from torch import Tensor
 
+from zoo.base.found_words import log_found
 from zoo.base.trainable import Trainable
 from zoo.callbacks.translations import Translations
 from zoo.core.distributed import joint_mean
@@ -130,15 +131,7 @@ class Translator(Trainable):
         source, target = batch
         memory = self.encode(source)
         logits, wanted = self.decode(target[:, :-1], memory).flatten(0, 1), target[:, 1:].flatten()
-        loss, counts = self.cross_entropy(logits, wanted), wanted != PAD
-        accuracy, count = (logits.argmax(1) == wanted)[counts].float().mean(), int(counts.sum())
-        perplexity.update(loss, count)
-        shown: dict[str, Any] = {
-            f"{stage}/loss": loss,
-            f"{stage}/accuracy": accuracy,
-            f"{stage}/perplexity": perplexity,
-        }
-        self.log_dict(shown, prog_bar=True, on_step=False, on_epoch=True, batch_size=count)
+        log_found(self, stage, perplexity, self.cross_entropy(logits, wanted), logits, wanted)
         return memory
 
     def _compare(self, stage: str, metric: Any, batch: Batch, translations: list[str]) -> None:

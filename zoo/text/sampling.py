@@ -59,15 +59,18 @@ def generate(
     input = encoded(prompt, model.alphabet)
 
     def characters() -> Iterator[str]:
-        generator, text, read = torch.Generator().manual_seed(seed), input, 0
-        state = model.new_state()
+        generator, context = torch.Generator().manual_seed(seed), model.context
+        text, unread, state = input, input, model.new_state()
         for _ in range(length):
-            if model.context is not None and text.shape[1] > model.context:
-                text, read, state = text[:, -(model.context // 2 + 1) :], 0, model.new_state()
+            if context is not None and text.shape[1] > context:
+                text = unread = text[:, -(context // 2 + 1) :]
+                state = model.new_state()
             with torch.no_grad():
-                logits, state = model(text[:, read:].to(model.device), state)
+                logits, state = model(unread.to(model.device), state)
             chosen = draw(logits[0, -1].cpu(), temperature, top_k, generator)
             yield model.alphabet[chosen]
-            text, read = torch.cat([text, torch.tensor([[chosen]])], 1), text.shape[1]
+            unread = torch.tensor([[chosen]])
+            if context is not None:
+                text = torch.cat([text, unread], 1)
 
     return characters()

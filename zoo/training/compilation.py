@@ -6,6 +6,7 @@ import torch
 from torch.nn import Module, ModuleList, RNNBase
 from torchmetrics import Metric
 
+from scratch.ops.core.compiler import compiler_works
 from zoo.core.errors import UsageError, one_of
 
 
@@ -21,19 +22,6 @@ def parts(model: Module) -> Iterator[Module]:
             yield child
 
 
-def need_compiler() -> None:
-    """Refuse to compile for the CPU where there is no C++ compiler."""
-    from torch._inductor.cpp_builder import get_cpp_compiler
-    from torch._inductor.exc import InvalidCxxCompiler
-
-    try:
-        get_cpp_compiler()
-    except InvalidCxxCompiler as error:
-        raise UsageError(
-            "compile=true: needs a C++ compiler, and none works; install g++ or clang, or name one by CXX"
-        ) from error
-
-
 def compile_network(model: Module, backend: bool | str, fullgraph: bool = False) -> None:
     """Compile the parts of a model in place, which leaves the names of its weights as they are.
 
@@ -47,7 +35,7 @@ def compile_network(model: Module, backend: bool | str, fullgraph: bool = False)
     if any(isinstance(part, RNNBase) and not type(part).__module__.startswith("torch.") for part in model.modules()):
         torch._dynamo.config.allow_rnn = True  # it leaves out torch's recurrent layers, and what is an instance of them
     one_of("compile", name, [*torch._dynamo.list_backends(exclude_tags=()), "true", "false"])
-    if name == "inductor" and not torch.cuda.is_available():
-        need_compiler()
+    if name == "inductor" and not torch.cuda.is_available() and not compiler_works():
+        raise UsageError("compile=true: needs a C++ compiler, and none works; install g++ or clang, or name one by CXX")
     for part in parts(model):
         part.compile(backend=name, fullgraph=fullgraph)

@@ -132,6 +132,7 @@ class Kernel:
         """The machine code for these kinds of arguments, from the disk or built now; `Unfit` where that fails."""
         device = next((kind[0] for kind in kinds if isinstance(kind, tuple) and len(kind) == 2), "cpu")
         if device == "cpu" and not compiler_works():
+            say_that_none_works()
             return Unfit("there is no C++ compiler")
         try:
             path = on_disk(
@@ -228,16 +229,20 @@ def runner(path: Path, device: str) -> Callable[[list[Tensor]], list[Tensor]]:
 
 @cache
 def compiler_works() -> bool:
-    """Whether there is a C++ compiler. Where there is none, one warning says so."""
+    """Whether there is a C++ compiler."""
     from torch._inductor.cpp_builder import get_cpp_compiler
     from torch._inductor.exc import InvalidCxxCompiler
 
     try:
         get_cpp_compiler()
     except InvalidCxxCompiler:
-        warnings.warn("nothing runs compiled: there is no C++ compiler; CXX names one", stacklevel=2)
         return False
     return True
+
+
+@cache  # so that it is said once
+def say_that_none_works() -> None:
+    warnings.warn("nothing runs compiled: there is no C++ compiler; CXX names one", stacklevel=2)
 
 
 # On disk.

@@ -49,14 +49,7 @@ def test_unknown_backend():
         run.train(composed("compile=inducktor"))
 
 
-def test_without_a_compiler_one_line_says_so(monkeypatch):
-    from torch._inductor import cpp_builder
-    from torch._inductor.exc import InvalidCxxCompiler
-
-    def missing():
-        raise InvalidCxxCompiler
-
-    monkeypatch.setattr(cpp_builder, "get_cpp_compiler", missing)
+def test_without_a_compiler_one_line_says_so(monkeypatch, no_compiler):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UsageError, match=r"compile=true: needs a C\+\+ compiler"):
         compile_network(torch.nn.Sequential(torch.nn.Linear(2, 2)), True)

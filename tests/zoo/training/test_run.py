@@ -1,14 +1,12 @@
 """A run as a whole: what it leaves behind, that it repeats, and that an interruption loses nothing."""
 
 import json
-import os
-import signal
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.zoo.runs import metrics, same, weights
+from tests.zoo.runs import hint, interrupted, metrics, same, weights
 from zoo.base.classifier import Classifier
 from zoo.training.loggers import CSVLogger
 
@@ -53,26 +51,18 @@ def test_the_same_command_gives_the_same_bits_and_another_seed_does_not(impl, st
 
 
 @pytest.mark.parametrize("step", [3, 5, 6, 9])  # in the middle, at the last batch, at the first, in a later epoch
-def test_interrupted_and_resumed_ends_like_unbroken(step, start, monkeypatch, capsys):
+def test_interrupted_and_resumed_ends_like_unbroken(step, start, capsys):
     assert start("impl=native", *RANDOM, *SHORT, "paths.run=unbroken") == 0
-    training_step = Classifier.training_step
-
-    def interrupted(self, batch, batch_idx):
-        if self.global_step == step:
-            os.kill(os.getpid(), signal.SIGINT)
-        return training_step(self, batch, batch_idx)
-
-    monkeypatch.setattr(Classifier, "training_step", interrupted)
-    assert start("impl=native", *RANDOM, *SHORT, "paths.run=broken") == 130
-    monkeypatch.setattr(Classifier, "training_step", training_step)
-    hint = capsys.readouterr().out.split("Go on with:")[1].split()
-    assert hint[:2] == ["python", "scripts/train.py"]
-    assert torch.load(hint[-1].removeprefix("ckpt_path="), weights_only=True)["global_step"] == step + 1
-    words = [word for word in hint[2:] if not word.startswith("paths.run=")]
+    with interrupted(Classifier, step):
+        assert start("impl=native", *RANDOM, *SHORT, "paths.run=broken") == 130
+    command = hint(capsys.readouterr().out)
+    assert command[:2] == ["python", "scripts/train.py"]
+    assert torch.load(command[-1].removeprefix("ckpt_path="), weights_only=True)["global_step"] == step + 1
+    words = [word for word in command[2:] if not word.startswith("paths.run=")]
     assert start(*words, "paths.run=resumed") == 0
     assert same(weights("unbroken"), weights("resumed"))
     assert outcome("unbroken") == outcome("resumed")
-    assert start(*hint[2:]) == 0  # as it was said, in the folder of the run that was broken
+    assert start(*command[2:]) == 0  # as it was said, in the folder of the run that was broken
     assert same(weights("unbroken"), weights("broken"))
     assert lasting("unbroken", step) == lasting("broken", step)
 

@@ -81,24 +81,13 @@ def test_what_does_not_fit_is_not_run_and_told(kernel, x, reason):
     assert [why for _, why in ran if reason in why], ran
 
 
-def test_without_a_compiler_all_runs_uncompiled_with_one_warning(monkeypatch):
-    from torch._inductor import cpp_builder
-    from torch._inductor.exc import InvalidCxxCompiler
-
-    def missing():
-        raise InvalidCxxCompiler
-
-    monkeypatch.setattr(cpp_builder, "get_cpp_compiler", missing)
-    compiler.compiler_works.cache_clear()
+def test_without_a_compiler_all_runs_uncompiled_with_one_warning(monkeypatch, no_compiler):
     logits, classes = torch.randn(4, 3, requires_grad=True), torch.tensor([0, 2, 1, 1])
-    try:
-        ran.clear()
-        for kernel in (*kernels_of(GELUFn), *kernels_of(CrossEntropyFn)):
-            monkeypatch.setattr(kernel, "loaded", {})
-        with pytest.warns(UserWarning, match=r"no C\+\+ compiler") as warned, scratch.compiled():
-            scratch.nn.functional.cross_entropy(scratch.nn.functional.gelu(logits), classes).backward()
-    finally:
-        compiler.compiler_works.cache_clear()
+    ran.clear()
+    for kernel in (*kernels_of(GELUFn), *kernels_of(CrossEntropyFn)):
+        monkeypatch.setattr(kernel, "loaded", {})
+    with pytest.warns(UserWarning, match=r"no C\+\+ compiler") as warned, scratch.compiled():
+        scratch.nn.functional.cross_entropy(scratch.nn.functional.gelu(logits), classes).backward()
     assert len(warned) == 1
     assert {why for _, why in ran} == {"there is no C++ compiler"}
     expected = logits.detach().requires_grad_()
