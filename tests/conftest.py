@@ -11,6 +11,7 @@ import torch
 
 from handgrad_pytest import add_options, chosen
 from scratch.testing import Case, Check
+from scratch.testing.calls import TORCH
 from scratch.testing.suite import identified, tasks
 
 pytest_plugins = ["handgrad_pytest"]  # installed it is there by itself
@@ -34,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def case_parameters(cases: Iterable[Case], checks: Mapping[str, Check], impl: str, reference: str) -> list:
     """Every check of every case that both packages offer, under a readable id."""
+    cases = [case for case in cases if case.since <= TORCH]
     return [
         pytest.param(task.subject, task.run, id=task.id, marks=[pytest.mark.slow] if task.slow else [])
         for task in tasks(identified(cases), checks, impl, reference)

@@ -264,7 +264,8 @@ def contract(case: OptimizerCase, candidate: Namespace, reference: Namespace) ->
     require_signature(type(ours.optimizer), type(theirs.optimizer), case.name)
     known = theirs.optimizer.defaults
     require_equal({k: v for k, v in ours.optimizer.defaults.items() if k in known}, known, "defaults", 0.0)
-    require_equal(repr(ours.optimizer), repr(theirs.optimizer), "repr", 0.0)
+    if ours.optimizer.defaults.keys() == known.keys():
+        require_equal(repr(ours.optimizer), repr(theirs.optimizer), "repr", 0.0)
     return 0.0
 
 

@@ -11,9 +11,9 @@ from torch import Generator, Tensor
 from torch.nn import Module
 from torch.nn.parameter import is_lazy
 
-from scratch.testing.calls import NEWEST, TORCH, Case
+from scratch.testing.calls import Case
 from scratch.testing.compare import Mismatch, leaves, mapped
-from scratch.testing.packages import Missing, Namespace, adapted, resolve
+from scratch.testing.packages import Namespace, adapted, resolve
 
 Cast = Callable[[Tensor], Tensor]
 Layout = Callable[[Tensor], Tensor]
@@ -88,12 +88,7 @@ def build(case: Case, package: Namespace, like: Namespace | None = None) -> Modu
     if like is not None:
         args, kwargs = adapted(target, resolve(like, case.name), args, kwargs)
     torch.default_generator.manual_seed(case.seed)
-    try:
-        module = target(*args, **kwargs)
-    except TypeError as error:
-        if like is None and "unexpected keyword argument" in str(error) and TORCH < NEWEST:
-            raise Missing(f"{case.name} of torch {torch.__version__} is older: {error}") from None
-        raise
+    module = target(*args, **kwargs)
     if any(map(is_lazy, (*module.parameters(), *module.buffers()))):
         module.eval()(*mapped(in_dtype(torch.get_default_dtype()), case.draw_inputs()), **call)
         module.train()

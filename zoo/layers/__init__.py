@@ -32,6 +32,11 @@ __all__ = [
     "Step",
 ]
 
+if not hasattr(torch.nn, "LinearCrossEntropyLoss"):
+    from zoo.layers.linear_cross_entropy import LinearCrossEntropyLoss
+
+    __all__ += ["LinearCrossEntropyLoss"]
+
 
 def __getattr__(name: str) -> Any:
     try:

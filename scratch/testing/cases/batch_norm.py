@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from scratch.testing import Case, bad, case, given, integers, normal, uniform
+from scratch.testing.cases.common import BIAS
 
 FAR = given([[1e4, 3.0, 0.0], [1e4 + 1, 3.0, 1e-9], [1e4 - 1, 3.0, -2e-9], [1e4 + 2, 3.0, 3e-9]])  # N × C
 
@@ -15,11 +16,11 @@ def batches() -> Iterator[Case]:
         {"momentum": None},
         {"momentum": 0.0},
         {"affine": False},
-        {"bias": False},
         {"track_running_stats": False},
         {"affine": False, "track_running_stats": False},
     ):
         yield case("BatchNorm1d", 3, inputs=pairs, **options)
+    yield case("BatchNorm1d", 3, bias=False, inputs=pairs).but(since=BIAS)
     for name, shape in (
         ("BatchNorm1d", (2, 3, 4)),
         ("BatchNorm1d", (1, 3, 2)),
@@ -47,8 +48,8 @@ def instances() -> Iterator[Case]:
     ):
         yield case(name, 3, inputs=[normal(*shape)])
         yield case(name, 3, affine=True, track_running_stats=True, inputs=[normal(*shape)])
-    for options in ({"eps": 0.1, "affine": True, "bias": False}, {"momentum": None, "track_running_stats": True}):
-        yield case("InstanceNorm1d", 3, inputs=[normal(2, 3, 4)], **options)
+    yield case("InstanceNorm1d", 3, 0.1, affine=True, bias=False, inputs=[normal(2, 3, 4)]).but(since=BIAS)
+    yield case("InstanceNorm1d", 3, momentum=None, track_running_stats=True, inputs=[normal(2, 3, 4)])
     yield case("InstanceNorm1d", 4, inputs=[normal(2, 3, 4)])  # only warns
     yield case("InstanceNorm1d", 3, inputs=[normal(0, 3, 4)])
     yield case("InstanceNorm1d", 3, eps=0.0, inputs=[normal(2, 3, 4)])

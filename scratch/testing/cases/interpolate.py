@@ -47,6 +47,7 @@ CASES = [
 ]
 
 BAD_ARGUMENTS = [
+    bad("functional.interpolate", 3, mode="lanczos", inputs=IMAGE).but(since=(2, 14)),
     *(
         bad("functional.interpolate", inputs=inputs, **options)
         for inputs, options in (
@@ -65,7 +66,6 @@ BAD_ARGUMENTS = [
             (IMAGE, {"size": 3, "antialias": True}),
             (IMAGE, {"size": 3, "mode": "linear"}),
             (IMAGE, {"size": 3, "mode": "cubic"}),
-            (IMAGE, {"size": 3, "mode": "lanczos"}),
             (LINE, {"size": 3, "mode": "bicubic"}),
             (LINE, {"size": 3, "mode": "bilinear", "antialias": True}),
             ([normal(4, 5)], {"size": 3}),

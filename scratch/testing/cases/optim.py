@@ -16,6 +16,7 @@ from scratch.testing import (
     quadratic,
     sparse_gradients,
 )
+from scratch.testing.calls import TORCH
 
 
 def complex_normal(*shape: int) -> Callable[[Generator], Tensor]:
@@ -77,7 +78,7 @@ MATRICES = [
     case.but(parameters=(normal(3, 4), normal(6, 2), normal(1, 1)), steps=10)
     for case in grid(
         "Muon", {"lr": 0.1}, {"lr": 0.1, "momentum": 0, "ns_steps": 2}, weight_decay=DECAY, nesterov=BOTH,
-        adjust_lr_fn=[None, "original", "match_rms_adamw", "spectral_unclamped"],
+        adjust_lr_fn=[None, "original", "match_rms_adamw", *(["spectral_unclamped"] if TORCH >= (2, 14) else [])],
     )
 ]  # fmt: skip
 CLOSURES = [
@@ -86,10 +87,11 @@ CLOSURES = [
         "LBFGS", {}, {"lr": 0.05, "history_size": 2}, max_iter=[3, 20], line_search_fn=[None, "strong_wolfe"],
     )
 ]  # fmt: skip
-CLOSURES += [
-    optimizer_case("LBFGS", maximize=True, line_search_fn="strong_wolfe").but(objective=hill, steps=3),
-    optimizer_case("LBFGS", lr=0.05, maximize=True).but(objective=hill, steps=3),
-]
+if TORCH >= (2, 14):
+    CLOSURES += [
+        optimizer_case("LBFGS", maximize=True, line_search_fn="strong_wolfe").but(objective=hill, steps=3),
+        optimizer_case("LBFGS", lr=0.05, maximize=True).but(objective=hill, steps=3),
+    ]
 
 
 def one_of_each(cases: Sequence[OptimizerCase]) -> Iterator[OptimizerCase]:

@@ -34,7 +34,8 @@ CASES = [
 ]
 
 BAD_ARGUMENTS = [
-    *(bad(name, dim, inputs=[normal(3)]) for name in ("Softmax", "LogSoftmax") for dim in ("rows", True, 0.0)),
+    *(bad(name, dim, inputs=[normal(3)]) for name in ("Softmax", "LogSoftmax") for dim in (True, 0.0)),
+    *(bad(name, "rows", inputs=[normal(3)]).but(since=(2, 14)) for name in ("Softmax", "LogSoftmax")),
     *(bad(name, dim, inputs=[normal(3, 2)]) for name in ("Softmax", "LogSoftmax") for dim in (2, -3)),
     *(bad(name, 0, inputs=[integers(5, 3)]) for name in ("Softmax", "LogSoftmax")),
     bad("functional.softmax", 1, inputs=[normal()]),

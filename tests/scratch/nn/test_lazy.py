@@ -5,6 +5,7 @@ import torch
 from torch.nn.parameter import is_lazy
 
 import scratch.nn as nn
+from scratch.testing.contract import described
 
 LAZY = {
     "LazyLinear": ((3,), (2, 5)),
@@ -19,7 +20,7 @@ LAZY = {
 def test_before_the_first_input(name):
     args, shape = LAZY[name]
     lazy, theirs = getattr(nn, name)(*args), getattr(torch.nn, name)(*args)
-    assert repr(lazy) == repr(theirs)
+    assert described(lazy) == described(theirs)
     assert list(lazy.state_dict()) == list(theirs.state_dict())
     assert [*map(is_lazy, lazy.state_dict().values())] == [*map(is_lazy, theirs.state_dict().values())]
     lazy(torch.ones(shape))
@@ -36,7 +37,7 @@ def test_takes_the_weights_of_its_namesake_as_they_are(name):
     lazy.eval()(torch.ones(shape))
     for key, value in source.state_dict().items():
         assert torch.equal(lazy.state_dict()[key], value)
-    assert repr(lazy) == repr(source)
+    assert described(lazy) == described(source)
 
 
 def test_a_model_written_for_torch_nn():

@@ -190,7 +190,8 @@ def test_autocast():
         with torch.autocast("cpu", torch.bfloat16):
             output = package.scaled_dot_product_attention(x, x, x)
             assert output.dtype == torch.bfloat16
-            assert package.linear_cross_entropy(x, weight, target).dtype == torch.float32
+            if hasattr(package, "linear_cross_entropy"):  # which torch has since 2.13
+                assert package.linear_cross_entropy(x, weight, target).dtype == torch.float32
             assert package.layer_norm(x, (8,)).dtype == torch.float32
     torch.testing.assert_close(output.float(), F.scaled_dot_product_attention(x, x, x), atol=0.02, rtol=0.02)
 
