@@ -14,6 +14,8 @@ class LinearCrossEntropyLoss(Module):
     ``out_features`` are the dimensions (d₁, …) of a loss at several places, with targets (N, d₁, …).
     """
 
+    weight: Tensor | None
+
     def __init__(
         self,
         in_features: int,
