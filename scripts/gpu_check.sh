@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # All that is to be known on a GPU, in under eight minutes, as one Markdown table that grows row by row.
 #
-#   scripts/gpu_check.sh pack     where there is a network: the packages that a bare machine with PyTorch lacks, as files
-#                                 in wheels/ (TORCHVISION=0.26.0 for the one that goes with its torch)
+#   scripts/gpu_check.sh pack     where there is a network: the packages that a bare machine with PyTorch lacks, without their
+#                                 own tests, in packages.tar.xz (TORCHVISION=0.26.0 for the one that goes with its torch)
 #   scripts/gpu_check.sh          on the machine with the GPU: the checks, most telling first
 #
 # DEVICE=cpu tries the checks out. TABLE is the file of the table, LIMIT the seconds for all of it, WORKERS how many
@@ -11,10 +11,12 @@
 set -u
 cd "$(dirname "$0")/.." || exit 2
 python=${PYTHON:-python3}
+room=$(mktemp -d)
+trap 'rm -rf "$room"' EXIT
 
 if [ "${1:-}" = pack ]; then
     # every package that the project or its tests need, at this environment's versions, but torch and what comes with it
-    "$python" - > wheels.txt << 'PYTHON'
+    "$python" - > "$room/names" << 'PYTHON'
 import os, re, tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 
@@ -39,17 +41,16 @@ found = needed([*project, "pytest", "pytest-xdist"], there)
 found["torchvision"] = os.environ.get("TORCHVISION", found["torchvision"])
 print(*(f"{name}=={version}" for name, version in sorted(found.items())), sep="\n")
 PYTHON
-    "$python" -m pip wheel --quiet --no-deps --wheel-dir wheels --requirement wheels.txt
+    "$python" -m pip install --quiet --no-deps --no-compile --target "$room/packages" --requirement "$room/names" &&
+        tar --exclude=tests --exclude=sample_data -C "$room/packages" -c . | xz --threads=0 > packages.tar.xz
     status=$?
-    rm wheels.txt
-    du -sh wheels
+    du -h packages.tar.xz
     exit $status
 fi
 
 device=${DEVICE:-cuda}
 out=$(realpath "${OUT:-.}")
 table=$(realpath "${TABLE:-$out/gpu.md}")
-room=$(mktemp -d)
 all=${LIMIT:-460}
 end=$(($(date +%s) + all))
 workers=${WORKERS:-8}
@@ -76,7 +77,6 @@ cut_off() {
     exit 143
 }
 trap cut_off TERM INT
-trap 'rm -rf "$room"' EXIT
 
 run() { # what, seconds, command
     what=$1 began=$(date +%s) log="$room/log"
@@ -144,21 +144,21 @@ PYTHON
 }
 
 printf '\n| check | result | seconds | |\n|---|---|---|---|\n' >> "$table"
-run packages 60 "$python" - "$room/packages" << 'PYTHON'
-import subprocess, sys
-from importlib.metadata import PackageNotFoundError, version
+run packages 60 "$python" - packages.tar.xz "$room/packages" << 'PYTHON'
+import sys, tarfile
+from importlib.metadata import distributions
 from pathlib import Path
 
-lacking = []
-for wheel in sorted(Path("wheels").glob("*.whl")):
-    try:
-        version(wheel.name.split("-")[0].replace("_", "-"))
-    except PackageNotFoundError:
-        lacking.append(str(wheel))
-if lacking:
-    words = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--target", sys.argv[1], *lacking]
-    subprocess.run([sys.executable, "-m", "pip", "install", *words], check=True)
-print(f"{len(lacking)} installed")
+archive, folder = sys.argv[1], Path(sys.argv[2])
+there = {found.name for found in distributions()}  # the machine's own stand
+if Path(archive).exists():
+    tarfile.open(archive).extractall(folder, filter="data")
+lacking = list(distributions(path=[str(folder)]))
+for package in lacking:
+    if package.name in there:
+        for file in package.files or ():
+            Path(file.locate()).unlink(missing_ok=True)
+print(f"{sum(package.name not in there for package in lacking)} unpacked")
 PYTHON
 run machine 60 "$python" - "$device" << 'PYTHON'
 import sys
