@@ -8,6 +8,7 @@ from sphinx.util.docutils import SphinxTranslator
 
 from .docstring import Equation, Page, Paragraph, Row, Section
 from .formula import Segment, Unconvertible, tex
+from .prose import COLUMN, spoken
 from .words import word
 
 BELOW = ("Saved", "Recomputed", "Fast form", "Fast", "Kinks", "Kink", "Errors", "Reference", "Differs", "Source",
@@ -52,8 +53,9 @@ def formula(text: str, displayed: bool = False) -> nodes.Node:
 
 
 def inline(segments: Iterable[Segment], displayed: bool = False) -> list[nodes.Node]:
+    """Text with formulas, code and references in it, in the language of the page."""
     found: list[nodes.Node] = []
-    for kind, text in segments:
+    for kind, text in spoken(segments):
         if kind == "math":
             found.append(formula(text, displayed))
         elif kind == "code":
@@ -63,7 +65,7 @@ def inline(segments: Iterable[Segment], displayed: bool = False) -> list[nodes.N
                 nodes.reference(f"({text})", f"({text})", internal=True, refid=anchor(text), classes=["to-equation"])
             )
         else:
-            found.append(nodes.Text(text))
+            found.append(nodes.Text(COLUMN.sub("\u2003", text)))
     return found
 
 

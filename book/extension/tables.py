@@ -77,7 +77,7 @@ def layer_table(docname: str, only: str = "") -> list[nodes.Node]:
                 path = index.source(getattr(index.nn, words.split()[0]))
                 link = nodes.reference("", path.name, refuri=address(path, docname))
                 rows.append(
-                    [names(words), span(*inline(segments(formula))), nodes.Text(index.WITHOUT_PAGE[stem]), link]
+                    [names(words), span(*inline(segments(formula))), nodes.Text(word(index.WITHOUT_PAGE[stem])), link]
                 )
         found += [
             nodes.rubric("", word(index.FAMILIES["nn"])),
