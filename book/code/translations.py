@@ -1,5 +1,5 @@
-"""What there is to translate: the strings of the chapters, as Sphinx extracts them, the words of their pictures, and the
-prose of the docstrings.
+"""What there is to translate: the strings of the chapters, as Sphinx extracts them, the words of their pictures, what
+they print, and the prose of the docstrings.
 
 python -m book.code.translations        brings the catalogues of locale/zh up to date: new strings are empty in
                                         them, those that are gone go
@@ -15,6 +15,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 from sphinx.application import Sphinx
 
+from book.code import printed
 from book.extension.prose import messages
 from book.extension.words import DOCSTRINGS
 
@@ -51,13 +52,21 @@ def prose() -> dict[str, list[str]]:
         return found
 
 
+def cells() -> Iterator[str]:
+    """The code of the chapters."""
+    for path in sorted(CHAPTERS.glob("*.md")):
+        yield from (re.sub(r"^:tags:.*\n", "", cell) for cell in CELL.findall(path.read_text()))
+
+
 def words() -> list[str]:
     """The words of the pictures: what `say` is called with, and the labels of the things to move."""
-    found: dict[str, None] = {}
-    for path in sorted(CHAPTERS.glob("*.md")):
-        for cell in CELL.findall(path.read_text()):
-            found |= dict.fromkeys(words_of(re.sub(r"^:tags:.*\n", "", cell)))
-    return list(found)
+    return [*dict.fromkeys(word for cell in cells() for word in words_of(cell))]
+
+
+def lines() -> list[str]:
+    """What the cells print."""
+    found = (text for cell in cells() for text in printed.messages(cell))
+    return [*dict.fromkeys([*found, *printed.IN_VARIABLES])]
 
 
 def words_of(code: str) -> Iterator[str]:
@@ -74,8 +83,8 @@ def words_of(code: str) -> Iterator[str]:
 def wanted() -> dict[Path, dict[str, str]]:
     """The strings that each catalogue should have, each with a comment or none."""
     pages = {CATALOGUES / f"{name}.po": dict.fromkeys(strings, "") for name, strings in prose().items()}
-    pictures = dict.fromkeys(words(), "")
-    return {**pages, CATALOGUES / "pictures.po": pictures, CATALOGUES / f"{DOCSTRINGS}.po": messages()}
+    others = {"pictures": dict.fromkeys(words(), ""), "printed": dict.fromkeys(lines(), ""), DOCSTRINGS: messages()}
+    return {**pages, **{CATALOGUES / f"{name}.po": strings for name, strings in others.items()}}
 
 
 def catalogue(path: Path) -> dict[str, str]:

@@ -141,8 +141,8 @@ EXAMPLES: dict[str, list[Example]] = {
                 lambda x, W: {r"\hat{A}": F.gcn_adjacency(EDGES, 3, dtype=torch.float64).to_dense()}, "Y"),
     ],
     "graph_attention": [
-        Example("The same three nodes, one head of one feature: scores behind LeakyReLU and weights in row i and column j "
-                "for the edge j -> i", attended_graph,
+        Example("The same three nodes, one head of one feature: scores behind LeakyReLU, and weights, of the edge "
+                "j -> i in row i and column j", attended_graph,
                 {"z": numbers([1], [2], [4]), "a": numbers([1]), "c": numbers([-1.5])}, numbers([1], [0], [-1]),
                 graph_attention_steps, "y"),
     ],
