@@ -169,13 +169,19 @@ def measure(asked: str = "all", forms: tuple[str, ...] = FORMS, seconds: float =
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     result = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
-    result |= {"machine": machine(), "date": time.strftime("%Y-%m-%d")}
+
+    def here(kind: str) -> None:
+        result.setdefault("machines", {})[kind] = machine()
+        result.setdefault("dates", {})[kind] = time.strftime("%Y-%m-%d")
+
     if asked in ("all", "errors"):
         errors = {stem: of_page(stem) for stem in track([*FAMILIES], description="errors")}
         errors |= {source.stem: of_optimizer(source) for source in optimizers()}
+        here("errors")
         result["errors"] = {stem: entry for stem, entry in errors.items() if entry}
         write(result)
     if asked in ("all", "times"):
+        here("times")
         for page, entry in times(seconds, forms):
             keep(page, entry, result)
 

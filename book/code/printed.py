@@ -59,7 +59,8 @@ def known() -> list[tuple[re.Pattern[str], str]]:
         pairs = {str(message.id): str(message.string) for message in read_po(file) if message.id and message.string}
     ordered = sorted(pairs, key=lambda text: -len(PLACE.sub("", text)))
     return [
-        (re.compile(r"( *\S.*?)".join(map(re.escape, PLACE.split(text)[::2])), re.DOTALL), pairs[text]) for text in ordered
+        (re.compile(r"( *\S.*?)".join(map(re.escape, PLACE.split(text)[::2])), re.DOTALL), pairs[text])
+        for text in ordered
     ]
 
 
@@ -77,7 +78,8 @@ def in_chinese(text: str) -> str:
 def padded(text: str) -> str:
     """What stands in a place, in Chinese; with spaces it is as wide as it was."""
     said = in_chinese(text.strip())
-    return said + " " * (len(text) - width(said)) if text[-1] == " " else text.replace(text.strip(), said)
+    in_a_column = text[-1] == " " or text in IN_VARIABLES
+    return said + " " * (len(text) - width(said)) if in_a_column else text.replace(text.strip(), said)
 
 
 def width(text: str) -> int:

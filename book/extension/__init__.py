@@ -30,7 +30,7 @@ from . import code, search
 from .directives import DIRECTIVES, Titles
 from .nodes import STATISTICS, depart_equation, equation, visit_equation
 from .stubs import write
-from .words import compile_catalogues, speak
+from .words import compile_catalogues, fallback, speak
 
 log = logging.getLogger(__name__)
 MATHJAX = "tex-svg.js"  # formulas become drawings: no font is loaded
@@ -52,6 +52,7 @@ def mathjax() -> Path:
 
 def begin(app: Sphinx) -> None:
     speak("zh" if (app.config.language or "").startswith("zh") else "en")
+    app.translator.add_fallback(fallback())
     write(Path(app.srcdir))
 
 

@@ -119,7 +119,9 @@ def claim_nodes(name: str, language: str, folder: Path | None, figures: Path, do
                 ),
             )
             if full:
-                note += nodes.paragraph("", f"{word('The full run:')} {' '.join(full)}", translatable=False)
+                note += nodes.paragraph(
+                    "", f"{word('The full run:')}{' ' * (language == 'en')}{' '.join(full)}", translatable=False
+                )
             found.append(note)
     elif full:
         command = f"python scripts/claims.py {name}"

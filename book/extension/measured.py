@@ -85,7 +85,7 @@ def measured_nodes(stem: str) -> list[nodes.Node]:
         found.append(nodes.paragraph("", text, classes=["told"], translatable=False))
     if found:
         found.insert(0, nodes.rubric("", word("Measured"), classes=["label"]))
-        found.append(
-            nodes.paragraph("", f"{numbers['machine']}, {numbers['date']}", classes=["machine"], translatable=False)
-        )
+        kinds = [kind for kind, there in (("errors", checks), ("times", times)) if there]
+        made = dict.fromkeys(f"{numbers['machines'][kind]}, {numbers['dates'][kind]}" for kind in kinds)
+        found += [nodes.paragraph("", text, classes=["machine"], translatable=False) for text in made]
     return found

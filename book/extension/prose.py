@@ -12,12 +12,13 @@ from scripts import index
 from zoo.claims import NAMES, experiments
 
 from .catalog import Source, ops, optimizers
-from .docstring import Page, Paragraph, parse
+from .docstring import Page, Paragraph, Row, parse
 from .formula import Segment, segments
 from .words import DOCSTRINGS, translated
 
 COLUMN = re.compile(" {3,}")
 PLACE = re.compile(r"\{(\d+)\}")
+WORDS = {"nothing", "none", "or", "others", "norms", "slope", "and"}  # which look like names of options
 NAMES_ONLY = re.compile(r"(?:(?:\{\d+\}|[a-z]\w*|torch[\w.]*)(?:, | and |\.$|$))+")
 KEPT = ("Source",)  # papers have the titles they were published with
 
@@ -33,7 +34,8 @@ def message(cut: Iterable[Segment]) -> str:
 
 def is_prose(text: str) -> bool:
     """Whether a message has words of the language: more than formulas and names."""
-    return re.search("[A-Za-z]{2}", text) is not None and not NAMES_ONLY.fullmatch(text.strip())
+    words = {*re.findall("[A-Za-z]{2,}", text)}
+    return bool(words & WORDS) or (bool(words) and not NAMES_ONLY.fullmatch(text.strip()))
 
 
 def spoken(cut: Iterable[Segment]) -> list[Segment]:
@@ -70,20 +72,27 @@ def of_source(source: Source) -> Iterator[list[Segment]]:
         yield from of_page(page)
 
 
+def names(source: Source) -> list[str]:
+    """What rows are about, where that is no function."""
+    rows = (block for section in source.page.sections for block in section.blocks if isinstance(block, Row))
+    return [row.name for row in rows if row.name and row.name not in index.public()]
+
+
 def messages() -> dict[str, str]:
     """All messages, in the order of the pages: of ops, optimizers, tables and claims. Each with a comment for who
     translates it: where it stands first, and what its places stand for."""
     found: dict[str, str] = {}
 
-    def meet(name: str, cuts: Iterable[list[Segment]]) -> None:
+    def meet(name: str, cuts: Iterable[list[Segment]], anything: bool = False) -> None:
         for cut in cuts:
             text = message(cut).strip()
-            if is_prose(text) and text not in found:
+            if (anything or is_prose(text)) and text not in found:
                 others = (segment.text for segment in cut if segment.kind != "text")
                 found[text] = "  ".join([name, *(f"{{{place}}} {other}" for place, other in enumerate(others))])
 
     for source in (*ops(), *optimizers()):
         meet(source.relative, of_source(source))
+        meet(source.relative, ([Segment("text", name)] for name in names(source)), anything=True)
     formulas = [*(formula for page in index.OPS.values() for formula in page.values()), *index.RULES.values()]
     meet("scripts/index.py", map(segments, formulas))
     for name in NAMES:

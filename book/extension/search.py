@@ -38,7 +38,9 @@ class Reader(HTMLParser):
         if self.depth or given.get("role") == "main":
             self.depth += 1
         classes = given.get("class", "").split()
-        silent = {"math", "headerlink", "number", "highlight", "language"} & {*classes}
+        silent = {"math", "headerlink", "number", "highlight", "language", "links"} & {*classes}
+        if self.depth and "math" in silent and not self.skipped:
+            self.pieces.append("…")
         if self.depth and (self.skipped or silent or tag in ("script", "style", "pre", "svg")):
             self.skipped += 1
 
@@ -55,7 +57,7 @@ class Reader(HTMLParser):
 def text_of(page: str) -> str:
     reader = Reader()
     reader.feed(page)
-    return re.sub(r"\s+", " ", " ".join(reader.pieces)).strip()[:LENGTH]
+    return re.sub(r"\s+", " ", "".join(reader.pieces)).strip()[:LENGTH]
 
 
 def write(app: Sphinx) -> None:

@@ -16,7 +16,7 @@ def relative(source: Source, docname: str) -> str:
 
 
 def to_page(source: Source, docname: str, text: str = "") -> nodes.reference:
-    return nodes.reference("", text or source.title, internal=True, refuri=relative(source, docname))
+    return nodes.reference("", text or word(source.title), internal=True, refuri=relative(source, docname))
 
 
 def span(*children: nodes.Node) -> nodes.inline:

@@ -17,6 +17,11 @@ def speak(language: str) -> None:
         _translations[domain] = gettext.translation(domain, LOCALE, [language], fallback=True)
 
 
+def fallback() -> gettext.NullTranslations:
+    """For words of the theme that Sphinx does not translate."""
+    return _translations[WORDS]
+
+
 def translated(domain: str, text: str) -> str:
     return _translations[domain].gettext(text) if text and domain in _translations else text
 

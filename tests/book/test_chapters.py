@@ -148,5 +148,7 @@ def test_what_a_cell_prints_is_said_in_chinese(english, chinese):
 
 
 def test_messages_of_a_cell_are_its_texts_without_what_is_computed():
-    cell = """print(f"step {i + 1}: {'all' if a else f'{n} of ten'}", x, "done")\nprint("{:4} and {:.2f}".format(1, 2))"""
+    cell = (
+        """print(f"step {i + 1}: {'all' if a else f'{n} of ten'}", x, "done")\nprint("{:4} and {:.2f}".format(1, 2))"""
+    )
     assert [*printed.messages(cell)] == ["all", "{0} of ten", "step {0}: {1}", "done", "{0} and {1}"]

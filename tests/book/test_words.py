@@ -23,6 +23,7 @@ from scripts.index import WITHOUT_PAGE
 
 EXTENSION = Path(measured.__file__).parent
 TITLES = {"Operations", "Optimizers", "Layers", "Losses", "What lecture notes claim"}
+THEME = {"Previous", "Next", "On this page", "Back to top", "Made with "}
 LINKS = {"source", "layer", "cases", "tests"}
 
 
@@ -46,7 +47,12 @@ def labels() -> set[str]:
 
 def test_every_word_has_its_chinese():
     needed = (
-        constants() | labels() | TITLES | LINKS | {*FAMILIES.values(), *OF_INDEX.values(), *measured.CHECKS.values()}
+        constants()
+        | labels()
+        | TITLES
+        | LINKS
+        | THEME
+        | {*FAMILIES.values(), *OF_INDEX.values(), *measured.CHECKS.values()}
     )
     needed |= {source.title for source in (*ops(), *optimizers())}
     needed |= {*WITHOUT_PAGE.values()}
