@@ -13,6 +13,7 @@ from sphinx.application import Sphinx
 
 SCRIPT = "excerpts.js"
 LENGTH = 4000  # letters of a page
+INLINE = ("a", "b", "code", "em", "i", "span", "strong")
 WITHOUT_END = ("br", "img", "input", "hr", "wbr", "meta", "link", "col", "source")
 CODE = """const EXCERPTS = %s;
 window.fetch = (address) => {
@@ -39,6 +40,8 @@ class Reader(HTMLParser):
             self.depth += 1
         classes = given.get("class", "").split()
         silent = {"math", "headerlink", "number", "highlight", "language", "links"} & {*classes}
+        if self.depth and tag not in INLINE:
+            self.pieces.append(" ")
         if self.depth and "math" in silent and not self.skipped:
             self.pieces.append("…")
         if self.depth and (self.skipped or silent or tag in ("script", "style", "pre", "svg")):
