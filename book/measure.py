@@ -168,29 +168,28 @@ def measure(asked: str = "all", forms: tuple[str, ...] = FORMS, seconds: float =
     """Measure errors, times or all; what is not asked for stays as it is."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    result = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
-
-    def here(kind: str) -> None:
-        result.setdefault("machines", {})[kind] = machine()
-        result.setdefault("dates", {})[kind] = time.strftime("%Y-%m-%d")
-
     if asked in ("all", "errors"):
-        errors = {stem: of_page(stem) for stem in track([*FAMILIES], description="errors")}
-        errors |= {source.stem: of_optimizer(source) for source in optimizers()}
-        here("errors")
-        result["errors"] = {stem: entry for stem, entry in errors.items() if entry}
-        write(result)
+        for stem in track([*FAMILIES], description="errors"):
+            keep("errors", stem, of_page(stem))
+        for source in optimizers():
+            keep("errors", source.stem, of_optimizer(source))
     if asked in ("all", "times"):
-        here("times")
         for page, entry in times(seconds, forms):
-            keep(page, entry, result)
+            keep("times", page, entry)
 
 
-def keep(page: str, entry: dict[str, Any], result: dict[str, Any]) -> None:
-    """Write a row as soon as it is measured, in its place: an interruption loses no other."""
-    known = result.setdefault("times", {}).setdefault(page, [])
-    place = next((i for i, old in enumerate(known) if old["task"] == entry["task"]), len(known))
-    known[place : place + 1] = [entry]
+def keep(kind: str, page: str, found: dict[str, Any]) -> None:
+    """Write what was measured of a page at once, with machine and date: an interruption loses nothing else.
+
+    Of times it is a row, which takes the place of an older one of the same task.
+    """
+    if not found:
+        return
+    result = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
+    pages = result.setdefault(kind, {})
+    rows = [row for row in pages.get(page, []) if row["task"] != found["task"]] + [found] if kind == "times" else found
+    pages[page] = rows
+    result.setdefault("made", {}).setdefault(kind, {})[page] = f"{machine()}, {time.strftime('%Y-%m-%d')}"
     write(result)
 
 

@@ -86,6 +86,6 @@ def measured_nodes(stem: str) -> list[nodes.Node]:
     if found:
         found.insert(0, nodes.rubric("", word("Measured"), classes=["label"]))
         kinds = [kind for kind, there in (("errors", checks), ("times", times)) if there]
-        made = dict.fromkeys(f"{numbers['machines'][kind]}, {numbers['dates'][kind]}" for kind in kinds)
+        made = dict.fromkeys(numbers["made"][kind][stem] for kind in kinds)
         found += [nodes.paragraph("", text, classes=["machine"], translatable=False) for text in made]
     return found
