@@ -8,7 +8,7 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,15 +16,16 @@ from hydra import compose, initialize_config_dir
 from rich.progress import track
 
 from book.extension.catalog import ROOT, Source, optimizers, optimizers_of
+from book.extension.measured import FORMS, PATH
 from scratch.testing import CHECKS, OPTIMIZER_CHECKS
 from scratch.testing.cases import FAMILIES, optim
 from scratch.testing.suite import Task, identified, judge, tasks
 from scratch.testing.transforms import TRANSFORM_CHECKS
 from zoo.claims.workbench import machine
-from zoo.tools.benchmark import in_its_form, plan
+from zoo.core.namespace import Namespace
+from zoo.tools.benchmark import in_its_form, layer_call, plan
 from zoo.tools.measure import interleaved, timer_for
 
-PATH = Path(__file__).parent / "measured.json"
 CASES = 4  # of a page
 LAYER_CHECKS = {name: CHECKS[name] for name in ("outputs", "gradients", "finite_differences", "second_order")} | {
     "tangents": TRANSFORM_CHECKS["tangents"]
@@ -37,10 +38,35 @@ PAGES = {  # of the benchmark's entries, by how they begin
     "rnn", "gru": "gru", "lstm": "lstm", "attention": "attention", "bce_with_logits": "binary_cross_entropy", "sgd":
     "sgd", "adam": "adam", "adamw": "adam", "adamax": "adamax", "nadam": "nadam", "radam": "radam", "adagrad":
     "adagrad", "adadelta": "adadelta", "adafactor": "adafactor", "rmsprop": "rmsprop", "rprop": "rprop", "asgd":
-    "asgd", "muon": "muon",
+    "asgd", "muon": "muon", "batch_norm": "batch_norm", "rms_norm": "rms_norm", "silu": "gated",
 }  # fmt: skip
 LONG = ("gru_256", "lstm_256", "gru_128_long", "lstm_128_long", "attention_2048", "encoder_layer", "adam_against_fused")
-FORMS = ("plain", "scratch", "compiled")
+PICTURES, ROWS = [[64, 16, 28, 28]], [[64, 16384]]
+MORE = {  # as the benchmark's layers, of the pages that it has nothing of
+    "bilinear": {"layer": "Bilinear", "args": [64, 64, 64], "inputs": [[128, 64], [128, 64]]},
+    "shrinkage": {"layer": "Softshrink", "inputs": ROWS},
+    "prelu": {"layer": "PReLU", "inputs": ROWS},
+    "multi_head_attention": {"layer": "MultiheadAttention", "args": [128, 8], "kwargs": {"batch_first": True},
+                             "inputs": [[32, 64, 128]] * 3},
+    "conv_transpose": {"layer": "ConvTranspose2d", "args": [16, 6, 5], "inputs": [[64, 16, 14, 14]]},
+    "fold": {"layer": "Unfold", "args": [3], "inputs": [[16, 16, 28, 28]]},
+    "pad": {"layer": "ReflectionPad2d", "args": [2], "inputs": PICTURES},
+    "likelihood": {"layer": "PoissonNLLLoss", "inputs": ROWS * 2},
+    "margin_loss": {"layer": "TripletMarginLoss", "inputs": [[4096, 64]] * 3},
+    "group_norm": {"layer": "GroupNorm", "args": [4, 16], "inputs": PICTURES},
+    "local_response_norm": {"layer": "LocalResponseNorm", "args": [5], "inputs": PICTURES},
+    "adaptive_pool": {"layer": "AdaptiveAvgPool2d", "args": [5], "inputs": PICTURES},
+    "fractional_max_pool": {"layer": "FractionalMaxPool2d", "args": [2], "kwargs": {"output_size": 14},
+                            "inputs": PICTURES},
+    "lp_pool": {"layer": "LPPool2d", "args": [2, 2], "inputs": PICTURES},
+    "distance": {"layer": "CosineSimilarity", "inputs": [[4096, 256], [4096, 256]]},
+    "interpolate": {"layer": "Upsample", "kwargs": {"scale_factor": 2, "mode": "bilinear"},
+                    "inputs": [[16, 16, 28, 28]]},
+    "grid_sample": {"function": "grid_sample", "inputs": [[16, 16, 28, 28], [16, 28, 28, 2]]},
+    "shuffle": {"layer": "PixelShuffle", "args": [2], "inputs": PICTURES},
+}  # fmt: skip
+GRAPHS = {"graph": "GCNConv", "graph_attention": "GATConv"}
+NODES, EDGES, FEATURES = 2000, 20_000, 32
 
 
 def largest(job: Iterable[Task], candidate: str, reference: str) -> dict[str, dict[str, Any]]:
@@ -76,46 +102,95 @@ def page_of(entry: str) -> str | None:
     return next((PAGES[start] for start in starts if start in PAGES), None)
 
 
-def times(seconds: float, forms: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
-    """Milliseconds of the native form, and the ratios of ours to it, by page."""
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+def times(seconds: float, forms: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Of each task its page, the milliseconds of the native form, and the ratios of ours to it."""
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):
         known = compose("benchmark")
         wanted = [name for name in (*known.layers, *known.optimizers) if page_of(name) and name not in LONG]
         configs = {
             form: compose("benchmark", [f"impl={form}", "what=all", f"only=[{','.join(wanted)}]"]) for form in forms
         }
-        plans = [[*rows(config)] for config in configs.values()]
-        native = configs[forms[0]].reference
-        for entries in track(list(zip(*plans, strict=True)), description="times"):
-            name, ours, theirs = entries[0]
-            built = [in_its_form(ours, configs[form].impl) for form in forms] + [in_its_form(theirs, native)]
-            *each, base = interleaved(built, seconds, timer_for("cpu", "cpu"))
-            page = page_of(name)
-            assert page
-            ratios = {form: round(t / base, 3) for form, t in zip(forms, each, strict=True)}
-            found[page].append({"task": name, "native": round(1e3 * base, 4), **ratios})
-    return dict(found)
+    native = configs[forms[0]].reference
+    for page, name, ours, theirs in track([*rows(configs[forms[0]])], description="times"):
+        built = [in_its_form(ours, configs[form].impl) for form in forms] + [in_its_form(theirs, native)]
+        *each, base = interleaved(built, seconds, timer_for("cpu", "cpu"))
+        ratios = {form: round(t / base, 3) for form, t in zip(forms, each, strict=True)}
+        yield page, {"task": described(name, known), "native": round(1e3 * base, 4), **ratios}
 
 
-def rows(config: Any) -> Iterator[tuple[str, Any, Any]]:
+def rows(config: Any) -> Iterator[tuple[str, str, Any, Any]]:
+    """Page and name of each task, and what builds it for an implementation: for ours and the native one."""
     for what in ("layers", "optimizers"):
         config.what = what
-        yield from plan(config)
+        for name, ours, theirs in plan(config):
+            page = page_of(name)
+            assert page
+            yield page, name, ours, theirs
+    for page, entry in MORE.items():
+        build = partial(layer_call, entry, device="cpu")
+        yield page, page, build, build
+    for page, layer in GRAPHS.items():
+        build = partial(graph_layer, layer)
+        yield page, page, build, build
+
+
+def described(name: str, known: Any) -> str:
+    """A task as a reader would write it: Conv2d(1, 6, 5, padding=2), (64, 1, 28, 28)."""
+    if name in GRAPHS:
+        return f"{GRAPHS[name]}({FEATURES}, {FEATURES}), {NODES} nodes, {EDGES} edges"
+    if name in known.optimizers:
+        entry = known.optimizers[name]
+        options = [f"{key}={value}" for key, value in entry.get("kwargs", {}).items()]
+        return f"{entry['optimizer']}({', '.join(options)}), ResNet-18"
+    entry = MORE.get(name) or known.layers[name]
+    options = [str(argument) for argument in entry.get("args", ())]
+    options += [f"{key}={value}" for key, value in entry.get("kwargs", {}).items()]
+    called = entry["function"] if "function" in entry else f"{entry['layer']}({', '.join(options)})"
+    return ", ".join([called, *dict.fromkeys(str((*shape,)) for shape in entry["inputs"])])
+
+
+def graph_layer(layer: str, impl: Any) -> Any:
+    """Forward and backward of a graph layer on a random graph, whose adjacency was made before."""
+    torch.manual_seed(0)
+    built = getattr(Namespace(impl.layers), layer)(FEATURES, FEATURES)
+    edges = built.adjacency(torch.randint(NODES, (2, EDGES)), NODES)
+    x, grad = torch.randn(NODES, FEATURES, requires_grad=True), torch.randn(NODES, FEATURES)
+
+    def call() -> None:
+        for tensor in (x, *built.parameters()):
+            tensor.grad = None
+        built(x, edges).backward(grad)
+
+    return call
 
 
 def measure(asked: str = "all", forms: tuple[str, ...] = FORMS, seconds: float = 1.0) -> None:
     """Measure errors, times or all; what is not asked for stays as it is."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    result = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
-    result |= {"machine": machine(), "date": time.strftime("%Y-%m-%d")}
     if asked in ("all", "errors"):
-        errors = {stem: of_page(stem) for stem in track([*FAMILIES], description="errors")}
-        errors |= {source.stem: of_optimizer(source) for source in optimizers()}
-        write(result | {"errors": {stem: entry for stem, entry in errors.items() if entry}})
+        for stem in track([*FAMILIES], description="errors"):
+            keep("errors", stem, of_page(stem))
+        for source in optimizers():
+            keep("errors", source.stem, of_optimizer(source))
     if asked in ("all", "times"):
-        write(json.loads(PATH.read_text(encoding="utf-8")) | {"times": times(seconds, forms)})
+        for page, entry in times(seconds, forms):
+            keep("times", page, entry)
+
+
+def keep(kind: str, page: str, found: dict[str, Any]) -> None:
+    """Write what was measured of a page at once, with machine and date: an interruption loses nothing else.
+
+    Of times it is a row, which takes the place of an older one of the same task.
+    """
+    if not found:
+        return
+    result = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
+    pages = result.setdefault(kind, {})
+    rows = [row for row in pages.get(page, []) if row["task"] != found["task"]] + [found] if kind == "times" else found
+    pages[page] = rows
+    result.setdefault("made", {}).setdefault(kind, {})[page] = f"{machine()}, {time.strftime('%Y-%m-%d')}"
+    write(result)
 
 
 def write(result: dict[str, Any]) -> None:

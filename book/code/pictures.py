@@ -22,6 +22,7 @@ from IPython import get_ipython
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
+from book.code import printed
 from zoo.claims.drawing import settings
 
 LANGUAGE = os.environ.get("HANDGRAD_LANGUAGE", "en")
@@ -31,6 +32,8 @@ SCRIPTS = "../_static/moves"  # as seen from a chapter
 if get_ipython() is not None:  # a chapter's own process
     matplotlib.rcParams.update(settings(LANGUAGE) | {"figure.facecolor": "white", "svg.hashsalt": "handgrad"})
     matplotlib.rcParams["font.family"] = [*reversed(matplotlib.rcParams["font.family"])]  # Latin letters as in English
+    if LANGUAGE == "zh":
+        printed.install()
 
 
 @cache

@@ -1,4 +1,5 @@
-"""What there is to translate: the strings of the chapters, as Sphinx extracts them, and the words of their pictures.
+"""What there is to translate: the strings of the chapters, as Sphinx extracts them, the words of their pictures, what
+they print, and the prose of the docstrings.
 
 python -m book.code.translations        brings the catalogues of locale/zh up to date: new strings are empty in
                                         them, those that are gone go
@@ -13,6 +14,10 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 from sphinx.application import Sphinx
+
+from book.code import printed
+from book.extension.prose import messages
+from book.extension.words import DOCSTRINGS
 
 BOOK = Path(__file__).resolve().parents[1]
 CHAPTERS = BOOK / "chapters"
@@ -47,13 +52,21 @@ def prose() -> dict[str, list[str]]:
         return found
 
 
+def cells() -> Iterator[str]:
+    """The code of the chapters."""
+    for path in sorted(CHAPTERS.glob("*.md")):
+        yield from (re.sub(r"^:tags:.*\n", "", cell) for cell in CELL.findall(path.read_text()))
+
+
 def words() -> list[str]:
     """The words of the pictures: what `say` is called with, and the labels of the things to move."""
-    found: dict[str, None] = {}
-    for path in sorted(CHAPTERS.glob("*.md")):
-        for cell in CELL.findall(path.read_text()):
-            found |= dict.fromkeys(words_of(re.sub(r"^:tags:.*\n", "", cell)))
-    return list(found)
+    return [*dict.fromkeys(word for cell in cells() for word in words_of(cell))]
+
+
+def lines() -> list[str]:
+    """What the cells print."""
+    found = (text for cell in cells() for text in printed.messages(cell))
+    return [*dict.fromkeys([*found, *printed.IN_VARIABLES])]
 
 
 def words_of(code: str) -> Iterator[str]:
@@ -67,10 +80,11 @@ def words_of(code: str) -> Iterator[str]:
                 yield from (value.value for value in values if isinstance(value, ast.Constant))
 
 
-def wanted() -> dict[Path, list[str]]:
-    """The strings that each catalogue should have."""
-    pages = {CATALOGUES / f"{name}.po": strings for name, strings in prose().items()}
-    return {**pages, CATALOGUES / "pictures.po": words()}
+def wanted() -> dict[Path, dict[str, str]]:
+    """The strings that each catalogue should have, each with a comment or none."""
+    pages = {CATALOGUES / f"{name}.po": dict.fromkeys(strings, "") for name, strings in prose().items()}
+    others = {"pictures": dict.fromkeys(words(), ""), "printed": dict.fromkeys(lines(), ""), DOCSTRINGS: messages()}
+    return {**pages, **{CATALOGUES / f"{name}.po": strings for name, strings in others.items()}}
 
 
 def catalogue(path: Path) -> dict[str, str]:
@@ -80,10 +94,10 @@ def catalogue(path: Path) -> dict[str, str]:
         return {str(message.id): str(message.string) for message in read_po(file) if message.id}
 
 
-def write(path: Path, strings: dict[str, str]) -> None:
+def write(path: Path, strings: dict[str, str], comments: dict[str, str]) -> None:
     found = Catalog(locale="zh")
     for text, chinese in strings.items():
-        found.add(text, chinese)
+        found.add(text, chinese, auto_comments=filter(None, [comments[text]]))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         write_po(file, found, width=120)
@@ -94,7 +108,7 @@ def write(path: Path, strings: dict[str, str]) -> None:
 def main() -> None:
     for path, strings in wanted().items():
         known = catalogue(path)
-        write(path, {text: known.get(text, "") for text in strings})
+        write(path, {text: known.get(text, "") for text in strings}, strings)
         missing = sum(not known.get(text) for text in strings)
         print(f"{path.relative_to(BOOK)}: {len(strings)} strings, {missing} to be translated")
 

@@ -11,6 +11,8 @@ measured.py    the table of measured.json, which `python scripts/book.py measure
 tables.py      families, optimizers, layers, losses
 claims.py      the claims' pages
 directives.py  the directives that put these together
+code.py        the pages of the files that pages link to
+search.py      what the search shows of a page, without asking for the page
 stubs.py       the files that Sphinx reads: a title and a directive each
 words.py       the few words of the pages that are no docstring's, in two languages
 """
@@ -24,10 +26,11 @@ from sphinx.search.zh import SearchChinese
 from sphinx.util import logging
 from sphinx.util.fileutil import copy_asset_file
 
+from . import code, search
 from .directives import DIRECTIVES, Titles
 from .nodes import STATISTICS, depart_equation, equation, visit_equation
 from .stubs import write
-from .words import compile_catalogues, speak
+from .words import compile_catalogues, fallback, speak
 
 log = logging.getLogger(__name__)
 MATHJAX = "tex-svg.js"  # formulas become drawings: no font is loaded
@@ -49,6 +52,7 @@ def mathjax() -> Path:
 
 def begin(app: Sphinx) -> None:
     speak("zh" if (app.config.language or "").startswith("zh") else "en")
+    app.translator.add_fallback(fallback())
     write(Path(app.srcdir))
 
 
@@ -62,6 +66,7 @@ def with_language_switch(app: Sphinx, pagename: str, template: str, context: dic
 def end(app: Sphinx, error: Exception | None) -> None:
     if error is None and app.builder.format == "html":
         copy_asset_file(mathjax(), Path(app.outdir) / "_static" / MATHJAX)
+        search.write(app)
         log.info("formulas: %d converted, %d left as they are", STATISTICS["converted"], STATISTICS["left"])
 
 
@@ -75,5 +80,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         app.add_directive(name, directive)
     app.connect("builder-inited", begin)
     app.connect("html-page-context", with_language_switch)
+    app.connect("html-page-context", code.without_navigation, priority=900)
+    app.connect("html-collect-pages", code.collect)
     app.connect("build-finished", end)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -3,7 +3,6 @@
 import ast
 import re
 import sys
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from inspect import cleandoc
@@ -55,7 +54,8 @@ class Source:
         """The docstring's first sentence, without the title before its colon."""
         text = self.page.title
         rest = text.removeprefix(f"{self.title}: ")
-        return rest[0].upper() + rest[1:] if rest != text and not re.match(r"\S+ [=(]", rest) else rest
+        is_formula = re.match(r"\S+ [=(]|\w\b", rest) is not None and not rest.startswith("a ")
+        return rest if rest == text or is_formula else rest[0].upper() + rest[1:]
 
     @property
     def relative(self) -> str:
@@ -94,21 +94,13 @@ def by_path() -> dict[str, Source]:
     return {source.relative: source for source in (*ops(), *optimizers())}
 
 
-@cache
-def repository() -> str:
-    """Where the sources can be seen: the repository that pyproject.toml names, or else nothing."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    urls = {name.lower(): url for name, url in project.get("urls", {}).items()}
-    found = next((urls[name] for name in ("repository", "source", "homepage") if name in urls), "")
-    return str(found).rstrip("/")
+def address(path: Path, docname: str) -> str:
+    """The address of a file's own page, which code.py makes, as seen from another page."""
+    return "../" * docname.count("/") + f"{code_page(path)}.html"
 
 
-def address(path: Path | str, docname: str) -> str:
-    """The address of a file, as seen from a page: in the repository, or beside the built book in the checkout."""
-    relative = path if isinstance(path, str) else path.relative_to(ROOT).as_posix()
-    if repository():
-        return f"{repository()}/blob/main/{relative}"
-    return "../" * (docname.count("/") + 3) + relative  # from build/book/en
+def code_page(path: Path) -> str:
+    return f"code/{path.relative_to(ROOT).with_suffix('').as_posix()}"
 
 
 def tests_of(source: Source) -> list[Path]:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 @cache
-def table_rows() -> dict[str, tuple[str, str]]:
+def table_rows() -> dict[str, tuple[str, ...]]:
     """Verdict and numbers of each claim's full run, in English, from docs/claims.md."""
     rows = {}
     for line in (ROOT / "docs" / "claims.md").read_text(encoding="utf-8").splitlines():
@@ -86,6 +86,10 @@ def figure(result: dict[str, Any], language: str, path: Path) -> nodes.image | N
     return None
 
 
+def script(name: str) -> Path:
+    return ROOT / "zoo" / "claims" / f"{name}.py"
+
+
 def lead(said: str, because: str) -> nodes.paragraph:
     """The verdict and why."""
     return nodes.paragraph(
@@ -97,6 +101,8 @@ def claim_nodes(name: str, language: str, folder: Path | None, figures: Path, do
     found: list[nodes.Node] = []
     result = result_of(name, folder)
     full = table_rows().get(name)
+    if full and language != "en":  # docs/claims.md has the numbers in English alone
+        full = (verdict_of(name, language),)
     if result:
         picture = figure(result, language, figures / f"claim-{name}.{language}.png")
         said, because = spoken(result["verdict"], language)
@@ -113,14 +119,15 @@ def claim_nodes(name: str, language: str, folder: Path | None, figures: Path, do
                 ),
             )
             if full:
-                text = f"{word('The full run:')} {full[0]} {full[1]}"
-                note += nodes.paragraph("", text, translatable=False)
+                note += nodes.paragraph(
+                    "", f"{word('The full run:')}{' ' * (language == 'en')}{' '.join(full)}", translatable=False
+                )
             found.append(note)
     elif full:
         command = f"python scripts/claims.py {name}"
         hint = nodes.paragraph("", word("The figure comes with"), translatable=False)
         hint += [nodes.Text(" "), nodes.literal(command, command)]
-        found += [lead(*full), hint]
+        found += [lead(full[0], " ".join(full[1:])), hint]
     module = experiments.load(name)
     for block in parse(cleandoc(module.__doc__ or "")).sections:
         if block.label != "Notes":
@@ -130,9 +137,8 @@ def claim_nodes(name: str, language: str, folder: Path | None, figures: Path, do
             f"{word('runs')}: {len(result['seeds'])}, {result['seconds']:.0f} s, {result['machine']}, {result['date']}"
         )
         found.append(nodes.paragraph("", seconds, classes=["machine"], translatable=False))
-    path = f"zoo/claims/{name}.py"
     link = nodes.paragraph("", "", classes=["links"], translatable=False)
-    link += nodes.reference("", path, refuri=address(path, docname))
+    link += nodes.reference("", f"zoo/claims/{name}.py", refuri=address(script(name), docname))
     return [*found, link]
 
 

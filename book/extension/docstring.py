@@ -15,6 +15,7 @@ LABEL = re.compile(r"(?:(?<=^)|(?<=^   )|(?<=   )|(?<=\. ))([A-Z][A-Za-z]*(?:, [
 NUMBER = re.compile(r"(?:(?<=\s\s)|(?<=^))\((\d+′?)\)(?=\s\s|$)")
 NAME = re.compile(r"(\d+\. )?[a-z_][a-z_0-9-]*(?: [a-z]+)?$")
 GAP = re.compile(r"\s{2,}")
+COLUMNS = re.compile(r"\S {3,}\S")
 VALUE = re.compile(r"^(?:\S+ )?\w+ \(\d+\)$")
 SHAPE = re.compile(r"\S{1,6}(?:, \S{1,6})* \(")  # W (O, I)
 KNOWN = {"Recomputed", "Kinks", "Kink", "Differs", "Reference", "Errors", "Source", "Random", "Saved"}
@@ -83,6 +84,7 @@ def parse(doc: str, first_line: int = 1) -> Page:
     known = numbers(doc)
     sections = [Section("", first_line)]
     paragraph: list[str] = []
+    listed = -1  # where a line with columns of its own begins: only what stands further right goes on with it
 
     def finish() -> None:
         if paragraph:
@@ -113,6 +115,11 @@ def parse(doc: str, first_line: int = 1) -> Page:
                 finish()
                 continue_row(sections[-1], row)
             else:
+                place_of_text = len(line) - len(text.lstrip())
+                in_columns = COLUMNS.search(text.strip()) is not None
+                if in_columns or place_of_text <= listed:
+                    finish()
+                    listed = place_of_text if in_columns else -1
                 paragraph.append(text.strip())
     finish()
     return Page(" ".join(title.split()), [section for section in sections if section.blocks or section.label])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from scratch.nn import functional as F
 from scratch.ops.attention.attention import probabilities, scores
+from scratch.ops.graph_attention import attend, edge_scores, edge_softmax
 
 from .words import word
 
@@ -44,6 +45,28 @@ def attention_steps(q: Tensor, k: Tensor, v: Tensor) -> dict[str, Tensor]:
 
 
 EDGES = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])  # 0 – 1 – 2
+LOOPS = F.with_loops(EDGES, 3)
+
+
+def edge_weights(z: Tensor, a: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """The scores and the weights of the edges of one head, (E, 1)."""
+    e = F.leaky_relu(edge_scores(z[:, None], a, c, *LOOPS), 0.2)
+    return e, edge_softmax(e, LOOPS.target, 3)
+
+
+def attended_graph(z: Tensor, a: Tensor, c: Tensor) -> Tensor:
+    return attend(edge_weights(z, a, c)[1], z[:, None], None, *LOOPS)
+
+
+def graph_attention_steps(z: Tensor, a: Tensor, c: Tensor) -> dict[str, Tensor]:
+    """Scores and weights as matrices: in row i and column j those of the edge j -> i."""
+    found = {}
+    for name, values in zip(("e", r"\alpha"), edge_weights(z, a, c), strict=True):
+        found[name] = torch.full((3, 3), torch.nan, dtype=z.dtype)
+        found[name][LOOPS.target, LOOPS.source] = values[:, 0].detach()
+    return found
+
+
 X4 = numbers([1, 3, 2, 0], [4, 2, 1, 1], [0, 1, 5, 2], [2, 2, 3, 6])
 Q, K, V = numbers([1, 0], [1, 2]), numbers([1, 1], [0, 2], [-1, 0]), numbers([1, 0], [0, 1], [2, 2])
 LINE = numbers([1, 4, 2, 3, 5, 0, 6])
@@ -117,6 +140,12 @@ EXAMPLES: dict[str, list[Example]] = {
                 {"X": numbers([1], [2], [4]), "W": numbers([3])}, numbers([1], [0], [-1]),
                 lambda x, W: {r"\hat{A}": F.gcn_adjacency(EDGES, 3, dtype=torch.float64).to_dense()}, "Y"),
     ],
+    "graph_attention": [
+        Example("The same three nodes, one head of one feature: scores behind LeakyReLU, and weights, of the edge "
+                "j -> i in row i and column j", attended_graph,
+                {"z": numbers([1], [2], [4]), "a": numbers([1]), "c": numbers([-1.5])}, numbers([1], [0], [-1]),
+                graph_attention_steps, "y"),
+    ],
     "layer_norm": [
         Example("One row of three numbers", lambda x, w: F.layer_norm(x, (3,), w, None, 0.0),
                 {"x": numbers([1, 2, 6]), "w": torch.tensor([1.0, 1, 2]).double()}, numbers([1, 0, 0])),
@@ -125,7 +154,9 @@ EXAMPLES: dict[str, list[Example]] = {
 
 
 def number(value: float) -> str:
-    """3, −½ as 3, -\\tfrac12; what is no small fraction with three digits."""
+    """3, −½ as 3, -\\tfrac12; what is no small fraction with three digits; a dot where there is none."""
+    if value != value:
+        return r"\cdot"
     near = Fraction(value).limit_denominator(9)
     if abs(float(near) - value) < 1e-12:
         if near.denominator == 1:

@@ -210,7 +210,8 @@ def trimmed(run: list[Token], following: Token | None) -> tuple[str, str, str]:
     parts = run[first:last]
     text = ["".join(token.text for token in piece) for piece in (run[:first], parts, run[last:])]
     words = [token.text for token in parts]
-    if words[:2] in (["a", " "], ["A", " "]) and all(token.kind == "symbol" for token in parts[2:]):  # a p
+    if words[:2] in (["a", " "], ["A", " "]) and all(token.kind in ("symbol", "number", "sign") for token in parts[2:]):
+        # a p, a 3×3
         return text[0] + words[0] + " ", "".join(words[2:]), text[2]
     meant = any(token.kind in ("symbol", "relation", "sign") and token.text not in NAMES for token in parts)
     if words in (["a"], ["A"]) and is_article(following):

@@ -19,6 +19,8 @@ CHECKS = {  # of the harness
     "steps": "Parameters after every step, against the reference",
 }
 
+FORMS = ("plain", "scratch", "compiled")
+
 
 @cache
 def measured() -> dict[str, Any]:
@@ -43,6 +45,15 @@ def table(head: list[str], rows: list[list[nodes.Node]]) -> nodes.table:
     return nodes.table("", group, classes=["measured"])
 
 
+def not_measured(errors: bool, times: list[dict[str, Any]]) -> str:
+    """What of the numbers a page does not have, in words."""
+    if not errors and not times:
+        return word("Nothing was measured here: PyTorch has nothing to compare with. The tests check it by themselves.")
+    if not times:
+        return word("Times were not measured here.")
+    return word("The compiled form was not timed here.") if not any("compiled" in entry for entry in times) else ""
+
+
 def measured_nodes(stem: str) -> list[nodes.Node]:
     numbers = measured()
     found: list[nodes.Node] = []
@@ -60,19 +71,21 @@ def measured_nodes(stem: str) -> list[nodes.Node]:
         found.append(table([word("Largest relative error, float64"), "", word("cases")], rows))
     times = numbers.get("times", {}).get(stem, [])
     if times:
-        forms = [form for form in ("plain", "scratch", "compiled") if form in times[0]]
+        shown = [form for form in FORMS if any(form in entry for entry in times)]
         rows = [
             [
                 nodes.Text(entry["task"]),
                 nodes.Text(f"{entry['native']:.3g}"),
-                *(nodes.Text(f"{entry[form]:.2f}") for form in forms),
+                *(nodes.Text(f"{entry[form]:.2f}" if form in entry else "–") for form in shown),
             ]
             for entry in times
         ]
-        found.append(table([word("Time"), word("native, ms"), *(f"{form} / native" for form in forms)], rows))
+        found.append(table([word("Time"), word("native, ms"), *(f"{form} / native" for form in shown)], rows))
+    if text := not_measured(bool(checks), times):
+        found.append(nodes.paragraph("", text, classes=["told"], translatable=False))
     if found:
         found.insert(0, nodes.rubric("", word("Measured"), classes=["label"]))
-        found.append(
-            nodes.paragraph("", f"{numbers['machine']}, {numbers['date']}", classes=["machine"], translatable=False)
-        )
+        kinds = [kind for kind, there in (("errors", checks), ("times", times)) if there]
+        made = dict.fromkeys(numbers["made"][kind][stem] for kind in kinds)
+        found += [nodes.paragraph("", text, classes=["machine"], translatable=False) for text in made]
     return found

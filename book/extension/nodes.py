@@ -8,7 +8,8 @@ from sphinx.util.docutils import SphinxTranslator
 
 from .docstring import Equation, Page, Paragraph, Row, Section
 from .formula import Segment, Unconvertible, tex
-from .words import word
+from .prose import COLUMN, spoken
+from .words import DOCSTRINGS, translated, word
 
 BELOW = ("Saved", "Recomputed", "Fast form", "Fast", "Kinks", "Kink", "Errors", "Reference", "Differs", "Source",
 "Random",
@@ -52,8 +53,9 @@ def formula(text: str, displayed: bool = False) -> nodes.Node:
 
 
 def inline(segments: Iterable[Segment], displayed: bool = False) -> list[nodes.Node]:
+    """Text with formulas, code and references in it, in the language of the page."""
     found: list[nodes.Node] = []
-    for kind, text in segments:
+    for kind, text in spoken(segments):
         if kind == "math":
             found.append(formula(text, displayed))
         elif kind == "code":
@@ -63,7 +65,7 @@ def inline(segments: Iterable[Segment], displayed: bool = False) -> list[nodes.N
                 nodes.reference(f"({text})", f"({text})", internal=True, refid=anchor(text), classes=["to-equation"])
             )
         else:
-            found.append(nodes.Text(text))
+            found.append(nodes.Text(COLUMN.sub("\u2003", text)))
     return found
 
 
@@ -74,7 +76,8 @@ def paragraph(segments: Iterable[Segment], *classes: str) -> nodes.paragraph:
 def row(block: Row) -> nodes.Element:
     shown = nodes.container(classes=["row"])
     if block.name:
-        shown += nodes.inline("", "", nodes.literal(block.name, block.name), classes=["name"])
+        name = translated(DOCSTRINGS, block.name)
+        shown += nodes.inline("", "", nodes.literal(name, name), classes=["name"])
     shown += [one_equation(each) for each in block.equations]
     return shown
 
@@ -109,12 +112,30 @@ def above(page: Page) -> nodes.container:
 def below(page: Page) -> nodes.container:
     """What is saved, kinks, errors, differences, sources: a list under both columns."""
     shown = nodes.container(classes=["remarks"])
+    for label, blocks in gathered(page).items():
+        body = nodes.container(classes=["body"])
+        for part, block in blocks:
+            inside = section(block)[1:]
+            if part and len(blocks) > 1 and isinstance(inside[0], nodes.paragraph):
+                inside[0].insert(0, [nodes.strong("", translated(DOCSTRINGS, part)), nodes.Text("\u2003")])
+            body += inside
+        shown += nodes.container("", nodes.rubric("", word(label), classes=["label"]), body, classes=["entry"])
+    return shown
+
+
+def gathered(page: Page) -> dict[str, list[tuple[str, Section]]]:
+    """The sections below by their label, each with the part of the page it is of; what is the same of all, once."""
+    found: dict[str, list[tuple[str, Section]]] = {}
+    part = ""
     for block in page.sections:
         if block.label in BELOW:
-            label, *rest = section(block)
-            entry = nodes.container("", label, nodes.container("", *rest, classes=["body"]), classes=["entry"])
-            shown += entry
-    return shown
+            found.setdefault(block.label, []).append((part, block))
+        names = [row.name for row in block.blocks if isinstance(row, Row) and row.name[:1].isdigit()]
+        part = names[-1] if names else part
+    return {
+        label: blocks if any(block.blocks != blocks[0][1].blocks for _, block in blocks) else blocks[:1]
+        for label, blocks in found.items()
+    }
 
 
 def raw(text: str) -> nodes.raw:

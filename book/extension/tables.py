@@ -16,7 +16,7 @@ def relative(source: Source, docname: str) -> str:
 
 
 def to_page(source: Source, docname: str, text: str = "") -> nodes.reference:
-    return nodes.reference("", text or source.title, internal=True, refuri=relative(source, docname))
+    return nodes.reference("", text or word(source.title), internal=True, refuri=relative(source, docname))
 
 
 def span(*children: nodes.Node) -> nodes.inline:
@@ -77,7 +77,7 @@ def layer_table(docname: str, only: str = "") -> list[nodes.Node]:
                 path = index.source(getattr(index.nn, words.split()[0]))
                 link = nodes.reference("", path.name, refuri=address(path, docname))
                 rows.append(
-                    [names(words), span(*inline(segments(formula))), nodes.Text(index.WITHOUT_PAGE[stem]), link]
+                    [names(words), span(*inline(segments(formula))), nodes.Text(word(index.WITHOUT_PAGE[stem])), link]
                 )
         found += [
             nodes.rubric("", word(index.FAMILIES["nn"])),

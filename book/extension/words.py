@@ -1,24 +1,33 @@
-"""The few words of generated pages that are no docstring's, in the language of the page.
+"""The words of generated pages in the language of the page.
 
-Their Chinese is in locale/zh/LC_MESSAGES/extension.po.
+Their Chinese is in locale/zh/LC_MESSAGES: extension.po has those that are no docstring's, docstrings.po the others.
 """
 
 import gettext
 from pathlib import Path
 
 LOCALE = Path(__file__).resolve().parents[1] / "locale"
-DOMAIN = "extension"
-_translations: gettext.NullTranslations = gettext.NullTranslations()
+WORDS, DOCSTRINGS = "extension", "docstrings"
+_translations: dict[str, gettext.NullTranslations] = {}
 
 
 def speak(language: str) -> None:
     """From now on words are those of this language."""
-    global _translations
-    _translations = gettext.translation(DOMAIN, LOCALE, [language], fallback=True)
+    for domain in (WORDS, DOCSTRINGS):
+        _translations[domain] = gettext.translation(domain, LOCALE, [language], fallback=True)
+
+
+def fallback() -> gettext.NullTranslations:
+    """For words of the theme that Sphinx does not translate."""
+    return _translations[WORDS]
+
+
+def translated(domain: str, text: str) -> str:
+    return _translations[domain].gettext(text) if text and domain in _translations else text
 
 
 def word(text: str) -> str:
-    return _translations.gettext(text) if text else ""
+    return translated(WORDS, text)
 
 
 def compile_catalogues() -> None:

@@ -12,9 +12,8 @@ The weights α of the edges into a node add up to 1. They are a softmax of score
              ā = Σ_j ū_j z_j     c̄ = Σ_i v̄_i z_i                                                         (6)
    Saved:    z, a, c.   Recomputed: nothing.   Kinks: none.
 
-2. softmax           m_i = max e over the edges into i     p = exp(e - m_i)                              (7)
-   over the edges    α = p / Σ p over the edges into i                                                   (8)
-   into a node
+2. edge softmax      m_i = max e over the edges into i     p = exp(e - m_i)                              (7)
+                     α = p / Σ p over the edges into i                                                   (8)
    Shapes:   e, α (E, H)
    Tangent:  α̇ = α (ė - Σ α ė)     the sums over the edges into the same node                            (9)
    Adjoint:  ē = α (ᾱ - Σ α ᾱ)                                                                          (10)

@@ -7,7 +7,7 @@
 β = 0, which starts again with d = −g: on the first iteration, after as many iterations as there are parameters,
 where (1) says so, and where (2) would not lead downhill. The first trial for t is γ min(1, 1/‖g‖₁) after such a
 start, and otherwise the last t times the last slope over this one. On a quadratic with n parameters and an exact
-line search (curvature → 0) the n-th iteration arrives.
+line search (curvature → 0) iteration n arrives.
 One ``step`` iterates until max_iter, max_eval, ‖g‖∞ ≤ tolerance_grad, or a change of θ or of the loss below
 tolerance_change.
 

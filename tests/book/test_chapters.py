@@ -8,7 +8,7 @@ import torch
 pytest.importorskip("myst_nb", reason="the book's extra is not installed")
 pytest.importorskip("jupytext", reason="the book's extra is not installed")
 
-from book.code import notebooks, translations
+from book.code import notebooks, printed, translations
 from book.code.graph import number, of_model, of_tape
 from book.code.tape import Node, behind, call
 from scratch.nn import functional as F
@@ -131,3 +131,24 @@ def test_formulas_code_and_links_are_shared(path):
             text = text.replace(english, other)
         assert sorted(FORMULAS.findall(text)) == sorted(FORMULAS.findall(chinese)), text
         assert text.count("**") == chinese.count("**"), text
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("η = 0.1: more than 60 steps,  1 − ηλ = 0.9 and -1.0", "η = 0.1：超过 60 步，1 − ηλ = 0.9 和 -1.0"),
+        ("momentum  first step ( 0.060, -0.420)   32 steps", "动量      第一步 ( 0.060, -0.420)   32 步"),
+        ("d =    4 with    the root: largest weight 0.5, norm of the Jacobian 0.3",
+         "d =    4 除以   根号：最大权重 0.5，雅可比矩阵的范数 0.3"),
+        ("Adam 0.001", "Adam 0.001"),
+    ],
+)  # fmt: skip
+def test_what_a_cell_prints_is_said_in_chinese(english, chinese):
+    assert printed.in_chinese(english) == chinese
+
+
+def test_messages_of_a_cell_are_its_texts_without_what_is_computed():
+    cell = (
+        """print(f"step {i + 1}: {'all' if a else f'{n} of ten'}", x, "done")\nprint("{:4} and {:.2f}".format(1, 2))"""
+    )
+    assert [*printed.messages(cell)] == ["all", "{0} of ten", "step {0}: {1}", "done", "{0} and {1}"]

@@ -1,5 +1,6 @@
 """The book in a browser: built without a warning, and read from its folder, without a network."""
 
+import html
 import os
 import re
 import shutil
@@ -96,6 +97,36 @@ def test_no_page_loads_anything_from_another_host(book):
     assert not wrong
 
 
+def test_every_link_leads_to_a_page_of_the_book_and_to_a_place_on_it(book):
+    ids: dict[Path, set[str]] = {}
+    links: dict[Path, set[str]] = {}
+    for path in book.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        ids[path] = {*re.findall(r'\bid="([^"]+)"', text)}
+        links[path] = {*map(html.unescape, re.findall(r'<a\b[^>]*\bhref="([^"]+)"', text))}
+    dead = [
+        f"{path.relative_to(book)}: {link}"
+        for path, found in links.items()
+        for link in found
+        if not link.startswith(("http:", "https:"))
+        and not leads_somewhere((path.parent / unquote(link.partition("#")[0])).resolve() if link[0] != "#" else path,
+                                unquote(link.partition("#")[2]), ids)
+    ]  # fmt: skip
+    assert dead == []
+
+
+def leads_somewhere(target: Path, place: str, ids: dict[Path, set[str]]) -> bool:
+    return place in ids[target] or not place if target in ids else target.is_file() and not place
+
+
+def test_a_page_leads_to_its_source_cases_and_tests(book):
+    text = (book / "zh" / "ops" / "recurrent" / "lstm.html").read_text(encoding="utf-8")
+    for name in ("ops/recurrent/lstm", "nn/rnn", "testing/cases/lstm"):
+        assert f'href="../../code/scratch/{name}.html"' in text, name
+        assert (book / "zh" / "code" / "scratch" / f"{name}.html").exists()
+    assert 'href="../../code/tests/scratch/' in text
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_formulas_are_drawn_and_the_page_fits_a_phone(book, visit, name):
     for language in ("en", "zh"):
@@ -150,4 +181,6 @@ def test_search_works_without_a_network(book, visit, language, word, expected):
     page = seen.open(book / language / "search.html", f"?q={word}")
     page.wait_for_selector("#search-results li", timeout=20_000)
     assert any(expected in text for text in page.locator("#search-results li").all_inner_texts())
+    page.wait_for_selector("#search-results p.context")
+    assert any(word.lower() in text.lower() for text in page.locator("p.context").all_inner_texts())
     assert not [url for url in seen.requests if url.startswith("http")]

@@ -5,7 +5,7 @@ Tangent:    ẏ = f′ ẋ                                                      
 Adjoint:    x̄ = f′ ȳ        see scratch/ops/core/elementwise.py                  (2)
 
 relu        y = max(x, 0)                        f′ = [x > 0]                    (3)
-leaky_relu  y = max(x, sx); for s > 1 min(x, sx) f′ = s + (1 − s) [x > 0]        (4)
+leaky_relu  y = max(x, sx); for s > 1, min(x, sx)   f′ = s + (1 − s) [x > 0]     (4)
 rrelu       leaky_relu with s drawn anew from U(lower, upper) for each x ≤ 0, outside training s their mean
 elu         y = x where x > 0, else α (eˣ − 1)   f′ = 1,  α eˣ                   (5)
 celu        y = x where x > 0, else α (e^(x/α) − 1)   f′ = 1,  e^(x/α)           (6)

@@ -3,7 +3,7 @@
 Shapes:     x_q (L, N, E)   x_k (S, N, K)   x_v (S, N, V)   y (L, N, E)   H heads of d = E / H numbers
             W_q (E, E)   W_k (E, K)   W_v (E, V), or all three as W_in (3E, E)   b_in (3E,)   W_o (E, E)   b_o (E,)
             q = x_q W_qᵀ + b_q,  k = x_k W_kᵀ + b_k,  v = x_v W_vᵀ + b_v                         (1)
-            oₕ = attention(qₕ, kₕ, vₕ)  for the h-th d numbers of each row                       (2)
+            oₕ = attention(qₕ, kₕ, vₕ)  for block h of d numbers in each row                     (2)
             y = [o₁ … o_H] W_oᵀ + b_o                                                           (3)
             scratch/nn/functional/attention.py puts these together.
 Adjoint:    those of linear.py and attention.py; between them numbers are only rearranged.

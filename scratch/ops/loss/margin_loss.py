@@ -4,7 +4,7 @@ hinge_embedding_loss  t = 1: ℓ = x;   t = −1: ℓ = max(0, m − x)         
 margin_ranking_loss   ℓ = max(0, m − t (x₁ − x₂))                                                 (2)
 soft_margin_loss      ℓ = log(1 + e^(−t x))           ℓ_x = −t σ(−t x)                            (3)
 cosine_embedding_loss c the cosine of x₁ and x₂;  t = 1: ℓ = 1 − c;   t = −1: ℓ = max(0, c − m)   (4)
-triplet_margin_loss   ℓ = max(0, m + d(a, p) − d(a, n)),  d a p-norm or any function;
+triplet_margin_loss   ℓ = max(0, m + d(a, p) − d(a, n)),  d the p-norm or any function;
                       swap: d(p, n) instead of d(a, n) where it is smaller                        (5)
 multi_margin_loss     z_j = m − x_t + x_j,  ℓ = w_t / C Σ_{j≠t} max(0, z_j)^p,   p = 1 or 2
                       h_j = w_t / C · p z_j^(p−1) [z_j > 0],   ℓ̇ = Σ h_j (ẋ_j − ẋ_t)               (6)

@@ -2,7 +2,7 @@
 
 Formula:    pixel_shuffle    y[c, r·h + i, r·w + j] = x[(c, i, j), h, w]:  (…, C·r², H, W) → (…, C, r·H, r·W)     (1)
             pixel_unshuffle  the inverse                                                                     (2)
-            channel_shuffle  y[(i, g)] = x[(g, i)], where channel (g, i) is the i-th of group g of G             (3)
+            channel_shuffle  y[(i, g)] = x[(g, i)], where channel (g, i) is number i of group g of G             (3)
 Tangent:    (1), (2), (3) themselves: they copy numbers.
 Adjoint:    a permutation's transpose is its inverse: of (1) it is (2), of (2) it is (1), and of (3), G groups of I
             channels, it is (3) with I groups.
