@@ -215,7 +215,7 @@ WRONG = [
     (["compare", "nowhere", "MADE"], ["nowhere", "no such folder"]),
     (["compare", "MADE", "nowhere", "--out=x.doc"], ["--out x.doc", ".png"]),
 ]
-SCRIPTS = ("seeds", "verify", "benchmark", "generate", "translate", "eval", "export", "compare")  # the others: train
+SCRIPTS = ("seeds", "verify", "benchmark", "generate", "translate", "eval", "export", "compare", "claims")  # else train
 
 
 @pytest.fixture(scope="module")
