@@ -129,7 +129,7 @@ def layer_call(entry: Any, impl: DictConfig, *, device: str, compiled: bool = Fa
 
 
 def layer_of_peer(entry: Any, reference: DictConfig, peer: str) -> Task | None:
-    """The same in a peer's words, for a layer of one level."""
+    """A layer, or function, in a peer's words, forward and backward; not a stack of layers."""
     name = entry.get("layer") or entry["function"]
     layer, inputs, parameters = layer_and_inputs(entry, reference, "cpu")
     if name not in tasks_of(peer) or getattr(layer, "num_layers", 1) > 1:
@@ -169,7 +169,7 @@ def graph_call(graph: DictConfig, impl: DictConfig, *, nodes: int, device: str, 
 
 
 def graph_of_peer(graph: DictConfig, reference: DictConfig, peer: str, *, nodes: int) -> Task | None:
-    """The same in a peer's words."""
+    """A graph convolution in a peer's words, forward and backward."""
     if "GCNConv" not in tasks_of(peer):
         return None
     edges, layer, x, grad = graph_and_layer(graph, reference, nodes, "cpu")
