@@ -20,7 +20,7 @@ SHARED = {  # files of scratch/ops that are no page: what several share, and fas
     "window": "convolutions and pooling", "irregular_windows": "adaptive and fractional pooling",
     "point_loss": "losses of two numbers", "reduction": "all losses", "sequence": "RNN, LSTM and GRU",
     "matmul": "attention and convolution", "attention_fast": "attention.py", "conv_fast": "conv.py",
-    "gru_fast": "gru.py", "lstm_fast": "lstm.py", "pool_fast": "pool.py",
+    "gru_fast": "gru.py", "lstm_fast": "lstm.py", "pool_fast": "pool.py", "winograd": "conv.py",
 }  # fmt: skip
 
 WITHOUT_PAGE = {  # layers made of others: their file in scratch/nn and their cases share a stem

@@ -5,9 +5,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from math import isnan
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from lightning.fabric.utilities import move_data_to_device
@@ -22,24 +24,31 @@ from zoo.core.errors import UsageError, at_least, did_you_mean, listed, listing,
 from zoo.core.form import in_form
 from zoo.core.namespace import Namespace
 from zoo.text.vocabulary import SPECIALS, Vocabulary
+from zoo.tools import peers
 from zoo.tools.measure import CLOCKS, Result, Task, measure, processor
 from zoo.training.build import build_data, build_model, with_impl
 from zoo.training.cli import CONF
 from zoo.training.compilation import compile_network
 
 
-def training_step(config: DictConfig, impl: DictConfig, *, batch_size: int, compiled: bool = False) -> Task:
-    """Forward, loss, backward and optimizer step of the configured model on one batch of the configured data."""
+def model_and_batch(config: DictConfig, impl: DictConfig, batch_size: int) -> tuple[Any, Any]:
+    """The configured model, and one batch of the configured data."""
     config = with_impl(config, impl)
     for name, value in (("batch_size", batch_size), ("image_size", config.image_size)):
         if name in config.data:
             config.data[name] = value
     torch.manual_seed(config.seed)
     data = build_data(config)
-    model: Any = build_model(config, data.facts).to(config.device)
+    model = build_model(config, data.facts).to(config.device)
+    batch = move_data_to_device(next(iter(data.train_dataloader())), config.device)
+    return model, data.on_after_batch_transfer(batch, 0)
+
+
+def training_step(config: DictConfig, impl: DictConfig, *, batch_size: int, compiled: bool = False) -> Task:
+    """Forward, loss, backward and optimizer step of the configured model on one batch of the configured data."""
+    model, batch = model_and_batch(config, impl, batch_size)
     compile_network(model, compiled)
     optimizer = model.new_optimizer()
-    batch = data.on_after_batch_transfer(move_data_to_device(next(iter(data.train_dataloader())), config.device), 0)
 
     def step() -> None:
         optimizer.zero_grad()
@@ -69,26 +78,49 @@ def translation_step(config: DictConfig, impl: DictConfig, *, length: int, compi
     return step
 
 
-def layer_call(entry: Any, impl: DictConfig, *, device: str, compiled: bool = False) -> Task:
-    """Forward and backward of one layer or function, as an entry of conf/benchmark.yaml describes it."""
+def step_of_peer(config: DictConfig, peer: str, *, batch_size: int) -> Task | None:
+    """The training step in a peer's words, which has models and Adam as they are configured by default."""
+    name = config.model._target_.rpartition(".")[2]
+    if name not in tasks_of(peer):
+        return None
+    if not (as_by_default(config, "model", name.lower()) and as_by_default(config, "optimizer", "adam")):
+        return None
+    model, batch = model_and_batch(config, config.reference, batch_size)
+    return tasks_of(peer)[name]([*batch, *model.parameters()])
+
+
+def as_by_default(config: DictConfig, group: str, choice: str) -> bool:
+    """Whether a group of the configuration is just as the file of this choice has it."""
+    default = OmegaConf.load(CONF / group / f"{choice}.yaml")
+    return OmegaConf.to_container(config[group]) == OmegaConf.to_container(default)
+
+
+def tasks_of(peer: str) -> dict[str, Callable[..., Task]]:
+    return import_module(f"zoo.tools.peers.{peer}").TASKS
+
+
+def layer_and_inputs(entry: Any, impl: DictConfig, device: str) -> tuple[Any, list[Tensor], list[Tensor]]:
+    """A layer or function, as an entry of conf/benchmark.yaml describes it, its inputs, and its parameters."""
     torch.manual_seed(0)
     namespace = Namespace(impl.layers)
     inputs = [drawn(shape, entry.get("classes"), device) for shape in entry["inputs"]]
     if "function" in entry:
-        layer, leaves = getattr(namespace.functional, entry["function"]), inputs
-    else:
-        layer = getattr(namespace, entry["layer"])(*entry.get("args", ()), **entry.get("kwargs", {})).to(device)
-        leaves = [*inputs, *layer.parameters()]
+        return getattr(namespace.functional, entry["function"]), inputs, []
+    layer = getattr(namespace, entry["layer"])(*entry.get("args", ()), **entry.get("kwargs", {})).to(device)
+    return layer, inputs, [*layer.parameters()]
+
+
+def layer_call(entry: Any, impl: DictConfig, *, device: str, compiled: bool = False) -> Task:
+    """Forward and backward of one layer or function."""
+    layer, inputs, parameters = layer_and_inputs(entry, impl, device)
     if compiled:
         layer = torch.compile(layer)
     grads: list[Tensor] = []
 
     def call() -> None:
-        for tensor in leaves:
+        for tensor in (*inputs, *parameters):
             tensor.grad = None
-        output = layer(*inputs)
-        while isinstance(output, tuple):
-            output = output[0]
+        output = first(layer(*inputs))
         if not grads:
             grads.append(torch.randn_like(output))
         output.backward(grads[0])
@@ -96,17 +128,35 @@ def layer_call(entry: Any, impl: DictConfig, *, device: str, compiled: bool = Fa
     return call
 
 
-def graph_call(graph: DictConfig, impl: DictConfig, *, nodes: int, device: str, compiled: bool = False) -> Task:
-    """Forward and backward of a graph convolution on a random graph, which is normalised before."""
+def layer_of_peer(entry: Any, reference: DictConfig, peer: str) -> Task | None:
+    """A layer, or function, in a peer's words, forward and backward; not a stack of layers."""
+    name = entry.get("layer") or entry["function"]
+    layer, inputs, parameters = layer_and_inputs(entry, reference, "cpu")
+    if name not in tasks_of(peer) or getattr(layer, "num_layers", 1) > 1:
+        return None
+    return tasks_of(peer)[name]([*inputs, *parameters], torch.randn_like(first(layer(*inputs))))
+
+
+def first(output: Any) -> Tensor:
+    """The first of the tensors in a layer's output."""
+    while isinstance(output, tuple):
+        output = output[0]
+    return output
+
+
+def graph_and_layer(graph: DictConfig, impl: DictConfig, nodes: int, device: str) -> tuple[Tensor, Any, Tensor, Tensor]:
+    """The edges of a random graph, a graph convolution, the features of the nodes, and the gradient of the output."""
     torch.manual_seed(0)
     edges = torch.randint(nodes, (2, graph.edges * nodes), device=device)
     layer = Namespace(impl.layers).GCNConv(graph.features, graph.features).to(device)
-    if hasattr(layer, "adjacency"):
-        edges = layer.adjacency(edges, nodes)
-    elif hasattr(layer, "cached"):  # torch_geometric's way
-        layer.cached = True
-    x = torch.randn(nodes, graph.features, device=device, requires_grad=True)
-    grad = torch.randn(nodes, graph.features, device=device)
+    x, grad = torch.randn(2, nodes, graph.features, device=device)
+    return edges, layer, x.requires_grad_(), grad
+
+
+def graph_call(graph: DictConfig, impl: DictConfig, *, nodes: int, device: str, compiled: bool = False) -> Task:
+    """Forward and backward of a graph convolution on a random graph, which is normalised before."""
+    edges, layer, x, grad = graph_and_layer(graph, impl, nodes, device)
+    edges = layer.adjacency(edges, nodes)
     if compiled:
         layer.compile()
 
@@ -116,6 +166,14 @@ def graph_call(graph: DictConfig, impl: DictConfig, *, nodes: int, device: str, 
         layer(x, edges).backward(grad)
 
     return call
+
+
+def graph_of_peer(graph: DictConfig, reference: DictConfig, peer: str, *, nodes: int) -> Task | None:
+    """A graph convolution in a peer's words, forward and backward."""
+    if "GCNConv" not in tasks_of(peer):
+        return None
+    edges, layer, x, grad = graph_and_layer(graph, reference, nodes, "cpu")
+    return tasks_of(peer)["GCNConv"]([x, edges, *layer.parameters()], grad)
 
 
 def optimizer_step(entry: Any, options: str, impl: DictConfig, *, device: str, compiled: bool = False) -> Task:
@@ -149,19 +207,21 @@ def benchmark(config: DictConfig) -> list[Result]:
         torch.empty(0, device=config.device)
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device={config.device}: {str(error).splitlines()[0]}") from None
-    tasks, beside = list(plan(config)), implementations(config.beside)
+    rows, beside = list(plan(config)), implementations(config.beside)
     # glibc returns freed memory to the system, and each step then gets it again, page by page. Once a large block has
     # been freed, it keeps twice as much. So both sides are measured as in a process that has run for a while.
     torch.empty(28 * 2**20, dtype=torch.uint8)
     console = Console()
+    present = installed_peers(config, console)
     results = []
-    for name, ours, theirs in track(tasks, description="measuring", console=console, transient=True):
-        compiled = theirs(config.reference, compiled=True) if with_compiled(config) else None
-        sides = in_its_form(ours, config.impl), in_its_form(theirs, config.reference)
-        others = {choice: in_its_form(ours, impl) for choice, impl in beside.items()}
-        results.append(measure(name, *sides, config.seconds, config.clock, config.device, compiled, others))
+    for row in track(rows, description="measuring", console=console, transient=True):
+        compiled = row.theirs(config.reference, compiled=True) if with_compiled(config) else None
+        sides = in_its_form(row.ours, config.impl), in_its_form(row.theirs, config.reference)
+        others = {choice: in_its_form(row.ours, impl) for choice, impl in beside.items()}
+        others |= {peer: task for peer in present if (task := row.of_peer(peer)) is not None}
+        results.append(measure(row.name, *sides, config.seconds, config.clock, config.device, compiled, others))
         save(config, results)
-    show(console, config, results)
+    show(console, config, results, [*beside, *present])
     return results
 
 
@@ -173,6 +233,21 @@ def implementations(names: Any) -> dict[str, DictConfig]:
     for name in names:
         one_of("beside", name, legal)
     return {name: cast("DictConfig", OmegaConf.load(CONF / "impl" / f"{name}.yaml")) for name in names}
+
+
+def installed_peers(config: DictConfig, console: Console) -> list[str]:
+    """The other libraries that are measured beside; for one that is not installed, a line."""
+    names = config.peers or ()
+    listed("peers", names)
+    for name in names:
+        one_of("peers", name, peers.NAMES)
+    if names and on_gpu(config):
+        raise UsageError("peers: they are measured on the CPU, with device=cpu")
+    missing = [name for name in names if find_spec(name) is None]
+    for name in missing:
+        line = f"peers: {name} is left out, as it is not installed: pip install 'handgrad[peers]'"
+        console.print(line, markup=False, soft_wrap=True)
+    return [name for name in names if name not in missing]
 
 
 def on_gpu(config: DictConfig) -> bool:
@@ -218,39 +293,51 @@ def in_its_form(build: Build, impl: DictConfig) -> Task:
     return once
 
 
-def plan(config: DictConfig) -> Iterator[tuple[str, Build, Build]]:
-    """The name of each task, and the functions that build it from an implementation: for ours and the reference."""
+class Row(NamedTuple):
+    """The name of a task, the functions that build it from an implementation, for ours and the reference, and the one
+    that builds it in the words of a peer, or gives None."""
+
+    name: str
+    ours: Build
+    theirs: Build
+    of_peer: Callable[[str], Task | None] = lambda peer: None
+
+
+def plan(config: DictConfig) -> Iterator[Row]:
+    """What is measured."""
     one_of("what", config.what, ("all", "model", "layers", "large", "optimizers", "graph", "translation"))
     if config.what in ("all", "model"):
         listed("batch_sizes", config.batch_sizes)
         for size in config.batch_sizes:
             whole("batch_sizes", size, 1)
             build: Build = partial(training_step, config, batch_size=size)
-            yield f"{config.model._target_.rpartition('.')[2]} training step, batch {size}", build, build
+            name = f"{config.model._target_.rpartition('.')[2]} training step, batch {size}"
+            yield Row(name, build, build, partial(step_of_peer, config, batch_size=size))
     if config.what in ("all", "layers"):
         for name, entry in chosen(config, config.layers):
             build = partial(layer_call, entry, device=config.device)
-            yield name, build, build
+            yield Row(name, build, build, partial(layer_of_peer, entry, config.reference))
     if config.what == "large" or (config.what == "all" and on_gpu(config)):
         for name, entry in chosen(config, config.large):
             build = partial(layer_call, entry, device=config.device)
-            yield name, build, build
+            yield Row(name, build, build, partial(layer_of_peer, entry, config.reference))
     if config.what in ("all", "optimizers"):
         for name, entry in chosen(config, config.optimizers):
             ours, theirs = (partial(optimizer_step, entry, options) for options in ("kwargs", "reference_kwargs"))
-            yield name, partial(ours, device=config.device), partial(theirs, device=config.device)
+            yield Row(name, partial(ours, device=config.device), partial(theirs, device=config.device))
     if config.what == "graph":
         listed("graph.nodes", config.graph.nodes)
         for nodes in config.graph.nodes:
             whole("graph.nodes", nodes, 1)
             build = partial(graph_call, config.graph, nodes=nodes, device=config.device)
-            yield f"GCNConv, {nodes:,} nodes", build, build
+            of_peer = partial(graph_of_peer, config.graph, config.reference, nodes=nodes)
+            yield Row(f"GCNConv, {nodes:,} nodes", build, build, of_peer)
     if config.what == "translation":
         listed("translation.lengths", config.translation.lengths)
         for length in config.translation.lengths:
             whole("translation.lengths", length, 2)
             build = partial(translation_step, config, length=length)
-            yield f"{config.model._target_.rpartition('.')[2]} training step, {length} tokens", build, build
+            yield Row(f"{config.model._target_.rpartition('.')[2]} training step, {length} tokens", build, build)
 
 
 def chosen(config: DictConfig, table: DictConfig) -> Iterator[tuple[str, Any]]:
@@ -277,7 +364,7 @@ def machine(config: DictConfig) -> str:
     )
 
 
-def show(console: Console, config: DictConfig, results: list[Result]) -> None:
+def show(console: Console, config: DictConfig, results: list[Result], beside: list[str]) -> None:
     """Print the table."""
     table = Table(
         title=f"{config.impl.layers}, {config.impl.optim} against {config.reference.layers}, {config.reference.optim}",
@@ -285,7 +372,7 @@ def show(console: Console, config: DictConfig, results: list[Result]) -> None:
     )
     table.add_column("", no_wrap=True)  # layers: forward and backward; optimizers: a step
     compiled = ("compiled", "ratio") if with_compiled(config) else ()
-    for column in ("ms", "reference", "ratio", *(config.beside or ()), *compiled, "peak MiB", "reference", "ratio"):
+    for column in ("ms", "reference", "ratio", *beside, *compiled, "peak MiB", "reference", "ratio"):
         table.add_column(column, justify="right")
     for result in results:
         colour = "green" if result.ratio <= 1 else "yellow" if result.ratio <= 1.5 else "red"
@@ -294,7 +381,7 @@ def show(console: Console, config: DictConfig, results: list[Result]) -> None:
             f"{result.milliseconds:.3f}",
             f"{result.reference_milliseconds:.3f}",
             f"[{colour}]{result.ratio:.2f}[/]",
-            *(f"{result.beside_ratio(name):.2f}" for name in config.beside or ()),
+            *(f"{result.beside_ratio(name):.2f}" if name in result.beside else "" for name in beside),
             *([f"{result.compiled_milliseconds:.3f}", f"{result.compiled_ratio:.2f}"] if compiled else []),
             f"{result.mebibytes:.2f}",
             f"{result.reference_mebibytes:.2f}",

@@ -14,7 +14,7 @@ Products:   With the windows of x as columns X, and W and y read as matrices, th
             y = W X   (6)      X̄ = Wᵀ ȳ   (7)      W̄ = Σ_n ȳ Xᵀ   (8)
             X is im2col(x), and x̄ is col2im(X̄): see fold.py.
 Saved:      x, W.   Recomputed: X.
-Fast form:  conv_fast.py
+Fast form:  conv_fast.py; winograd.py for kernels of 3 × 3 and many channels
 Kinks:      none.
 Errors:     RuntimeError for shapes that do not fit, and for values that make no sense.
 Reference:  torch.nn.functional.conv1d, conv2d, conv3d. Differs: in the fast form y has the channels last in

@@ -37,12 +37,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from scratch.ops.conv import winograd
 from scratch.ops.conv.pad import constant_pad
-from scratch.ops.conv.window import Sizes, Windows, add_windows, windows
+from scratch.ops.conv.window import FEW, Sizes, Windows, add_windows, channels_last, windows
 from scratch.ops.core.dtype import widen
 from scratch.ops.core.product import add_product, product
-
-FEW = 16  # channels of a group; with fewer, a window has few numbers
 
 
 class Geometry(NamedTuple):
@@ -202,17 +201,6 @@ class Geometry(NamedTuple):
         """Z[s·l + d·k]ᵀ Ȳ[l] (K, G, K'·C/G, B·O/G) for all k."""
         first, *others = [product(z.mT, Y) for z in self.shifted(Z)]
         return torch.stack([first, *others]) if others else first[None]
-
-
-def channels_last(x: Tensor) -> Tensor:
-    """x (N, C, *S) -> its view (N, *S, C), which is to be copied. Channels that are a multiple of 1 KiB apart share few
-    places of a processor's cache, and reading one number of each in turn takes four times as long: they are moved
-    apart first."""
-    size = math.prod(x.shape[2:])
-    if x.is_cpu and x.is_contiguous() and x.shape[1] >= FEW and size * x.element_size() % 1024 == 0:
-        apart = x.new_empty(*x.shape[:2], size + 16).narrow(-1, 0, size)  # by a cache line, or two, more
-        x = apart.copy_(x.flatten(2)).unflatten(-1, x.shape[2:])
-    return x.movedim(1, -1)
 
 
 def mirrored(weight: Tensor) -> Tensor:
@@ -386,6 +374,8 @@ def one_window(places: Windows, groups: int) -> bool:
 def value(x, W, b, windows, groups):
     if one_window(windows, groups):
         return product(x.flatten(1), W.flatten(1).t(), b).view(*x.shape[:1], W.shape[0], *windows.output)
+    if winograd.pays(x, W, windows, groups):
+        return winograd.convolve(x, W, b, windows)
     return convolve(x, W, b, plan(W.shape, windows, groups))
 
 
@@ -395,6 +385,10 @@ def adjoint(needs, y_bar, x, W, windows, groups):
         x_bar = product(Y, W.flatten(1)).view(x.shape) if needs[0] else None
         W_bar = product(Y.t(), x.flatten(1)).view(W.shape) if needs[1] else None
         return x_bar, W_bar, Y.sum(0) if needs[2] else None
+    if winograd.pays(x, W, windows, groups):
+        x_bar = winograd.input_gradient(y_bar, W, windows) if needs[0] else None
+        W_bar = winograd.weight_gradient(y_bar, x, windows) if needs[1] else None
+        return x_bar, W_bar, y_bar.sum((0, 2, 3)) if needs[2] else None
     g = plan(W.shape, windows, groups)
     return gradients(y_bar, g, W if needs[0] else None, x if needs[1] else None, needs[2])
 

@@ -10,12 +10,14 @@ Adjoint:    x̄[…, i, …] = Σ windows̄[…, o, …, k]  over all o, k with 
             More dimensions go one after another.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
 Sizes = Sequence[int]
+FEW = 16  # channels of a group; with fewer, a window has few numbers
 
 
 class Windows(NamedTuple):
@@ -113,3 +115,14 @@ def empty(like: Tensor, size: Sizes) -> Tensor:
     if like.dim() > 1 and like.stride(1) == 1:
         return like.new_empty(size[0], *size[2:], size[1]).movedim(-1, 1)
     return like.new_empty(*size)
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """x (N, C, *S) -> its view (N, *S, C), which is to be copied. Channels that are a multiple of 1 KiB apart share few
+    places of a processor's cache, and reading one number of each in turn takes four times as long: they are moved
+    apart first."""
+    size = math.prod(x.shape[2:])
+    if x.is_cpu and x.is_contiguous() and x.shape[1] >= FEW and size * x.element_size() % 1024 == 0:
+        apart = x.new_empty(*x.shape[:2], size + 16).narrow(-1, 0, size)  # by a cache line, or two, more
+        x = apart.copy_(x.flatten(2)).unflatten(-1, x.shape[2:])
+    return x.movedim(1, -1)

@@ -2,15 +2,16 @@
 
 Forward:    all products W xₜ are one matrix product, since they do not wait for one another. The gates of a step are
             written where its products were, and kept for the backward pass, with c and tanh(c).
-Backward:   the steps write their ā into the rows of one matrix, for as many steps as fit in a cache; x̄, W̄, Ū and b̄ are
-            then one product each for all of them. Terms that occur twice have names, om for o m̄ and so on, and with
-            u = v s, v · s(1 − s) is u − u s, one operation after u.
+Backward:   in (10) to (12) only c̄ₜ and m̄ₜ wait for the step after; what multiplies them is known at once for as many
+            steps as fit in a cache, and stands where ā will,
+            āⁱ, āᶠ, āᵍ = c̄ₜ · (g i(1 − i), cₜ₋₁ f(1 − f), i (1 − g²))     āᵒ = m̄ₜ · tanh(cₜ) o(1 − o)
+            A step is then a few operations. x̄, W̄, Ū and b̄ are one product each for all of these steps.
 """
 
 import torch
 
 from scratch.ops.core.product import add_product, product
-from scratch.ops.recurrent.sequence import Rows, advance, blocks, chunks, first, order, previous
+from scratch.ops.recurrent.sequence import advance, blocks, chunks, first, order, previous
 
 
 def value(x, h0, c0, W, U, b, V, sizes, reverse):
@@ -39,30 +40,33 @@ def adjoint(needs, y_bar, h_bar, c_bar, x, h0, c0, W, U, V, sizes, reverse, y, g
     needs_x, _, _, needs_W, needs_U, needs_b, needs_V = needs
     h_before = previous(y.split(sizes), h0, sizes, reverse)
     c_before = previous(cells.split(sizes), c0, sizes, reverse)
-    gate_steps, tanh_steps, y_bar_steps = blocks(gates, 4, sizes), tanhs.split(sizes), y_bar.split(sizes)
-    h_bar_steps, N = [h_bar] * len(sizes), sizes[0]
+    y_bar_steps = y_bar.split(sizes)
+    h_bar_steps, N, H = [h_bar] * len(sizes), sizes[0], c0.shape[1]
     x_bar = []
     W_bar = U_bar = b_bar = V_bar = 0
     for part, place in chunks(sizes, reverse, gates.shape[1]):
         begin, end = min(part), max(part) + 1
-        rows = Rows(gates.shape[1], 4, sizes[begin:end], gates)
+        a, tanh_c = gates[place], tanhs[place]
+        i, f, g, o = a.chunk(4, 1)
+        m = o * tanh_c
+        slope_c = torch.addcmul(o, m, tanh_c, value=-1)  # o (1 − tanh²(cₜ)) in (10)
+        a_bar = torch.addcmul(a, a, a, value=-1)
+        slope_i, slope_f, slope_g, slope_o = a_bar.chunk(4, 1)
+        slope_i.mul_(g)
+        slope_f.mul_(torch.cat(c_before[begin:end]))
+        torch.addcmul(i, i * g, g, value=-1, out=slope_g)
+        slope_o.mul_(tanh_c)
+        ifg = a_bar[:, : 3 * H].unflatten(1, (3, H))
+        steps = [*zip(*(rows.split(sizes[begin:end]) for rows in (a_bar, ifg, slope_o, slope_c, f)), strict=True)]
         for t in part:
-            size, (i, f, g, o), tanh_c = sizes[t], gate_steps[t], tanh_steps[t]
-            slot_i, slot_f, slot_g, slot_o = rows.slots[t - begin]
+            size, (a_bar_t, ifg_t, o_t, slope_c_t, f_t) = sizes[t], steps[t - begin]
             h_bar_t = h_bar_steps[t] = first(h_bar, size, N) + y_bar_steps[t]
             m_bar = h_bar_t if V is None else h_bar_t @ V  # (9)
-            om = o * m_bar
-            tom = tanh_c * om
-            c_bar_t = torch.addcmul(first(c_bar, size, N) + om, tom, tanh_c, value=-1)  # (10)
-            ic, fc = i * c_bar_t, f * c_bar_t
-            gic, before = g * ic, c_before[t] * fc
-            torch.addcmul(gic, gic, i, value=-1, out=slot_i)  # (11)
-            torch.addcmul(before, before, f, value=-1, out=slot_f)
-            torch.addcmul(ic, gic, g, value=-1, out=slot_g)  # (12)
-            torch.addcmul(tom, tom, o, value=-1, out=slot_o)
-            h_bar = advance(h_bar, product(rows.steps[t - begin], U), size, N)
-            c_bar = advance(c_bar, fc, size, N)  # (13)
-        a_bar = rows.matrix
+            c_bar_t = torch.addcmul(first(c_bar, size, N), m_bar, slope_c_t)  # (10)
+            ifg_t.mul_(c_bar_t.unsqueeze(1))  # (11), (12)
+            o_t.mul_(m_bar)  # (12)
+            h_bar = advance(h_bar, product(a_bar_t, U), size, N)
+            c_bar = advance(c_bar, f_t * c_bar_t, size, N)  # (13)
         if needs_x:
             x_bar.append(product(a_bar, W))  # (14)
         if needs_W:
@@ -72,7 +76,6 @@ def adjoint(needs, y_bar, h_bar, c_bar, x, h0, c0, W, U, V, sizes, reverse, y, g
         if needs_b:
             b_bar = b_bar + a_bar.sum(0)  # (17)
         if needs_V:
-            m = gates[place].chunk(4, 1)[3] * tanhs[place]
             V_bar = V_bar + torch.cat(h_bar_steps[begin:end]).t() @ m  # (18)
     x_bar = torch.cat(x_bar if reverse else x_bar[::-1]) if needs_x else None
     found = zip((W_bar, U_bar, b_bar, V_bar), needs[3:], strict=True)

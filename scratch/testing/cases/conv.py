@@ -32,6 +32,7 @@ CASES = [
     case("Conv2d", 4, 3, 1, stride=2, inputs=IMAGE),
     case("Conv2d", 4, 3, (7, 6), inputs=IMAGE),
     case("Conv2d", 4, 3, 5, padding=2, inputs=IMAGE),
+    case("Conv2d", 96, 97, 3, padding=(1, 2), inputs=[normal(2, 96, 23, 23)]),  # by winograd.py
     case("Conv2d", 1, 1, 1, inputs=[normal(1, 1, 1, 1)]),
     case("Conv2d", 1, 6, 5, padding=2, inputs=[normal(2, 1, 8, 8)]),
     case("Conv2d", 4, 3, 3, inputs=[normal(4, 7, 6)]),

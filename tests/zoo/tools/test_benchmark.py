@@ -5,8 +5,15 @@ import math
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
 
+from zoo.layers import GCNConv
+from zoo.lenet import LeNet
+from zoo.tools import benchmark
 from zoo.tools.measure import Result, by_clock, by_events, interleaved, timer_for
 
 
@@ -92,6 +99,86 @@ def test_implementations_beside(call):
     assert list(row["beside_ratio"]) == ["plain", "native"]
     assert all(ratio > 0 for ratio in row["beside_ratio"].values())
     assert call("benchmark", "beside=[plane]") == 2
+
+
+def differentiated(output, *leaves):
+    """The leaves, a gradient of the output, and those of the leaves"""
+    grad = torch.randn(output.shape)
+    return leaves, grad, torch.autograd.grad(output, [leaf for leaf in leaves if leaf.is_floating_point()], grad)
+
+
+def graph_convolution():
+    x, edges, layer = torch.randn(6, 3, requires_grad=True), torch.randint(6, (2, 20)), GCNConv(3, 4)
+    return differentiated(layer(x, edges), x, edges, *layer.parameters())
+
+
+def layer_norm():
+    x, layer = torch.randn(5, 8, requires_grad=True), nn.LayerNorm(8)
+    return differentiated(layer(x), x, *layer.parameters())
+
+
+def lstm():
+    x, layer = torch.randn(6, 2, 3, requires_grad=True), nn.LSTM(3, 4)
+    return differentiated(layer(x)[0], x, *layer.parameters())
+
+
+def attention():
+    inputs = [torch.randn(2, 3, 5, 4, requires_grad=True) for _ in "qkv"]
+    return differentiated(F.scaled_dot_product_attention(*inputs), *inputs)
+
+
+ROWS = {"LayerNorm": layer_norm, "LSTM": lstm, "scaled_dot_product_attention": attention, "GCNConv": graph_convolution}
+TAKEN = [(peer, row) for peer in ("autograd", "jax") for row in ROWS if row != "GCNConv"]
+
+
+@pytest.mark.parametrize(("peer", "row"), [*TAKEN, ("torch_geometric", "GCNConv")])
+def test_peers_compute_what_torch_does(peer, row):
+    pytest.importorskip(peer)
+    torch.manual_seed(0)
+    tensors, grad, wanted = ROWS[row]()
+    found = benchmark.tasks_of(peer)[row](tensors, grad)()
+    same([*found], wanted)
+
+
+@pytest.mark.parametrize("peer", ["autograd", "jax"])
+def test_peers_train_as_torch_does(peer):
+    """Two steps: the second has its gradients at the weights where the first one led."""
+    pytest.importorskip(peer)
+    torch.manual_seed(0)
+    model, x, labels = LeNet(image_size=28), torch.randn(3, 1, 28, 28), torch.tensor([1, 0, 7])
+    step = benchmark.tasks_of(peer)["LeNet"]([x, labels, *model.parameters()])
+    optimizer = torch.optim.Adam(model.parameters())
+    for _ in range(2):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), labels).backward()
+        same(step(), [parameter.grad for parameter in model.parameters()])
+        optimizer.step()
+
+
+def same(found, wanted):
+    assert len(found) == len(wanted)
+    for ours, theirs in zip(found, wanted, strict=True):
+        ours = torch.from_numpy(np.array(ours))
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max()))
+
+
+def test_a_peer_beside(call):
+    """In the rows that it has, and in no other."""
+    pytest.importorskip("autograd")
+    words = ["what=layers", "only=[layer_norm_small,tanh]", "seconds=0", "peers=[autograd]", "json=rows.json"]
+    assert call("benchmark", *words) == 0
+    norm, tanh = json.loads(Path("rows.json").read_text())["results"]
+    assert norm["beside_ratio"]["autograd"] > 0
+    assert tanh["beside_ratio"] == {}
+
+
+def test_a_missing_peer_is_a_line(call, capfd, monkeypatch):
+    monkeypatch.setattr(benchmark, "find_spec", lambda name: None)
+    assert call("benchmark", "what=layers", "only=[tanh]", "seconds=0", "peers=[jax]", "json=rows.json") == 0
+    (line,) = [line for line in capfd.readouterr().out.splitlines() if "left out" in line]
+    assert "pip install 'handgrad[peers]'" in line
+    (row,) = json.loads(Path("rows.json").read_text())["results"]
+    assert row["beside_ratio"] == {}
 
 
 def test_rows_are_written(call):

@@ -164,6 +164,10 @@ WRONG = [
     (["model=graph_gcn", "data.graphs=3"], ["data.graphs=3", "at least 20"]),
     (["model=transformer", *DATES, "data.tokens=3"], ["data.tokens=3", "alone has"]),
     # the other scripts; MADE is a folder with checkpoints of the three kinds
+    (["seeds", "threads=0"], ["threads=0", "at least 1"]),
+    (["claims", "threads=0"], ["threads=0", "at least 1"]),
+    (["eval", "ckpt=MADE/mlp.ckpt", "threads=0"], ["threads=0", "at least 1"]),
+    (["verify", "threads=0"], ["threads=0", "at least 1"]),
     (["seeds", "seeds=0"], ["seeds=0", "at least 1"]),
     (["seeds", "tune=lr"], ["tune=lr", "scripts/train.py alone"]),
     (["seeds", "ckpt_path=last"], ["ckpt_path=last", "scripts/train.py alone"]),
@@ -172,6 +176,8 @@ WRONG = [
     (["verify", "reference=nativ"], ["impl=nativ", "did you mean 'native'"]),
     (["benchmark", "what=everything"], ["what=everything", "layers", "optimizers"]),
     (["benchmark", "only=[conv_1_7]"], ["only=conv_1_7", "did you mean 'conv_1_6'"]),
+    (["benchmark", "peers=[jxa]"], ["peers=jxa", "did you mean 'jax'", "autograd", "torch_geometric"]),
+    (["benchmark", "peers=jax"], ["peers=jax", "peers=[jax]"]),
     (["benchmark", "clock=sun"], ["clock=sun", "wall", "cpu"]),
     (["benchmark", "threads=0"], ["threads=0", "at least 1"]),
     (["benchmark", "device=tpu"], ["device=tpu", "cpu, cuda"]),
@@ -209,7 +215,7 @@ WRONG = [
     (["compare", "nowhere", "MADE"], ["nowhere", "no such folder"]),
     (["compare", "MADE", "nowhere", "--out=x.doc"], ["--out x.doc", ".png"]),
 ]
-SCRIPTS = ("seeds", "verify", "benchmark", "generate", "translate", "eval", "export", "compare")  # the others: train
+SCRIPTS = ("seeds", "verify", "benchmark", "generate", "translate", "eval", "export", "compare", "claims")  # else train
 
 
 @pytest.fixture(scope="module")
