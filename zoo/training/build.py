@@ -119,7 +119,7 @@ def build_trainer(config: DictConfig, model: LightningModule, **options: Any) ->
     except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"trainer: {error}") from error
     stay()
-    leave_out_empty(trainer.callbacks)
+    leave_out_empty(trainer.callbacks)  # type: ignore[attr-defined]
     check_sharding(trainer, model)
     # Lightning converts the model after loading a checkpoint, and so would round float64 weights to float32.
     trainer.strategy.precision_plugin.convert_module(model)
