@@ -13,10 +13,12 @@ Differs from the authors' code: the rows z are not dropped out once more behind 
 
 from typing import Any
 
+from lightning import Callback
 from torch import Tensor
 from torch.nn import ModuleList
 
 from zoo.base.classifier import Classifier
+from zoo.callbacks.pictures.nodes import NodesPicture
 from zoo.core.errors import between, whole
 from zoo.core.namespace import Namespace
 from zoo.gcn import FeatureDropout, Remembered, refuse_relations
@@ -62,10 +64,19 @@ class GAT(Classifier):
         self.head = nn.GATConv(sizes[-1], num_classes, output_heads, concat=False, dropout=dropout)
         self._loops = Remembered()
 
-    def forward(self, input: Any) -> Tensor:
-        features, edges, _, chosen = input
-        graph = self._loops(edges, lambda: self.head.adjacency(edges, len(features)))
+    def graph(self, edges: Tensor, count: int) -> Any:
+        return self._loops(edges, lambda: self.head.adjacency(edges, count))
+
+    def encoder(self, features: Tensor, edges: Tensor, kinds: Tensor | None = None) -> Tensor:
+        """The layers before the last: features (n, F), edges -> (n, heads · hidden)."""
         h = self.features(features, self.head.weight.dtype)
         for attention in self.attentions:
-            h = self.dropout(self.activation(attention(h, graph)))
-        return self.head(h, graph)[chosen]
+            h = self.dropout(self.activation(attention(h, self.graph(edges, len(features)))))
+        return h
+
+    def forward(self, input: Any) -> Tensor:
+        features, edges, kinds, chosen = input
+        return self.head(self.encoder(features, edges, kinds), self.graph(edges, len(features)))[chosen]
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [*super().configure_callbacks(), NodesPicture()]

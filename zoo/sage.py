@@ -14,10 +14,12 @@ Differs from the paper: h is not scaled to length 1.
 
 from typing import Any
 
+from lightning import Callback
 from torch import Tensor
 from torch.nn import ModuleList
 
 from zoo.base.classifier import Classifier
+from zoo.callbacks.pictures.nodes import NodesPicture
 from zoo.core.errors import between
 from zoo.core.namespace import Namespace
 from zoo.gcn import FeatureDropout, Remembered, refuse_relations, sizes_of
@@ -54,11 +56,19 @@ class SAGE(Classifier):
         self.head = nn.SAGEConv(hidden[-1], num_classes)
         self._matrix = Remembered()
 
-    def forward(self, input: Any) -> Tensor:
-        features, edges, _, chosen = input
-        dtype = self.head.weight.dtype
-        matrix = self._matrix(edges, lambda: self.head.adjacency(edges, len(features), dtype=dtype))
-        h = self.features(features, dtype)
+    def matrix(self, edges: Tensor, count: int) -> Any:
+        return self._matrix(edges, lambda: self.head.adjacency(edges, count, dtype=self.head.weight.dtype))
+
+    def encoder(self, features: Tensor, edges: Tensor, kinds: Tensor | None = None) -> Tensor:
+        """The layers before the last: features (n, F), edges -> (n, hidden[-1])."""
+        h = self.features(features, self.head.weight.dtype)
         for convolution in self.convolutions:
-            h = self.dropout(self.activation(convolution(h, matrix)))
-        return self.head(h, matrix)[chosen]
+            h = self.dropout(self.activation(convolution(h, self.matrix(edges, len(features)))))
+        return h
+
+    def forward(self, input: Any) -> Tensor:
+        features, edges, kinds, chosen = input
+        return self.head(self.encoder(features, edges, kinds), self.matrix(edges, len(features)))[chosen]
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [*super().configure_callbacks(), NodesPicture()]

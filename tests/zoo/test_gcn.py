@@ -300,9 +300,11 @@ def test_early_stopping_as_kipf_has_it():
         assert trainer.should_stop is stops
 
 
-@pytest.mark.parametrize("impl", ["native", "scratch"])
-def test_karate_draws_its_embedding(impl, call):
-    assert call("train", "experiment=gcn_karate", f"impl={impl}", "trainer.max_epochs=5", "paths.run=out") == 0
+@pytest.mark.parametrize(
+    ("model", "impl"), [("gcn", "native"), ("gcn", "scratch"), ("gat", "scratch"), ("sage", "scratch")]
+)
+def test_karate_draws_its_embedding(model, impl, call):
+    assert call("train", f"experiment={model}_karate", f"impl={impl}", "trainer.max_epochs=5", "paths.run=out") == 0
     for name in ("embedding", "confusion_matrix", "learning_curves"):
         assert Path(f"out/pictures/{name}.png").read_bytes().startswith(b"\x89PNG")
 
@@ -310,8 +312,6 @@ def test_karate_draws_its_embedding(impl, call):
 @pytest.mark.parametrize(
     "words",
     [
-        ["experiment=gat_karate"],
-        ["experiment=sage_karate"],
         ["experiment=gcn_graphs"],
         ["experiment=rgcn_relations", "data.neighbours=[5,5]"],
     ],

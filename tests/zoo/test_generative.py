@@ -14,6 +14,7 @@ from zoo.vae import VAE
 TINY = ["data.image_size=8", "data.rotate=0", "data.scale=0", "data.shift=0", "callbacks.progress=null", "logger=csv"]
 TINY += ["+trainer.limit_train_batches=5", "+trainer.limit_val_batches=1", "+trainer.limit_test_batches=1"]
 MODELS = {
+    "autoencoder": ["model=autoencoder", "model.width=8", "model.code=4"],
     "vae": ["model=vae", "model.width=8", "model.code=4"],
     "diffusion": ["model=diffusion", "model.width=8", "model.steps=21"],
 }
@@ -101,8 +102,16 @@ def test_resumed_ends_like_unbroken_and_leaves_pictures(model, start):
     assert same(weights("unbroken"), weights("resumed"))
     assert metrics("unbroken")[-1] == metrics("resumed")[-1]
     pictures = {path.stem for path in Path("unbroken/pictures").glob("*.png")}
-    walk = {"latent_walk", "reconstructions"} if model == "vae" else {"clearing_up"}
-    assert pictures == {"learning_curves", "samples", *walk}
+    codes = {"latent_walk", "reconstructions"}
+    assert (
+        pictures
+        == {"learning_curves"}
+        | {
+            "autoencoder": codes,
+            "vae": codes | {"samples"},
+            "diffusion": {"clearing_up", "samples"},
+        }[model]
+    )
 
 
 def test_pictures_of_a_model_in_float64():

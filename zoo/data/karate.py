@@ -26,7 +26,7 @@ class Karate(NodeData):
     The splits are fixed: the first member of each group to train, and every fourth of the others to validate.
     """
 
-    classes = ("green", "red", "blue", "orange")
+    classes = ("blue", "orange", "green", "red")  # as they are drawn
 
     def load(self) -> Graph:
         labels = torch.tensor(GROUPS)

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from zoo.base.trainable import Trainable
 from zoo.core.errors import UsageError, listing, one_of
+from zoo.core.hooks import leave_out_empty
 from zoo.core.namespace import Namespace
 from zoo.core.results import stay
 from zoo.core.sharding import check_sharding
@@ -118,6 +119,7 @@ def build_trainer(config: DictConfig, model: LightningModule, **options: Any) ->
     except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"trainer: {error}") from error
     stay()
+    leave_out_empty(trainer.callbacks)  # type: ignore[attr-defined]
     check_sharding(trainer, model)
     # Lightning converts the model after loading a checkpoint, and so would round float64 weights to float32.
     trainer.strategy.precision_plugin.convert_module(model)

@@ -160,7 +160,8 @@ def write(content: Any, path: Path) -> None:
 
 def versions() -> dict[str, str]:
     """Every installed package and its version."""
-    found = {package.metadata["Name"]: package.version for package in distributions()}
+    read = [package.metadata for package in distributions()]  # each once: reading takes longer than all else here
+    found = {package["Name"]: package["Version"] for package in read}
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._pytree import tree_map
 
 from tests.zoo.runs import composed
 from tests.zoo.training.parallel_runs import SMALL
@@ -15,10 +16,28 @@ from zoo.training.compilation import compile_network, parts
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+MODELS = [
+    "lenet",
+    "rnn",
+    "lstm",
+    "gru",
+    "char_lstm",
+    "gpt",
+    "bert",
+    "gcn",
+    "gat",
+    "sage",
+    "transformer",
+    "resnet",
+    "vit",
+    "autoencoder",
+    "vae",
+    "diffusion",
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "model", ["lenet", "rnn", "lstm", "gru", "char_lstm", "gpt", "bert", "transformer", "resnet", "vit", "diffusion"]
-)
+@pytest.mark.parametrize("model", MODELS)
 def test_compiles_whole(model):
     """From scratch layers each network is one graph, forward and backward, and gives the same numbers."""
     words = [word for word in SMALL[model] if not word.startswith("+")]
@@ -27,7 +46,7 @@ def test_compiles_whole(model):
     module: Any = build_model(config, data.facts).double()
     module.log = module.log_dict = lambda *_, **__: None
     batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
-    batch = tuple(t.double() if t.is_floating_point() else t for t in batch)
+    batch = tree_map(lambda part: part.double() if torch.is_tensor(part) and part.is_floating_point() else part, batch)
     outcomes = []
     for compiled in (False, True):
         if compiled:

@@ -68,9 +68,26 @@ def test_gradient_norm_of_each_layer(train):
         assert float(row["grad_norm/all"]) == pytest.approx(sum(norm**2 for norm in layers) ** 0.5, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    "model", ["lenet", "lstm", "gru", "char_rnn", "gpt", "bert", "gcn", "gat", "sage", "transformer", "resnet"]
-)
+MODELS = [
+    "lenet",
+    "lstm",
+    "gru",
+    "char_rnn",
+    "gpt",
+    "bert",
+    "gcn",
+    "gat",
+    "sage",
+    "transformer",
+    "resnet",
+    "vit",
+    "autoencoder",
+    "vae",
+    "diffusion",
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("impl", ["native", "scratch"])
 def test_bfloat16_mixed(model, impl, tmp_path):
     words = [f"model={model}", f"impl={impl}", *[word for word in SMALL[model] if not word.startswith("+")], *SHORT]

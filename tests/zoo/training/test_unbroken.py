@@ -14,10 +14,11 @@ from tests.zoo.runs import checkpoint, metrics, same
 from zoo.base.classifier import Classifier
 from zoo.training import record
 
-TINY = ["impl=native", "model=mlp", "model.width=4", "model.dropout=0.3", "data.image_size=8", "data.shift=1"]
-TINY += ["+trainer.limit_train_batches=6", "+trainer.limit_val_batches=2", "+trainer.limit_test_batches=1"]
-TINY += ["trainer.max_epochs=3", "trainer.log_every_n_steps=1", "logger=csv", "callbacks.progress=null"]
-TINY += ["callbacks.curves=null", "+trainer.enable_progress_bar=false"]
+SHORT = ["+trainer.limit_train_batches=6", "+trainer.limit_val_batches=2", "+trainer.limit_test_batches=1"]
+SHORT += ["trainer.max_epochs=3", "trainer.log_every_n_steps=1", "logger=csv", "callbacks.progress=null"]
+SHORT += ["callbacks.curves=null", "+trainer.enable_progress_bar=false"]
+PICTURES = ["data.image_size=8", "data.shift=1"]
+TINY = ["impl=native", "model=mlp", "model.width=4", "model.dropout=0.3", *PICTURES, *SHORT]
 STEPS = 18
 PLATEAU = ["scheduler=reduce_on_plateau", "scheduler.scheduler.patience=0", "+scheduler.scheduler.threshold=1"]
 SCHEDULES = {
@@ -104,6 +105,22 @@ def test_many_cuts(schedule, options, cut, tmp_path, monkeypatch):
         for _ in range(cuts):
             words = [*TINY, *SCHEDULES[schedule], *options, f"seed={seed}"]
             cut(words, generator.randrange(STEPS), generator.choice(list(SIGNALS)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "moment"),
+    [
+        (["model=resnet", "model.size=tiny", *PICTURES], 8),
+        (["model=vit", "model.size=tiny", "model.dropout=0.2", *PICTURES], 8),
+        (["model=gat", "data=karate"], 1),
+        (["model=sage", "data=karate", "data.neighbours=[5,5]"], 1),
+    ],
+    ids=["resnet", "vit", "gat", "sage"],
+)
+def test_other_models(words, moment, cut):
+    """With running means, positions, and samples of neighbours."""
+    cut([*words, *SHORT], moment, signal.SIGTERM)
 
 
 @pytest.mark.slow

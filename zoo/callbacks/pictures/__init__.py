@@ -2,7 +2,7 @@
 
 curves.py        every run: learning curves
 classifier.py    classifiers: confusion matrix, and of images the worst mistakes
-nodes.py         GCN: the nodes of the graph as the network sees them, while it learns
+nodes.py         GCN, GAT, SAGE: the nodes of the graph as the network sees them, while it learns
 gradient.py      recurrent models: the gradient by each step of the sequence
 reconstructions.py  autoencoders: pictures, and what they make of them
 latent_walk.py   autoencoders: from one code to another, and what random codes decode to

@@ -26,7 +26,8 @@ def confusion_matrix(target: Tensor, predicted: Tensor, classes: tuple[str, ...]
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for row, column in torch.cartesian_prod(torch.arange(len(classes)), torch.arange(len(classes))).tolist():
         if counts[row, column]:
-            colour = "white" if share[row, column] > 0.5 else "black" if row == column else "crimson"
+            light, dark = ("white", "black") if row == column else ("lightsalmon", "crimson")
+            colour = light if share[row, column] > 0.5 else dark
             axes.text(column, row, str(int(counts[row, column])), ha="center", va="center", color=colour)
     axes.set_xticks(range(len(classes)), classes, rotation=45 if max(map(len, classes)) > 2 else 0)
     axes.set_yticks(range(len(classes)), classes)

@@ -35,9 +35,9 @@ def panels(metrics: Curves) -> dict[str, Curves]:
 
 
 def finish(axes: Axes, quantity: str) -> None:
-    """Add labels and grid to a panel, and a logarithmic scale where it shows a positive loss."""
+    """Add labels and grid to a panel, and a logarithmic scale where it shows a loss that falls to less than half."""
     axes.set(xlabel="step", title=quantity)
-    if quantity == "loss" and axes.dataLim.ymin > 0:
+    if quantity == "loss" and 0 < axes.dataLim.ymin < axes.dataLim.ymax / 2:
         axes.set_yscale("log")
     axes.grid(alpha=0.3)
 

@@ -1,4 +1,4 @@
-"""The nodes of a graph in the plane, as a graph convolutional network sees them at six moments of its training."""
+"""The nodes of a graph in the plane, as the layers before the last see them at six moments of the training."""
 
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,14 @@ def nodes_in_the_plane(stages: dict[int, Tensor], edges: Tensor, labels: Tensor,
     """A panel for each stage of training, step -> vectors of the nodes (n, d): nodes coloured by class, known ones
     large.
 
-    Up to 1 000 edges are drawn, too.
+    Up to 1 000 edges are drawn, too. Each axis, whose sign means nothing, points to where it did at the stage before.
     """
     figure = Figure(figsize=(4 * min(len(stages), 3), 4 * -(-len(stages) // 3)), layout="constrained")
+    before = torch.zeros(len(labels), 2, dtype=torch.float64)
     for place, (step, points) in enumerate(sorted(stages.items())):
-        x, y = in_the_plane(points.double()).t()
+        plane = in_the_plane(points.double())
+        before = torch.where((plane * before).sum(0) < 0, -plane, plane)
+        x, y = before.t()
         axes = figure.add_subplot(-(-len(stages) // 3), min(len(stages), 3), place + 1)
         if edges.shape[1] <= 1000:
             axes.plot(x[edges], y[edges], color="lightgrey", linewidth=0.5, zorder=0)
@@ -59,10 +62,10 @@ class NodesPicture(Callback):
         parts = [
             None if part is None else part.to(module.device) for part in (graph.features, graph.edges, graph.kinds)
         ]
-        training = module.encoder.training
-        module.encoder.eval()
+        training = module.training
+        module.eval()
         self._stages[trainer.global_step] = module.encoder(*parts).cpu()
-        module.encoder.train(training)
+        module.train(training)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._take(trainer, pl_module)
