@@ -5,15 +5,41 @@ Forward:    all products W xₜ are one matrix product, since they do not wait f
 Backward:   the steps write their ā into the rows of one matrix, for as many steps as fit in a cache; x̄, W̄, Ū and b̄ are
             then one product each for all of them. Terms that occur twice have names, om for o m̄ and so on, and with
             u = v s, v · s(1 − s) is u − u s, one operation after u.
+Compiled:   in place of these operations the page's own formulas of a step, one pass each way; products stay.
 """
+
+from functools import partial
 
 import torch
 
+from scratch.ops.core.compiler import Kernel, read_layouts
 from scratch.ops.core.product import add_product, product
-from scratch.ops.recurrent.sequence import Rows, advance, blocks, chunks, first, order, previous
+from scratch.ops.recurrent.sequence import Rows, advance, blocks, chunks, first, order, previous, ran_compiled
+
+LAYOUTS = read_layouts(
+    "c_before (N, H)  a (N, 4H)  c (N, H)  tanh_c (N, H)  m (N, H)  "
+    "h_bar (N, H)  y_bar (N, H)  c_bar (N, H)  gates (N, 4H)  a_bar (N, 4H)  c_bar_before (N, H)"
+)
 
 
-def value(x, h0, c0, W, U, b, V, sizes, reverse):
+def forms(cell, cell_adjoint):
+    """value and adjoint, in whose compiled form the page's functions compute a step."""
+
+    def step(a, c_before):
+        i, f, g, o, c, tanh_c, m = cell(a, c_before)
+        return torch.cat((i, f, g, o), 1), c, tanh_c, m
+
+    def step_adjoint(h_bar, y_bar, c_bar, gates, c_before, tanh_c):
+        m_bar = h_bar if y_bar is None else h_bar + y_bar  # (9)
+        return cell_adjoint(m_bar, c_bar, *gates.split([c_before.shape[1]] * 4, 1), c_before, tanh_c)
+
+    kernel = partial(Kernel, layouts=LAYOUTS, page=cell.__module__)
+    forward = kernel(step, into=("a", "c", "tanh_c", "m"), name="recurrent.lstm.step")
+    backward = kernel(step_adjoint, into=("a_bar", "c_bar_before"), name="recurrent.lstm.adjoint")
+    return staticmethod(partial(value, forward)), staticmethod(partial(adjoint, backward))
+
+
+def value(step, x, h0, c0, W, U, b, V, sizes, reverse):
     gates = product(x, W.t(), b)
     cells, tanhs, y = (s.new_empty(x.shape[0], s.shape[1]) for s in (c0, c0, h0))
     a_steps, c_steps, tanh_steps, y_steps = (s.split(sizes) for s in (gates, cells, tanhs, y))
@@ -22,24 +48,25 @@ def value(x, h0, c0, W, U, b, V, sizes, reverse):
     for t in order(sizes, reverse):
         size, (i, f, g, o) = sizes[t], gate_steps[t]
         add_product(a_steps[t], first(h, size, N), U.t())  # (1)
-        tanh_g = g.tanh()
-        a_steps[t].sigmoid_()  # (2)
-        g.copy_(tanh_g)
-        torch.mul(f, first(c, size, N), out=c_steps[t]).addcmul_(i, g)  # (3)
-        torch.tanh(c_steps[t], out=tanh_steps[t])
-        if V is None:
-            torch.mul(o, tanh_steps[t], out=y_steps[t])  # (4)
-        else:
-            torch.mm(o * tanh_steps[t], V.t(), out=y_steps[t])
+        m = y_steps[t] if V is None else torch.empty_like(c_steps[t])
+        if not ran_compiled(step, a_steps[t], first(c, size, N), c_steps[t], tanh_steps[t], m):
+            tanh_g = g.tanh()
+            a_steps[t].sigmoid_()  # (2)
+            g.copy_(tanh_g)
+            torch.mul(f, first(c, size, N), out=c_steps[t]).addcmul_(i, g)  # (3)
+            torch.mul(o, torch.tanh(c_steps[t], out=tanh_steps[t]), out=m)  # (4)
+        if V is not None:
+            torch.mm(m, V.t(), out=y_steps[t])
         h, c = advance(h, y_steps[t], size, N), advance(c, c_steps[t], size, N)
     return y, h.clone(), c.clone(), gates, cells, tanhs
 
 
-def adjoint(needs, y_bar, h_bar, c_bar, x, h0, c0, W, U, V, sizes, reverse, y, gates, cells, tanhs):
+def adjoint(step, needs, y_bar, h_bar, c_bar, x, h0, c0, W, U, V, sizes, reverse, y, gates, cells, tanhs):
     needs_x, _, _, needs_W, needs_U, needs_b, needs_V = needs
     h_before = previous(y.split(sizes), h0, sizes, reverse)
     c_before = previous(cells.split(sizes), c0, sizes, reverse)
-    gate_steps, tanh_steps, y_bar_steps = blocks(gates, 4, sizes), tanhs.split(sizes), y_bar.split(sizes)
+    gate_steps, gates_steps = blocks(gates, 4, sizes), gates.split(sizes)
+    tanh_steps, y_bar_steps = tanhs.split(sizes), y_bar.contiguous().split(sizes)
     h_bar_steps, N = [h_bar] * len(sizes), sizes[0]
     x_bar = []
     W_bar = U_bar = b_bar = V_bar = 0
@@ -49,17 +76,25 @@ def adjoint(needs, y_bar, h_bar, c_bar, x, h0, c0, W, U, V, sizes, reverse, y, g
         for t in part:
             size, (i, f, g, o), tanh_c = sizes[t], gate_steps[t], tanh_steps[t]
             slot_i, slot_f, slot_g, slot_o = rows.slots[t - begin]
-            h_bar_t = h_bar_steps[t] = first(h_bar, size, N) + y_bar_steps[t]
-            m_bar = h_bar_t if V is None else h_bar_t @ V  # (9)
-            om = o * m_bar
-            tom = tanh_c * om
-            c_bar_t = torch.addcmul(first(c_bar, size, N) + om, tom, tanh_c, value=-1)  # (10)
-            ic, fc = i * c_bar_t, f * c_bar_t
-            gic, before = g * ic, c_before[t] * fc
-            torch.addcmul(gic, gic, i, value=-1, out=slot_i)  # (11)
-            torch.addcmul(before, before, f, value=-1, out=slot_f)
-            torch.addcmul(ic, gic, g, value=-1, out=slot_g)  # (12)
-            torch.addcmul(tom, tom, o, value=-1, out=slot_o)
+            h_bar_t, y_bar_t, c_bar_t = first(h_bar, size, N), y_bar_steps[t], first(c_bar, size, N)
+            if V is not None:
+                h_bar_steps[t] = h_bar_t + y_bar_t
+                h_bar_t, y_bar_t = h_bar_steps[t] @ V, None  # (9)
+            fc = torch.empty_like(c_before[t])
+            if not ran_compiled(
+                step, h_bar_t, y_bar_t, c_bar_t, gates_steps[t], c_before[t], tanh_c, rows.steps[t - begin], fc
+            ):
+                m_bar = h_bar_t if y_bar_t is None else h_bar_t + y_bar_t
+                om = o * m_bar
+                tom = tanh_c * om
+                c_bar_t = torch.addcmul(c_bar_t + om, tom, tanh_c, value=-1)  # (10)
+                ic = i * c_bar_t
+                torch.mul(f, c_bar_t, out=fc)
+                gic, before = g * ic, c_before[t] * fc
+                torch.addcmul(gic, gic, i, value=-1, out=slot_i)  # (11)
+                torch.addcmul(before, before, f, value=-1, out=slot_f)
+                torch.addcmul(ic, gic, g, value=-1, out=slot_g)  # (12)
+                torch.addcmul(tom, tom, o, value=-1, out=slot_o)
             h_bar = advance(h_bar, product(rows.steps[t - begin], U), size, N)
             c_bar = advance(c_bar, fc, size, N)  # (13)
         a_bar = rows.matrix
