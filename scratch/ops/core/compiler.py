@@ -187,9 +187,6 @@ class Kernel:
     def load(self, kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None, ones: tuple[str, ...]) -> Any:
         """The machine code for these kinds of arguments, from the disk or built now; `Unfit` where that fails."""
         device = next((kind[0] for kind in kinds if is_tensor(kind)), "cpu")
-        if device == "cpu" and not compiler_works():
-            say_that_none_works()
-            return Unfit("there is no C++ compiler")
         try:
             what = f"{self.name} {kinds} {wanted} {ones} {source(self.page)}"
             build = Build(self.name, place(what, self.name), partial(self.build, kinds, wanted, ones))
@@ -197,6 +194,9 @@ class Kernel:
             if asked is not None:
                 asked[build.file] = build
                 return Called(self, kinds, wanted)
+            if device == "cpu" and not sound(build.file) and not compiler_works():
+                say_that_none_works()
+                return Unfit("there is no C++ compiler")
             return runner(on_disk(build), device)
         except Exception as error:
             reason = f"it could not be compiled: {(str(error) or repr(error)).splitlines()[0]}"
@@ -309,7 +309,8 @@ def runner(path: Path, device: str) -> Callable[[list[Tensor]], list[Tensor]]:
 
 @cache
 def compiler_works() -> bool:
-    """Whether there is a C++ compiler."""
+    """Whether there is a C++ compiler. Asked only where something is to be built: torch's inductor takes seconds to
+    import."""
     from torch._inductor.cpp_builder import get_cpp_compiler
     from torch._inductor.exc import InvalidCxxCompiler
 
