@@ -194,10 +194,12 @@ class Kernel:
             if asked is not None:
                 asked[build.file] = build
                 return Called(self, kinds, wanted)
-            if device == "cpu" and not sound(build.file) and not compiler_works():
-                say_that_none_works()
-                return Unfit("there is no C++ compiler")
-            return runner(on_disk(build), device)
+            if not sound(build.file):
+                if device == "cpu" and not compiler_works():
+                    say_that_none_works()
+                    return Unfit("there is no C++ compiler")
+                on_disk(build)
+            return runner(build.file, device)
         except Exception as error:
             reason = f"it could not be compiled: {(str(error) or repr(error)).splitlines()[0]}"
             warnings.warn(f"{self.name} runs uncompiled: {reason}", stacklevel=2)
