@@ -123,14 +123,14 @@ class Kernel:
             else:
                 key.append(tuple(value) if isinstance(value, list) else value)
         kind = tuple(key)
-        if ASKED.get() is not None:
+        asking = ASKED.get() is not None
+        plan = None if asking else self.plans.get(kind)
+        if plan is None:
             plan = self.plan(kind[1:], wanted)
-        else:
-            plan = self.plans.get(kind)
-            if plan is None:
+            if not asking:
                 if len(self.plans) >= MOST:
                     self.plans.clear()
-                plan = self.plans[kind] = self.plan(kind[1:], wanted)
+                self.plans[kind] = plan
         if isinstance(plan, Unfit):
             ran[self.name, str(plan)] += 1
             return None
