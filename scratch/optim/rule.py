@@ -128,7 +128,8 @@ class Rule:
             [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in (*moving, *self.hyper)]
         )
         layouts = dict.fromkeys(moving, ("N",))
-        return Kernel(positional, layouts, into=("theta", *symbols), name=f"optim.{rule.__name__}")
+        into = ("theta", *symbols)
+        return Kernel(positional, layouts, into=into, name=f"optim.{rule.__name__}", page=rule.__module__)
 
 
 class Raised:

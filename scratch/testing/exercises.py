@@ -241,10 +241,13 @@ def hints(name: str) -> list[str]:
             f"asked for, a function of {', '.join(a.arg for a in f.args.args)}; the base class multiplies it by the "
             "gradient that arrives."
         ]
-    cited = re.findall(r"\((\d+)\)", "".join(re.findall(r"#.*", source.lines(f)))) or re.findall(
+    body = source.lines(f)
+    steps = [n for n in source.tree.body if isinstance(n, ast.FunctionDef) and f"{n.name}(" in body]
+    body = "\n".join([body, *(source.lines(n) for n in steps if n.name.endswith("_adjoint"))])
+    cited = re.findall(r"\((\d+)\)", "".join(re.findall(r"#.*", body))) or re.findall(
         r"\((\d+)\)", "".join(re.findall(r"#.*", source.lines(source.op)))
     )
-    for number in dict.fromkeys(cited):
+    for number in sorted(set(cited), key=int):
         line = next((line.strip() for line in lines if f"({number})" in line), None)
         if line and line not in found:
             found.append(re.sub(r"\s{2,}", "   ", line))

@@ -1,15 +1,18 @@
 """Textbook forms compiled ahead of time: once for all sizes, kept on disk, called without a compiler in between.
 
-    kernel = Kernel(softmax, {"x": ("N", "D")}, [("N", "D")])
+    kernel = Kernel(softmax, {"x": ("N", "D")}, [("N", "D")], name="softmax")
     y = kernel(x, dim)            computed by machine code, or None where that does not fit; `ran` says why
 
 A function of tensors is exported with sizes left open, compiled by torch's inductor into a shared object, and called
-through that object's own interface, which takes 5 µs. The layouts say how a tensor is read: letters are sizes, and the
-first one takes all the dimensions that the others leave, so (N) is any tensor, read as one row of numbers.
+through that object's own interface, which takes 5 µs. The layouts say how a tensor is read: letters are sizes, 4H is
+four times the size H, and the first one takes all the dimensions that the others leave, so (N) is any tensor, read as
+one row of numbers. A result of layout () is left as it is. For shapes, dtypes and options that were met before, a
+dictionary says what is to be run.
 
-Inputs      contiguous tensors of float32 or float64 (or whole numbers, as class numbers are) with all sizes above 1. A
-            float, such as ε, is passed as a tensor, so that one file serves all its values; any other option (a
-            reduction, None for a bias) has a file of its own.
+Inputs      contiguous tensors of float32 or float64 (or whole numbers, as class numbers are), none of them empty, with
+            more than one row: the first letter is above 1. Any other letter that is 1 has a file of its own. A float,
+            such as ε, is passed as a tensor, so that one file serves all its values; any other option (a reduction,
+            None for a bias) has a file of its own.
 On disk     ~/.cache/handgrad, or HANDGRAD_CACHE: a file for each function, kind of inputs, version of torch, processor
             and source, named by their hash. It is written under another name and then renamed, so that two processes
             may build at once, and beside it stands its own hash: a file that is broken, or belongs to another user, is
@@ -22,6 +25,7 @@ import fcntl
 import hashlib
 import inspect
 import logging
+import math
 import os
 import platform
 import re
@@ -30,10 +34,12 @@ import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache, lru_cache
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from functools import cache, lru_cache, partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -43,6 +49,7 @@ FLOATING = (torch.float32, torch.float64)
 OTHERS = (torch.int64, torch.bool)
 EXAMPLES = {"N": 4096, "D": 256}  # the sizes that the compiler plans for; others work, too
 EXAMPLE_ALONE = {"N": 2**20}  # of a tensor that is one row of numbers
+MOST = 4096  # plans that a kernel keeps
 
 
 class Unfit(Exception):
@@ -57,13 +64,28 @@ def read_layouts(text: str) -> dict[str, Layout]:
     return {name: tuple(filter(None, letters.split(", "))) for name, letters in re.findall(r"(\w+) \(([^)]*)\)", text)}
 
 
+def parts(size: str) -> list[Any]:
+    """The number and the letter of a size such as 4H, or the letter alone."""
+    return [int(size[:-1]), size[-1]] if size[:-1] else [size]
+
+
+class Plan(NamedTuple):
+    """What to do with arguments of one kind."""
+
+    run: Callable[[list[Tensor]], list[Tensor]]
+    inputs: list[torch.Size | None]  # how each tensor is to be read, if otherwise than it is
+    results: list[torch.Size | None]
+
+
 class Kernel:
     """A function of tensors, and of options, that runs compiled.
 
     function    pure; returns a tensor or a tuple of them
     layouts     how each parameter that is a tensor is read, see above
     results     how each tensor that it returns is to be read
-    into        the parameters whose memory the results are written into, in place of being returned
+    into        in place of results: the memory that these are written into, by the names of parameters, or of further
+                arguments behind them
+    page        the module whose source, with all that it imports of Handgrad's, says what the function is
     """
 
     def __init__(
@@ -72,148 +94,208 @@ class Kernel:
         layouts: Mapping[str, Layout],
         results: Sequence[Layout] = (),
         into: Sequence[str] = (),
-        name: str = "",
+        *,
+        name: str,
+        page: str = "",
     ) -> None:
-        self.function, self.results, self.into = function, results, into
-        self.name = name or f"{function.__module__}.{function.__qualname__}".removeprefix("scratch.")
-        self.parameters = list(inspect.signature(function).parameters)
+        self.function, self.results, self.into, self.name = function, results, into, name
+        self.page = page or function.__module__
+        own = list(inspect.signature(function).parameters)
+        self.count = len(own)
+        self.parameters = [*own, *(name for name in into if name not in own)]
         self.layouts = [layouts.get(name, ()) for name in self.parameters]
-        self.loaded: dict[tuple[Any, ...], Any] = {}
+        self.plans: dict[tuple[Any, ...], Plan | Unfit] = {}
 
     def __call__(self, *arguments: Any, wanted: tuple[bool, ...] | None = None) -> list[Tensor] | None:
         """The tensors that the function returns, those that are wanted, or None where it does not run compiled."""
-        try:
-            kinds, tensors, shapes = self.read(arguments)
-            run = self.loaded.get((kinds, wanted))
-            if run is None:
-                run = self.loaded[kinds, wanted] = self.load(arguments, kinds, wanted)
-            if isinstance(run, Unfit):
-                raise run
-        except Unfit as reason:
-            ran[self.name, str(reason)] += 1
-            return None
-        ran[self.name, "compiled"] += 1
-        layouts = self.results if wanted is None else [r for r, want in zip(self.results, wanted, strict=True) if want]
-        return [y.view(shapes[layout]) for y, layout in zip(run(tensors), layouts, strict=True)]
-
-    def read(self, arguments: Sequence[Any]) -> tuple[tuple[Any, ...], list[Tensor], dict[Layout, torch.Size]]:
-        """What kind of arguments they are, the tensors among them as they are passed, and the shape of each layout."""
-        kinds: list[Any] = []
+        key: list[Any] = [wanted]
         tensors: list[Tensor] = []
-        shapes: dict[Layout, torch.Size] = {(): torch.Size()}
-        sizes: dict[str, int] = {}
-        for value, layout in zip(arguments, self.layouts, strict=True):
+        for value in arguments:
             if isinstance(value, Tensor):
-                if not value.is_contiguous():
-                    raise Unfit("a tensor that is not contiguous")
-                if value.dtype not in FLOATING and value.dtype not in OTHERS:
-                    raise Unfit(f"a tensor of {value.dtype}")
-                flat = value if value.dim() == len(layout) else flattened(value, layout)
-                for letter, size in zip(layout, flat.shape, strict=True):
-                    if size < 2 or sizes.setdefault(letter, size) != size:
-                        raise Unfit("a size below 2" if size < 2 else "tensors that are broadcast")
-                shapes.setdefault(layout, value.shape)
-                kinds.append((value.device.type, value.dtype))
-                tensors.append(flat)
-            elif isinstance(value, float):
-                kinds.append(float)
+                key.append((value.shape, value.dtype, value.device, value.is_contiguous()))
+                tensors.append(value)
+            elif type(value) is float:
+                key.append(float)
                 tensors.append(scalar(value))
-            elif isinstance(value, tuple) and value and all(isinstance(number, float) for number in value):
-                kinds.append((float,) * len(value))
+            elif isinstance(value, tuple | list) and value and all(type(number) is float for number in value):
+                key.append((float,) * len(value))
                 tensors.extend(map(scalar, value))
             else:
-                value = tuple(value) if isinstance(value, list) else value
-                if isinstance(value, tuple) and any(isinstance(part, Tensor) for part in value):
-                    raise Unfit("tensors in a tuple")
-                kinds.append(value)
-        return tuple(kinds), tensors, shapes
+                key.append(tuple(value) if isinstance(value, list) else value)
+        kind = tuple(key)
+        asking = ASKED.get() is not None
+        plan = None if asking else self.plans.get(kind)
+        if plan is None:
+            plan = self.plan(kind[1:], wanted)
+            if not asking:
+                if len(self.plans) >= MOST:
+                    self.plans.clear()
+                self.plans[kind] = plan
+        if isinstance(plan, Unfit):
+            ran[self.name, str(plan)] += 1
+            return None
+        ran[self.name, "compiled"] += 1
+        for i, shape in enumerate(plan.inputs):
+            if shape is not None:
+                tensors[i] = tensors[i].view(shape)
+        found = plan.run(tensors)
+        for y, shape in zip(found, plan.results, strict=True):
+            if shape is not None:
+                y.resize_(shape)  # of as many numbers: no view, whose memory would not be its own
+        return found
 
-    def load(self, arguments: Sequence[Any], kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None) -> Any:
-        """The machine code for these kinds of arguments, from the disk or built now; `Unfit` where that fails."""
-        device = next((kind[0] for kind in kinds if isinstance(kind, tuple) and len(kind) == 2), "cpu")
-        if device == "cpu" and not compiler_works():
-            say_that_none_works()
-            return Unfit("there is no C++ compiler")
+    def plan(self, key: tuple[Any, ...], wanted: tuple[bool, ...] | None) -> Plan | Unfit:
+        """What is to be done with arguments of this kind."""
+        kinds: list[Any] = []
+        inputs: list[torch.Size | None] = []
+        shapes: dict[Layout, torch.Size] = {(): torch.Size()}
+        sizes = {"1": 1}
         try:
-            path = on_disk(
-                f"{self.name} {kinds} {wanted} {device}", self.name, lambda file: self.build(file, kinds, wanted)
-            )
-            return runner(path, device)
+            for kind, layout in zip(key, self.layouts, strict=True):
+                if isinstance(kind, tuple) and any(isinstance(part, Tensor) for part in kind):
+                    raise Unfit("tensors in a tuple")
+                if not is_tensor(kind):
+                    inputs += [None] * (floats_in(kind) or 0)
+                    kinds.append(kind)
+                    continue
+                shape, dtype, device, contiguous = kind
+                if not contiguous:
+                    raise Unfit("a tensor that is not contiguous")
+                if dtype not in FLOATING and dtype not in OTHERS:
+                    raise Unfit(f"a tensor of {dtype}")
+                flat = flattened(shape, layout)
+                passed: list[int] = []
+                for size, (*times, letter) in zip(flat, map(parts, layout), strict=True):
+                    one = size // math.prod(times)
+                    if one == 0 or sizes.setdefault(letter, one) * math.prod(times) != size:
+                        raise Unfit("an empty tensor" if one == 0 else "tensors that are broadcast")
+                    passed += [*times, one]
+                if shapes.setdefault(layout, shape) != shape:
+                    raise Unfit("tensors that are broadcast")
+                inputs.append(None if shape == torch.Size(passed) else torch.Size(passed))
+                kinds.append((device.type, dtype))
+            if sizes.get(next(layout[0] for layout in self.layouts if layout)) == 1:
+                raise Unfit("a single row")
+        except Unfit as reason:
+            return reason
+        run = self.load(tuple(kinds), wanted, tuple(letter for letter, size in sizes.items() if size == 1))
+        if isinstance(run, Unfit):
+            return run
+        layouts = [r for i, r in enumerate(self.results) if wanted is None or wanted[i]]
+        return Plan(run, inputs, [None if len(shapes.get(r, r)) == len(r) else shapes[r] for r in layouts])
+
+    def load(self, kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None, ones: tuple[str, ...]) -> Any:
+        """The machine code for these kinds of arguments, from the disk or built now; `Unfit` where that fails."""
+        device = next((kind[0] for kind in kinds if is_tensor(kind)), "cpu")
+        try:
+            what = f"{self.name} {kinds} {wanted} {ones} {source(self.page)}"
+            build = Build(self.name, place(what, self.name), partial(self.build, kinds, wanted, ones))
+            asked = ASKED.get()
+            if asked is not None:
+                asked[build.file] = build
+                return Called(self, kinds, wanted)
+            if not sound(build.file):
+                if device == "cpu" and not compiler_works():
+                    say_that_none_works()
+                    return Unfit("there is no C++ compiler")
+                on_disk(build)
+            return runner(build.file, device)
         except Exception as error:
-            reason = f"it could not be compiled: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            reason = f"it could not be compiled: {(str(error) or repr(error)).splitlines()[0]}"
             warnings.warn(f"{self.name} runs uncompiled: {reason}", stacklevel=2)
             return Unfit(reason)
 
-    def build(self, file: Path, kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None) -> None:
+    def build(self, kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None, ones: tuple[str, ...], file: Path) -> None:
         """Export the function for these kinds of arguments and compile it into a file."""
         import torch._inductor
 
-        letters = {letter for layout in self.layouts for letter in layout}
+        letters = {parts(size)[-1] for layout in self.layouts for size in layout}
         sizes = {letter: (EXAMPLE_ALONE if len(letters) == 1 else EXAMPLES).get(letter, 64) for letter in letters}
-        dims = {letter: torch.export.Dim(letter, min=2) for letter in letters}
+        sizes |= dict.fromkeys(ones, 1)
+        dims = {letter: torch.export.Dim(letter, min=2) for letter in letters if letter not in ones}
         examples: list[Tensor] = []
         shapes: list[dict[int, Any]] = []
-        slots: list[Slot] = []
         for kind, layout in zip(kinds, self.layouts, strict=True):
-            if kind is float or (isinstance(kind, tuple) and kind and kind[0] is float):
-                count = len(kind) if isinstance(kind, tuple) else 1
-                examples += [torch.tensor(0.5, dtype=torch.float64) for _ in range(count)]
-                shapes += [{} for _ in range(count)]
-                slots.append(None if kind is float else count)
-            elif isinstance(kind, tuple) and kind and isinstance(kind[-1], torch.dtype):
+            if is_tensor(kind):
                 device, dtype = kind
-                shape = [sizes[letter] for letter in layout]
-                examples.append(torch.ones(shape, device=device, dtype=dtype))
-                shapes.append({axis: dims[letter] for axis, letter in enumerate(layout)})
-                slots.append(None)
+                read = [part for size in layout for part in parts(size)]
+                examples.append(torch.ones([sizes.get(p, p) for p in read], device=device, dtype=dtype))
+                shapes.append({axis: dims[part] for axis, part in enumerate(read) if part in dims})
             else:
-                slots.append((kind,))
+                examples += [torch.tensor(0.5, dtype=torch.float64) for _ in range(floats_in(kind) or 0)]
+                shapes += [{} for _ in range(floats_in(kind) or 0)]
+        program = Program(Called(self, kinds, wanted))
         with torch.no_grad(), quiet():
-            program = torch.export.export(
-                Called(self, slots, wanted), tuple(examples), dynamic_shapes=(tuple(shapes),), strict=False
-            )
+            exported = torch.export.export(program, tuple(examples), dynamic_shapes=(tuple(shapes),), strict=False)
             torch._inductor.aot_compile(
-                program.module(),
+                exported.module(),
                 tuple(examples),
                 options={"aot_inductor.output_path": str(file), "cpp.dynamic_threads": True},
             )
 
 
-Slot = None | int | tuple[Any]  # an argument is a tensor, or a tuple of so many, or this option
+def is_tensor(kind: Any) -> bool:
+    """Whether an argument of this kind is a tensor: its kind has a dtype."""
+    return isinstance(kind, tuple) and len(kind) > 1 and isinstance(kind[1], torch.dtype)
 
 
-class Called(torch.nn.Module):
-    """The function of a kernel as a Module of its tensors, its options filled in."""
+def floats_in(kind: Any) -> int | None:
+    """How many tensors an argument of this kind is passed as, that is a float or a tuple of them; None of an option."""
+    return 1 if kind is float else len(kind) if isinstance(kind, tuple) and kind and kind[0] is float else None
 
-    def __init__(self, kernel: Kernel, slots: list[Slot], wanted: tuple[bool, ...] | None) -> None:
-        super().__init__()
-        self.kernel, self.slots, self.wanted = kernel, slots, wanted
 
-    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+class Called:
+    """The function of a kernel as one of its tensors, as they are passed, its options filled in."""
+
+    def __init__(self, kernel: Kernel, kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None) -> None:
+        self.kernel, self.kinds, self.wanted = kernel, kinds, wanted
+
+    def __call__(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         given = iter(tensors)
         arguments: list[Any] = []
-        for slot in self.slots:
-            if isinstance(slot, tuple):
-                arguments.append(slot[0])
+        for kind, layout in zip(self.kinds, self.kernel.layouts, strict=True):
+            if is_tensor(kind):
+                arguments.append(joined(next(given), layout))
+            elif isinstance(kind, tuple) and floats_in(kind):
+                arguments.append(tuple(islice(given, len(kind))))
             else:
-                arguments.append(next(given) if slot is None else tuple(next(given) for _ in range(slot)))
-        found = self.kernel.function(*arguments)
+                arguments.append(next(given) if kind is float else kind)
+        found = self.kernel.function(*arguments[: self.kernel.count])
         found = found if isinstance(found, tuple) else (found,)
         if self.wanted is not None:
             found = tuple(y for y, want in zip(found, self.wanted, strict=True) if want)
         if not self.kernel.into:
-            return found
+            return [*found]
         for name, y in zip(self.kernel.into, found, strict=False):
             if y is not None:
                 arguments[self.kernel.parameters.index(name)].copy_(y)
-        return ()
+        return []
 
 
-def flattened(x: Tensor, letters: Sequence[str]) -> Tensor:
-    """x as a tensor of so many dimensions, of which the first takes all that are left."""
-    if x.dim() < len(letters):
-        raise Unfit(f"a tensor of {x.dim()} dimensions")
-    return x.flatten(0, x.dim() - len(letters)) if letters else x.reshape(())
+class Program(torch.nn.Module):
+    """The same as a Module, as export takes it."""
+
+    def __init__(self, called: Called) -> None:
+        super().__init__()
+        self.called = called
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.called(tensors))
+
+
+def joined(x: Tensor, layout: Layout) -> Tensor:
+    """A tensor that was passed with 4 and H apart, as the function reads it."""
+    for axis, size in enumerate(layout):
+        x = x.flatten(axis, axis + 1) if len(parts(size)) > 1 else x
+    return x
+
+
+def flattened(shape: torch.Size, layout: Layout) -> torch.Size:
+    """A shape of so many dimensions as the layout has, of which the first takes all that are left."""
+    left = len(shape) - len(layout)
+    if left < 0 or (left > 0 and not layout):
+        raise Unfit(f"a tensor of {len(shape)} dimensions")
+    return torch.Size((shape[: left + 1].numel(), *shape[left + 1 :])) if left else shape
 
 
 @lru_cache(maxsize=4096)
@@ -229,7 +311,8 @@ def runner(path: Path, device: str) -> Callable[[list[Tensor]], list[Tensor]]:
 
 @cache
 def compiler_works() -> bool:
-    """Whether there is a C++ compiler."""
+    """Whether there is a C++ compiler. Asked only where something is to be built: torch's inductor takes seconds to
+    import."""
     from torch._inductor.cpp_builder import get_cpp_compiler
     from torch._inductor.exc import InvalidCxxCompiler
 
@@ -261,16 +344,39 @@ def folder() -> Path:
 
 @cache
 def surroundings() -> str:
-    """What a compiled file depends on but for its function: the source of all ops, torch, the processor."""
-    source = hashlib.sha256()
-    for file in sorted(Path(__file__).parents[1].rglob("*.py")):
-        source.update(file.read_bytes())
+    """What a compiled file depends on but for its function: torch and the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         flags = next(line for line in lines if line.startswith(("flags", "Features")))
     except (OSError, StopIteration):
         flags = platform.processor()
-    return f"{source.hexdigest()} {torch.__version__} {platform.machine()} {flags}"
+    return f"{torch.__version__} {platform.machine()} {flags}"
+
+
+IMPORT = re.compile(r"^ *from (scratch[\w.]*) import (\([^)]*\)|.*)", re.MULTILINE)
+
+
+@cache
+def text(module: str) -> bytes:
+    """The source of a module, or nothing where there is none."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).read_bytes() if file else b""
+
+
+@cache
+def source(page: str) -> str:
+    """A hash of the source of a page and of all of Handgrad's modules that it imports."""
+    if not text(page):
+        raise Unfit(f"the source of {page} is not known")
+    found: dict[str, bytes] = {}
+    waiting = [page]
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found[module] = text(module)
+            for package, names in IMPORT.findall(found[module].decode()):
+                waiting += [package, *(f"{package}.{name}" for name in re.findall(r"\w+", names))]
+    return hashlib.sha256(b"".join(found[module] for module in sorted(found))).hexdigest()
 
 
 def digest(file: Path) -> str:
@@ -286,21 +392,48 @@ def sound(file: Path) -> bool:
         return False
 
 
-def on_disk(what: str, name: str, build: Callable[[Path], None]) -> Path:
-    """The file that was built for this, or is built now; by one process while others wait."""
+class Build(NamedTuple):
+    """What is built for a name, and where it lies then."""
+
+    name: str
+    file: Path
+    make: Callable[[Path], None]
+
+
+def place(what: str, name: str) -> Path:
+    """Where the file lies that is built for this, here."""
     key = hashlib.sha256(f"{what} {surroundings()}".encode()).hexdigest()[:20]
-    file = folder() / f"{name}-{key}.so"
+    return folder() / f"{name}-{key}.so"
+
+
+def on_disk(build: Build, silent: bool = False) -> Path:
+    """The file that was built, or is built now; by one process while others wait."""
+    name, file, make = build
     if sound(file):
         return file
     with open(file.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not sound(file):
-            with told(name), tempfile.TemporaryDirectory(dir=folder()) as room:
+            said = nullcontext() if silent else told(name)
+            with said, tempfile.TemporaryDirectory(dir=file.parent) as room:
                 new = Path(room) / file.name
-                build(new)
+                make(new)
                 file.with_suffix(".sha256").write_text(digest(new))
                 os.replace(new, file)
     return file
+
+
+ASKED: ContextVar[dict[Path, Build] | None] = ContextVar("asked", default=None)
+
+
+@contextmanager
+def only_asked() -> Iterator[dict[Path, Build]]:
+    """A context in which nothing is built: it yields what would be, by file, and functions run as they are."""
+    token = ASKED.set({})
+    try:
+        yield ASKED.get()  # type: ignore[misc]
+    finally:
+        ASKED.reset(token)
 
 
 @contextmanager

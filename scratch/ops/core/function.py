@@ -221,6 +221,7 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
         found = value_kernel(*inputs) if ctx.compiled else None
         ctx.compiled = found is not None
         ctx.fast = not ctx.compiled and form != "plain" and has_fast_form and inputs[0].is_cpu and fast_if(*inputs)
+        ctx.form = form
         if found is None:
             found = fast_value(*inputs) if ctx.fast and fast_value is not None else textbook_forward(*inputs)
             found = found if isinstance(found, tuple) else (found,)
@@ -236,6 +237,7 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
         arguments = [*map(conjugate, arrived(ctx, places, bars)), *loaded(ctx)]
         if ctx.compiled and in_place():
             wanted = tuple(like is not None for like in ctx.like)
+            arguments = [*map(contiguous, arguments[:count]), *arguments[count:]]
             found = adjoint_kernel(*[arguments[i] for i in places.adjoint], wanted=wanted)
             if found is not None:
                 grads = iter(found)
@@ -243,7 +245,11 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
         simple = all(bars[i] is None for i in places.dropped)  # as in a first derivative
         if ctx.fast and fast_adjoint is not None and simple and in_place():
             needs = [ctx.needs_input_grad[i] for i in places.varied]
-            return fitted(ctx, places, fast_adjoint(needs, *[arguments[i] for i in places.fast]), arguments)
+            token = FORM.set(ctx.form)
+            try:
+                return fitted(ctx, places, fast_adjoint(needs, *[arguments[i] for i in places.fast]), arguments)
+            finally:
+                FORM.reset(token)
         if not ctx.fast:
             return textbook_backward(ctx, *bars)
         if wide:
@@ -258,9 +264,10 @@ def kernels(op: Any, places: Places) -> tuple[Kernel, Kernel]:
     name = f"{op.__module__}.{op.__name__}".removeprefix("scratch.ops.")
     inputs, layouts = list(signature(op.value).parameters), read_layouts(op.layouts)
     layouts |= {f"{output}_bar": layouts[output] for output in op.outputs}
+    returned = [layouts[output] for output in op.outputs], [layouts[inputs[i]] for i in places.varied]
     return (
-        Kernel(op.value, layouts, [layouts[output] for output in op.outputs], name=f"{name}.value"),
-        Kernel(op.adjoint, layouts, [layouts[inputs[i]] for i in places.varied], name=f"{name}.adjoint"),
+        Kernel(op.value, layouts, returned[0], name=f"{name}.value", page=op.__module__),
+        Kernel(op.adjoint, layouts, returned[1], name=f"{name}.adjoint", page=op.__module__),
     )
 
 
@@ -337,6 +344,10 @@ class ConstantFn(torch.autograd.Function):
 
 def conjugate(x: Any) -> Any:
     return x.conj_physical() if isinstance(x, Tensor) and x.is_complex() else x
+
+
+def contiguous(x: Any) -> Any:
+    return x.contiguous() if isinstance(x, Tensor) else x
 
 
 def zero(like: tuple[torch.Size, torch.dtype] | None, some: Tensor) -> Any:

@@ -60,7 +60,7 @@ def summed(t: Tensor, group: Any) -> Tensor:
 
 
 def mean(x: Tensor, dims: tuple[int, ...], count: Any, group: Any) -> Tensor:
-    """Over dims, and over the processes of a group where there is one."""
+    """Over dims, and over the processes of a group where there is one, with so many numbers in all."""
     if group is None:
         return x.mean(dims, keepdim=True)
     return SumOverProcessesFn.apply(x.sum(dims, keepdim=True), group) / count
@@ -75,10 +75,16 @@ def normalised(x, eps, dims, count, group):
     return mu, v, r, n * r  # (1)
 
 
+def over_channels(t):
+    """The sums of (7), of t (N, …, C, S)"""
+    return t.sum((0, -1))[..., None]
+
+
 class NormFn(Function):
-    """x, and w and b in shapes that broadcast to it -> y, μ, v, with means over dims."""
+    """x (N, G, C, S), the channels in G groups, and w and b (G, C, 1) -> y, μ, v, with means over dims."""
 
     outputs = ("y", "mu", "v")
+    layouts = "x (N, G, C, S)  w (G, C, 1)  b (G, C, 1)  y (N, G, C, S)  mu ()  v ()"
 
     @staticmethod
     def value(x, w, b, eps, dims, count, group):
@@ -99,7 +105,11 @@ class NormFn(Function):
         g = y_bar if w is None else w * y_bar  # (5)
         level, along = mean(g, dims, count, group), mean(x_hat * g, dims, count, group)
         x_bar = r * (g - level - x_hat * along)  # (6)
-        return x_bar, y_bar * x_hat, y_bar  # (7), summed to the shapes of w and b
+        return x_bar, over_channels(y_bar * x_hat), over_channels(y_bar)  # (7)
+
+    @staticmethod
+    def compiled_if(x, w, b, eps, dims, count, group):
+        return group is None
 
     @staticmethod
     def fast_value(x, w, b, eps, dims, count, group):
@@ -125,7 +135,9 @@ class NormFn(Function):
 
 
 class FixedNormFn(Function):
-    """x, w, b and the constants μ' and v' -> y."""
+    """x (N, C, S), w, b and the constants μ' and v' (C, 1) -> y."""
+
+    layouts = "x (N, C, S)  w (C, 1)  b (C, 1)  mu (C, 1)  v (C, 1)  y (N, C, S)"
 
     @staticmethod
     def value(x, w, b, mu, v, eps):
@@ -143,7 +155,7 @@ class FixedNormFn(Function):
     def adjoint(y_bar, x, w, mu, v, eps):
         r = (v + eps).rsqrt()
         x_bar = y_bar * (r if w is None else w * r)  # (10)
-        return x_bar, y_bar * (x - mu) * r, y_bar  # (7)
+        return x_bar, over_channels(y_bar * (x - mu) * r), over_channels(y_bar)  # (7)
 
 
 @torch.no_grad()
@@ -152,36 +164,38 @@ def track(running: Tensor, found: Tensor, momentum: float) -> None:
     running.mul_(1 - momentum).add_(found.reshape(running.shape).to(running.dtype), alpha=momentum)
 
 
-def column(parameter: Tensor | None, x: Tensor) -> Tensor | None:
-    """One number for each channel, along dimension 1 of x."""
-    return None if parameter is None else parameter.reshape(-1, *(1 for _ in x.shape[2:]))
+def in_one_group(x: Tensor, w: Tensor | None, b: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """x (N, C, *) as (N, 1, C, S), w and b as (1, C, 1)"""
+    w, b = (None if p is None else p[None, :, None] for p in (w, b))
+    return x.reshape(x.shape[0], 1, x.shape[1], x.shape[2:].numel()), w, b
 
 
 def batch_norm(x: Tensor, w, b, running_mean, running_var, momentum: float, eps: float, group: Any = None) -> Tensor:
     """w x̂ + b with the statistics of the batch, or of the batches of a group of processes; the running ones, where
     given, follow them. See the module's page."""
     count: Any = x.numel() // max(x.shape[1], 1)
+    everywhere = None
     if group is not None:
-        count = SumOverProcessesFn.apply(x.new_tensor(count, dtype=torch.float64), group)
-    dims = (0, *range(2, x.dim()))
-    y, mu, v = NormFn.apply(x, column(w, x), column(b, x), eps, dims, count, group)
+        count = everywhere = SumOverProcessesFn.apply(x.new_tensor(count, dtype=torch.float64), group)
+    y, mu, v = NormFn.apply(*in_one_group(x, w, b), eps, (0, 3), everywhere, group)
     if running_mean is not None:
         track(running_mean, mu, momentum)
         track(running_var, v * (count / (count - 1)), momentum)
-    return y
+    return y.reshape(x.shape)
 
 
 def instance_norm(x: Tensor, w, b, running_mean, running_var, momentum: float, eps: float) -> Tensor:
     """w x̂ + b with the statistics of each example's channels, which the running ones, where given, follow."""
     size = x.shape[2:].numel()
-    y, mu, v = NormFn.apply(x, column(w, x), column(b, x), eps, tuple(range(2, x.dim())), size, None)
+    y, mu, v = NormFn.apply(*in_one_group(x, w, b), eps, (3,), None, None)
     if running_mean is not None:
         track(running_mean, mu.mean(0), momentum)
         track(running_var, v.mean(0) * (size / (size - 1)), momentum)
-    return y
+    return y.reshape(x.shape)
 
 
 def fixed_norm(x: Tensor, w, b, running_mean: Tensor, running_var: Tensor, eps: float) -> Tensor:
     """w x̂ + b with the running statistics, (9)."""
-    columns = (column(p, x) for p in (w, b, running_mean, running_var))
-    return FixedNormFn.apply(x, *columns, eps)
+    rows = x.reshape(*x.shape[:2], x.shape[2:].numel())
+    columns = (None if p is None else p[:, None] for p in (w, b, running_mean, running_var))
+    return FixedNormFn.apply(rows, *columns, eps).reshape(x.shape)

@@ -25,5 +25,5 @@ def group_norm(x: Tensor, groups: int, w: Tensor | None, b: Tensor | None, eps: 
     each, size = x.shape[1] // groups, x.shape[2:].numel()
     grouped = x.reshape(x.shape[0], groups, each, size)
     w, b = (None if p is None else p.view(groups, each, 1) for p in (w, b))
-    y, _, _ = NormFn.apply(grouped, w, b, eps, (2, 3), each * size, None)  # (1) to (4)
+    y, _, _ = NormFn.apply(grouped, w, b, eps, (2, 3), None, None)  # (1) to (4)
     return y.view(x.shape)

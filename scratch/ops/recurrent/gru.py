@@ -40,17 +40,33 @@ from scratch.ops.recurrent import gru_fast
 from scratch.ops.recurrent.sequence import Sizes, State, Weights, advance, first, in_full_precision, order
 
 
+def cell(a_rz, a_n, u, h_before):
+    """(r, z), n, q and hₜ, from a = W xₜ + b and u = U hₜ₋₁ + d"""
+    H = h_before.shape[1]
+    u_rz, q = u.split((2 * H, H), 1)
+    rz = (a_rz + u_rz).sigmoid()  # (1), (2)
+    r, z = rz.split((H, H), 1)
+    n = (a_n + r * q).tanh()  # (3)
+    return rz, n, q, (1 - z) * n + z * h_before  # (4)
+
+
+def cell_adjoint(h_bar_t, rz, n, q, h_before):
+    """(ūⁿ, āʳ, āᶻ, āⁿ), and what reaches hₜ₋₁ but by U"""
+    r, z = rz.split([n.shape[1]] * 2, 1)
+    n_bar = h_bar_t * (1 - z) * (1 - n * n)
+    z_bar = h_bar_t * (h_before - n) * z * (1 - z)  # (9)
+    r_bar = n_bar * q * r * (1 - r)  # (10)
+    return torch.cat((n_bar * r, r_bar, z_bar, n_bar), 1), z * h_bar_t  # (11), (8)
+
+
 def trace(x, h0, W, U, b, d, sizes, reverse):
-    """For each step xₜ, hₜ₋₁, r, z, n, q and hₜ; and h after the last one."""
-    x, steps, h, N = x.split(sizes), [()] * len(sizes), h0, sizes[0]
+    """For each step xₜ, hₜ₋₁, (r, z), n, q and hₜ; and h after the last one."""
+    x, steps, h, N, H = x.split(sizes), [()] * len(sizes), h0, sizes[0], h0.shape[1]
     for t in order(sizes, reverse):
         h_before = first(h, sizes[t], N)
-        a_r, a_z, a_n = (x[t] @ W.mT + (0 if b is None else b)).chunk(3, 1)
-        u_r, u_z, q = (h_before @ U.mT + (0 if d is None else d)).chunk(3, 1)
-        r, z = (a_r + u_r).sigmoid(), (a_z + u_z).sigmoid()  # (1), (2)
-        n = (a_n + r * q).tanh()  # (3)
-        h_t = (1 - z) * n + z * h_before  # (4)
-        steps[t] = x[t], h_before, r, z, n, q, h_t
+        a_rz, a_n = (x[t] @ W.mT + (0 if b is None else b)).split((2 * H, H), 1)
+        rz, n, q, h_t = cell(a_rz, a_n, h_before @ U.mT + (0 if d is None else d), h_before)
+        steps[t] = x[t], h_before, rz, n, q, h_t
         h = advance(h, h_t, sizes[t], N)
     return steps, h
 
@@ -58,7 +74,7 @@ def trace(x, h0, W, U, b, d, sizes, reverse):
 class GRUFn(Function):
     outputs = ("y", "h")
     keeps = ("rz", "n", "q")
-    fast_value, fast_adjoint = staticmethod(gru_fast.value), staticmethod(gru_fast.adjoint)
+    fast_value, fast_adjoint = gru_fast.forms(cell, cell_adjoint)
 
     @staticmethod
     def value(x, h0, W, U, b, d, sizes, reverse):
@@ -70,7 +86,8 @@ class GRUFn(Function):
         steps, _ = trace(x, h0, W, U, b, d, sizes, reverse)
         x_dot, y_dot, h_dot, N = x_dot.split(sizes), [x_dot] * len(sizes), h0_dot, sizes[0]
         for t in order(sizes, reverse):
-            x_t, h_before, r, z, n, q, _ = steps[t]
+            x_t, h_before, rz, n, q, _ = steps[t]
+            r, z = rz.chunk(2, 1)
             h_dot_before = first(h_dot, sizes[t], N)
             a_r, a_z, a_n = (x_dot[t] @ W.mT + x_t @ W_dot.mT + b_dot).chunk(3, 1)
             u_r, u_z, q_dot = (h_dot_before @ U.mT + h_before @ U_dot.mT + d_dot).chunk(3, 1)  # (5)
@@ -83,16 +100,14 @@ class GRUFn(Function):
     @staticmethod
     def adjoint(y_bar, h_bar, x, h0, W, U, b, d, sizes, reverse):
         steps, _ = trace(x, h0, W, U, b, d, sizes, reverse)
-        y_bar, x_bar, N = y_bar.split(sizes), [x] * len(sizes), sizes[0]
+        y_bar, x_bar, N, H = y_bar.split(sizes), [x] * len(sizes), sizes[0], h0.shape[1]
         W_bar = U_bar = b_bar = d_bar = 0
         for t in reversed(order(sizes, reverse)):
-            x_t, h_before, r, z, n, q, _ = steps[t]
+            x_t, h_before, rz, n, q, _ = steps[t]
             h_bar_t = first(h_bar, sizes[t], N) + y_bar[t]  # (8)
-            n_bar = h_bar_t * (1 - z) * (1 - n * n)
-            z_bar = h_bar_t * (h_before - n) * z * (1 - z)  # (9)
-            r_bar = n_bar * q * r * (1 - r)  # (10)
-            a_bar, u_bar = torch.cat((r_bar, z_bar, n_bar), 1), torch.cat((r_bar, z_bar, n_bar * r), 1)  # (11)
-            h_bar = advance(h_bar, z * h_bar_t + u_bar @ U, sizes[t], N)  # (8), (12)
+            found, h_bar_before = cell_adjoint(h_bar_t, rz, n, q, h_before)
+            a_bar, u_bar = found[:, H:], found[:, : 3 * H].roll(-H, 1)
+            h_bar = advance(h_bar, h_bar_before + u_bar @ U, sizes[t], N)  # (8), (12)
             x_bar[t] = a_bar @ W  # (13)
             W_bar = W_bar + a_bar.mT @ x_t  # (14)
             U_bar = U_bar + u_bar.mT @ h_before  # (15)

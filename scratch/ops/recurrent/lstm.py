@@ -52,18 +52,32 @@ from scratch.ops.recurrent.sequence import (
 )
 
 
+def cell(a, c_before):
+    """i, f, g, o, cₜ, tanh(cₜ) and mₜ"""
+    i, f, g, o = a.split([c_before.shape[1]] * 4, 1)
+    i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()  # (2)
+    c_t = f * c_before + i * g  # (3)
+    tanh_c = c_t.tanh()
+    return i, f, g, o, c_t, tanh_c, o * tanh_c
+
+
+def cell_adjoint(m_bar, c_bar, i, f, g, o, c_before, tanh_c):
+    """āₜ, and what reaches cₜ₋₁"""
+    c_bar_t = c_bar + m_bar * o * (1 - tanh_c * tanh_c)  # (10)
+    i_bar, f_bar = c_bar_t * g * i * (1 - i), c_bar_t * c_before * f * (1 - f)  # (11)
+    g_bar, o_bar = c_bar_t * i * (1 - g * g), m_bar * tanh_c * o * (1 - o)  # (12)
+    return torch.cat((i_bar, f_bar, g_bar, o_bar), 1), f * c_bar_t  # (13)
+
+
 def trace(x, h0, c0, W, U, b, V, sizes, reverse):
-    """For each step xₜ, hₜ₋₁, cₜ₋₁, i, f, g, o, cₜ and hₜ; and h and c after the last one."""
+    """For each step xₜ, hₜ₋₁, cₜ₋₁, i, f, g, o, tanh(cₜ) and hₜ; and h and c after the last one."""
     x, steps, h, c, N = x.split(sizes), [()] * len(sizes), h0, c0, sizes[0]
     for t in order(sizes, reverse):
         h_before, c_before = first(h, sizes[t], N), first(c, sizes[t], N)
         a = x[t] @ W.mT + h_before @ U.mT + (0 if b is None else b)  # (1)
-        i, f, g, o = a.chunk(4, 1)
-        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()  # (2)
-        c_t = f * c_before + i * g  # (3)
-        m = o * c_t.tanh()
+        i, f, g, o, c_t, tanh_c, m = cell(a, c_before)
         h_t = m if V is None else m @ V.mT  # (4)
-        steps[t] = x[t], h_before, c_before, i, f, g, o, c_t, h_t
+        steps[t] = x[t], h_before, c_before, i, f, g, o, tanh_c, h_t
         h, c = advance(h, h_t, sizes[t], N), advance(c, c_t, sizes[t], N)
     return steps, h, c
 
@@ -71,7 +85,7 @@ def trace(x, h0, c0, W, U, b, V, sizes, reverse):
 class LSTMFn(Function):
     outputs = ("y", "h", "c")
     keeps = ("gates", "cells", "tanhs")
-    fast_value, fast_adjoint = staticmethod(lstm_fast.value), staticmethod(lstm_fast.adjoint)
+    fast_value, fast_adjoint = lstm_fast.forms(cell, cell_adjoint)
 
     @staticmethod
     def value(x, h0, c0, W, U, b, V, sizes, reverse):
@@ -83,13 +97,12 @@ class LSTMFn(Function):
         steps, _, _ = trace(x, h0, c0, W, U, b, V, sizes, reverse)
         x_dot, y_dot, h_dot, c_dot, N = x_dot.split(sizes), [x_dot] * len(sizes), h0_dot, c0_dot, sizes[0]
         for t in order(sizes, reverse):
-            x_t, h_before, c_before, i, f, g, o, c_t, _ = steps[t]
+            x_t, h_before, c_before, i, f, g, o, tanh_c, _ = steps[t]
             a_dot = x_dot[t] @ W.mT + x_t @ W_dot.mT + first(h_dot, sizes[t], N) @ U.mT + h_before @ U_dot.mT
             i_dot, f_dot, g_dot, o_dot = (a_dot + b_dot).chunk(4, 1)  # (5)
             i_dot, f_dot, o_dot = i * (1 - i) * i_dot, f * (1 - f) * f_dot, o * (1 - o) * o_dot
             g_dot = (1 - g * g) * g_dot  # (6)
             c_dot_t = f_dot * c_before + f * first(c_dot, sizes[t], N) + i_dot * g + i * g_dot  # (7)
-            tanh_c = c_t.tanh()
             m_dot = o_dot * tanh_c + o * (1 - tanh_c * tanh_c) * c_dot_t
             y_dot[t] = m_dot if V is None else (o * tanh_c) @ V_dot.mT + m_dot @ V.mT  # (8)
             h_dot, c_dot = advance(h_dot, y_dot[t], sizes[t], N), advance(c_dot, c_dot_t, sizes[t], N)
@@ -101,15 +114,11 @@ class LSTMFn(Function):
         y_bar, x_bar, N = y_bar.split(sizes), [x] * len(sizes), sizes[0]
         W_bar = U_bar = b_bar = V_bar = 0
         for t in reversed(order(sizes, reverse)):
-            x_t, h_before, c_before, i, f, g, o, c_t, _ = steps[t]
-            tanh_c = c_t.tanh()
+            x_t, h_before, c_before, i, f, g, o, tanh_c, _ = steps[t]
             h_bar_t = first(h_bar, sizes[t], N) + y_bar[t]
             m_bar = h_bar_t if V is None else h_bar_t @ V  # (9)
-            c_bar_t = first(c_bar, sizes[t], N) + m_bar * o * (1 - tanh_c * tanh_c)  # (10)
-            i_bar, f_bar = c_bar_t * g * i * (1 - i), c_bar_t * c_before * f * (1 - f)  # (11)
-            g_bar, o_bar = c_bar_t * i * (1 - g * g), m_bar * tanh_c * o * (1 - o)  # (12)
-            a_bar = torch.cat((i_bar, f_bar, g_bar, o_bar), 1)
-            h_bar, c_bar = advance(h_bar, a_bar @ U, sizes[t], N), advance(c_bar, f * c_bar_t, sizes[t], N)  # (13)
+            a_bar, c_bar_before = cell_adjoint(m_bar, first(c_bar, sizes[t], N), i, f, g, o, c_before, tanh_c)
+            h_bar, c_bar = advance(h_bar, a_bar @ U, sizes[t], N), advance(c_bar, c_bar_before, sizes[t], N)  # (13)
             x_bar[t] = a_bar @ W  # (14)
             W_bar = W_bar + a_bar.mT @ x_t  # (15)
             U_bar = U_bar + a_bar.mT @ h_before  # (16)

@@ -15,7 +15,8 @@ Adjoint:    hₜ is read twice, by whoever uses the output, which sends h̄ₜ�
 
             x̄ = ā W   (6)      W̄ = āᵀ x   (7)      Ū = āᵀ (h one step before)   (8)      b̄ = Σ ā   (9)
 Saved:      x, h₀, W, U, h.   Recomputed: nothing, since (4) needs the output only.
-Fast form:  the products W xₜ do not wait for one another: all steps are one matrix product.
+Fast form:  the products W xₜ do not wait for one another: all steps are one matrix product. Compiled: so, with (3) and
+            (4) as one pass; φ is one pass anyway.
 Kinks:      ReLU: derivative 0 at 0.
 Errors:     RuntimeError where sizes do not fit.
 Reference:  one layer and direction of torch.nn.RNN. Differs: nothing.
@@ -27,6 +28,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from scratch.ops.core.compiler import Kernel
 from scratch.ops.core.function import Function
 from scratch.ops.core.product import add_product, product
 from scratch.ops.recurrent.sequence import (
@@ -39,13 +41,26 @@ from scratch.ops.recurrent.sequence import (
     in_full_precision,
     order,
     previous,
+    ran_compiled,
     total,
 )
+
+
+def phi(a, nonlinearity):
+    return a.tanh() if nonlinearity == "tanh" else a.clamp_min(0)
 
 
 def slope(h, nonlinearity):
     """φ′ of (4)"""
     return 1 - h * h if nonlinearity == "tanh" else h.detach().sign()
+
+
+def step_adjoint(h_bar, y_bar, h, nonlinearity):
+    return slope(h, nonlinearity) * (h_bar + y_bar)  # (3), (4)
+
+
+LAYOUTS = dict.fromkeys(("h_bar", "y_bar", "h", "a_bar"), ("N", "H"))
+STEP_ADJOINT = Kernel(step_adjoint, LAYOUTS, into=("a_bar",), name="recurrent.rnn.adjoint")
 
 
 class RNNFn(Function):
@@ -56,7 +71,7 @@ class RNNFn(Function):
         x, y, h, N = x.split(sizes), [x] * len(sizes), h0, sizes[0]
         for t in order(sizes, reverse):
             a = x[t] @ W.mT + first(h, sizes[t], N) @ U.mT + (0 if b is None else b)
-            y[t] = a.tanh() if nonlinearity == "tanh" else a.clamp_min(0)  # (1)
+            y[t] = phi(a, nonlinearity)  # (1)
             h = advance(h, y[t], sizes[t], N)
         return torch.cat(y), h
 
@@ -74,8 +89,7 @@ class RNNFn(Function):
     def adjoint(y_bar, h_bar, x, h0, W, U, y, nonlinearity, sizes, reverse):
         y, y_bar, a_bar, N = y.split(sizes), y_bar.split(sizes), [y] * len(sizes), sizes[0]
         for t in reversed(order(sizes, reverse)):
-            h_bar_t = first(h_bar, sizes[t], N) + y_bar[t]  # (3)
-            a_bar[t] = slope(y[t], nonlinearity) * h_bar_t  # (4)
+            a_bar[t] = step_adjoint(first(h_bar, sizes[t], N), y_bar[t], y[t], nonlinearity)
             h_bar = advance(h_bar, a_bar[t] @ U, sizes[t], N)  # (3), (5)
         a_bar, h_before = torch.cat(a_bar), torch.cat(previous(y, h0, sizes, reverse))
         return a_bar @ W, h_bar, a_bar.mT @ x, a_bar.mT @ h_before, a_bar.sum(0)  # (6), (7), (8), (9)
@@ -84,23 +98,25 @@ class RNNFn(Function):
     def fast_value(x, h0, W, U, b, nonlinearity, sizes, reverse):
         y = product(x, W.t(), b)
         steps, h, N = y.split(sizes), h0, sizes[0]
-        phi = torch.tanh_ if nonlinearity == "tanh" else partial(torch.clamp_min_, min=0)
+        phi_ = torch.tanh_ if nonlinearity == "tanh" else partial(torch.clamp_min_, min=0)
         for t in order(sizes, reverse):
             add_product(steps[t], first(h, sizes[t], N), U.t())
-            h = advance(h, phi(steps[t]), sizes[t], N)  # (1)
+            h = advance(h, phi_(steps[t]), sizes[t], N)  # (1)
         return y, h.clone()
 
     @staticmethod
     def fast_adjoint(needs, y_bar, h_bar, x, h0, W, U, y, nonlinearity, sizes, reverse):
         needs_x, _, needs_W, needs_U, needs_b = needs
-        steps, y_bar, N = y.split(sizes), y_bar.split(sizes), sizes[0]
+        steps, y_bar, N = y.split(sizes), y_bar.contiguous().split(sizes), sizes[0]
         rows = Rows(y.shape[1], 1, sizes, y)
         for t in reversed(order(sizes, reverse)):
-            h_bar_t, h, a_bar_t = first(h_bar, sizes[t], N) + y_bar[t], steps[t], rows.steps[t]  # (3)
-            if nonlinearity == "tanh":
-                torch.addcmul(h_bar_t, h_bar_t * h, h, value=-1, out=a_bar_t)  # (4)
-            else:
-                torch.mul(h_bar_t, h.sign(), out=a_bar_t)
+            h_bar_t, y_bar_t, h, a_bar_t = first(h_bar, sizes[t], N), y_bar[t], steps[t], rows.steps[t]
+            if not ran_compiled(STEP_ADJOINT, h_bar_t, y_bar_t, h, nonlinearity, a_bar_t):
+                h_bar_t = h_bar_t + y_bar_t  # (3)
+                if nonlinearity == "tanh":
+                    torch.addcmul(h_bar_t, h_bar_t * h, h, value=-1, out=a_bar_t)  # (4)
+                else:
+                    torch.mul(h_bar_t, h.sign(), out=a_bar_t)
             h_bar = advance(h_bar, product(a_bar_t, U), sizes[t], N)  # (3), (5)
         a_bar = rows.matrix
         x_bar = product(a_bar, W) if needs_x else None  # (6)

@@ -20,7 +20,9 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from scratch.ops.core.compiler import Kernel
 from scratch.ops.core.dtype import NARROW, SHORT, autocast_on, without_autocast
+from scratch.ops.core.forms import FORM
 from scratch.ops.dropout import dropout
 
 Sizes = tuple[int, ...]
@@ -61,6 +63,11 @@ def total(b: Tensor | None, d: Tensor | None) -> Tensor | None:
 def blocks(matrix: Tensor, count: int, sizes: Sizes) -> list[tuple[Tensor, ...]]:
     """For each step its rows, cut into ``count`` blocks of equal width, such as gates."""
     return list(zip(*(block.split(sizes) for block in matrix.chunk(count, 1)), strict=True))
+
+
+def ran_compiled(step: Kernel, *arguments: Tensor | None) -> bool:
+    """Whether this is the compiled form, and a step fits it, and so has run."""
+    return FORM.get() == "compiled" and step(*arguments) is not None
 
 
 CHUNK = 2**18  # numbers that an adjoint finds before it makes products of them: 1 MiB

@@ -11,7 +11,7 @@ import scratch
 import scratch.optim
 from scratch.ops.activation.gated import GELUFn
 from scratch.ops.core import compiler
-from scratch.ops.core.compiler import Kernel, on_disk, ran, sound
+from scratch.ops.core.compiler import Build, Kernel, on_disk, only_asked, place, ran, sound
 from scratch.ops.loss.cross_entropy import CrossEntropyFn
 
 
@@ -70,7 +70,8 @@ def test_an_optimizer_steps_by_one_file():
     [
         (torch.ones(3, 4).t(), "not contiguous"),
         (torch.ones(4, 3).half(), "torch.float16"),
-        (torch.ones(1, 3), "a size below 2"),
+        (torch.ones(1, 3), "a single row"),
+        (torch.ones(0, 3), "an empty tensor"),
         (torch.ones(4, 5), "broadcast"),
         (torch.ones(3).sum(), "0 dimensions"),
     ],
@@ -85,7 +86,7 @@ def test_without_a_compiler_all_runs_uncompiled_with_one_warning(monkeypatch, no
     logits, classes = torch.randn(4, 3, requires_grad=True), torch.tensor([0, 2, 1, 1])
     ran.clear()
     for kernel in (*kernels_of(GELUFn), *kernels_of(CrossEntropyFn)):
-        monkeypatch.setattr(kernel, "loaded", {})
+        monkeypatch.setattr(kernel, "plans", {})
     with pytest.warns(UserWarning, match=r"no C\+\+ compiler") as warned, scratch.compiled():
         scratch.nn.functional.cross_entropy(scratch.nn.functional.gelu(logits), classes).backward()
     assert len(warned) == 1
@@ -99,11 +100,86 @@ def kernels_of(op):
     return [c.cell_contents for c in op.direct.forward.__closure__ if isinstance(c.cell_contents, Kernel)]
 
 
+def built(what, make):
+    return on_disk(Build("name", place(what, "name"), make))
+
+
+def test_the_source_of_a_page_is_also_what_it_imports(monkeypatch):
+    """An optimizer's rule, and what is below it; but no other page."""
+    before = [compiler.source(page) for page in ("scratch.optim.adam", "scratch.ops.activation.gated")]
+    read = compiler.text
+    monkeypatch.setattr(
+        compiler, "text", lambda module: read(module) + (b"# changed" if module == "scratch.optim.rule" else b"")
+    )
+    after = [compiler.source.__wrapped__(page) for page in ("scratch.optim.adam", "scratch.ops.activation.gated")]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False, True]
+
+
+def test_tensors_of_one_layout_have_one_shape():
+    """Read as rows of numbers (4, 1) and (1, 4) were alike."""
+    kernel = Kernel(lambda x, t: x - t, {"x": ("N",), "t": ("N",)}, [("N",)], name="difference")
+    ran.clear()
+    assert kernel(torch.ones(4, 1), torch.ones(1, 4)) is None
+    assert dict(ran) == {("difference", "tensors that are broadcast"): 1}
+
+
+def halves(a, h):
+    left, right = a.split([h.shape[1]] * 2, 1)
+    return torch.cat((left * h, right + h), 1), left + right
+
+
+SPLIT = {"a": ("N", "2H"), "h": ("N", "H"), "total": ("N", "H")}
+
+
+@pytest.mark.slow
+def test_results_in_memory_that_is_given():
+    """One file for all H but 1, which has its own."""
+    kernel = Kernel(halves, SPLIT, into=("a", "total"), name="halves")
+    for N, H in ((3, 4), (70, 33), (5, 1)):
+        a, h, total = torch.randn(N, 2 * H), torch.randn(N, H), torch.empty(N, H)
+        expected = halves(a.clone(), h)
+        assert kernel(a, h, total) == []
+        torch.testing.assert_close((a, total), expected)
+    assert len([*compiler.folder().glob("halves-*.so")]) == 2
+
+
+def test_what_would_be_built():
+    """Functions run as they are, and leave nothing behind."""
+    kernel = Kernel(halves, SPLIT, into=("a", "total"), name="noted")
+    a, h, total = torch.ones(3, 8), torch.ones(3, 4), torch.empty(3, 4)
+    with only_asked() as asked:
+        kernel(a, h, total)
+        kernel(a, h, total)
+    assert [build.name for build in asked.values()] == ["noted"]
+    assert not kernel.plans
+    assert not any(sound(file) for file in asked)
+    torch.testing.assert_close(total, torch.full((3, 4), 3.0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN"])
+def test_a_recurrent_layer_steps_compiled(name):
+    layer, native = getattr(scratch.nn, name)(3, 4).double(), getattr(torch.nn, name)(3, 4).double()
+    layer.load_state_dict(native.state_dict())
+    x = torch.randn(5, 2, 3, dtype=torch.float64)
+    ran.clear()
+    with scratch.compiled():
+        y, _ = layer(x)
+    y.sum().backward()  # outside, and with a gradient of no memory of its own
+    expected, _ = native(x)
+    expected.sum().backward()
+    torch.testing.assert_close(y, expected, rtol=1e-10, atol=1e-12)
+    for p, q in zip(layer.parameters(), native.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, rtol=1e-10, atol=1e-12)
+    assert {why for _, why in ran} == {"compiled"}
+    assert set(ran.values()) == {5}
+
+
 def test_a_broken_file_is_built_anew():
-    file = on_disk("what", "name", lambda path: path.write_bytes(b"whole"))
+    file = built("what", lambda path: path.write_bytes(b"whole"))
     file.write_bytes(b"brok")
     assert not sound(file)
-    assert on_disk("what", "name", lambda path: path.write_bytes(b"again")).read_bytes() == b"again"
+    assert built("what", lambda path: path.write_bytes(b"again")).read_bytes() == b"again"
 
 
 def test_a_build_that_fails_leaves_nothing():
@@ -112,17 +188,17 @@ def test_a_build_that_fails_leaves_nothing():
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
-        on_disk("fails", "name", fails)
-    assert on_disk("fails", "name", lambda path: path.write_bytes(b"whole")).read_bytes() == b"whole"
+        built("fails", fails)
+    assert built("fails", lambda path: path.write_bytes(b"whole")).read_bytes() == b"whole"
 
 
-def test_other_source_is_another_file(monkeypatch):
+def test_another_torch_is_another_file(monkeypatch):
     def write(path):
         path.write_bytes(b"")
 
-    first = on_disk("source", "name", write)
+    first = built("source", write)
     monkeypatch.setattr(compiler, "surroundings", lambda: "another torch")
-    assert on_disk("source", "name", write) != first
+    assert built("source", write) != first
 
 
 def build_slowly(log):
@@ -132,7 +208,7 @@ def build_slowly(log):
         time.sleep(0.5)
         path.write_bytes(b"whole")
 
-    assert on_disk("slow", "name", build).read_bytes() == b"whole"
+    assert built("slow", build).read_bytes() == b"whole"
 
 
 def test_of_two_processes_one_builds(tmp_path):
