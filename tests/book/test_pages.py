@@ -28,7 +28,10 @@ PAGES = (
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory) -> Path:
-    """The folder of both languages: chapters are shown, not run. Processes that run tests side by side share it."""
+    """The folder of both languages: the one that HANDGRAD_BOOK names, as built by scripts/book.py; else one made here,
+    whose chapters are shown, not run. Processes that run tests side by side share it."""
+    if "HANDGRAD_BOOK" in os.environ:
+        return Path(os.environ["HANDGRAD_BOOK"]).resolve()
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
