@@ -40,3 +40,17 @@
     link.addEventListener("pointerleave", () => light([]));
   }
 })();
+
+// A formula that is wider than its place is drawn smaller, down to 7/10; beyond that it scrolls.
+(() => {
+  const fit = () => {
+    for (const formula of document.querySelectorAll(".equation .cell mjx-container, .example .cell mjx-container")) {
+      formula.style.fontSize = "";
+      const place = formula.closest(".equation, .example").clientWidth - 24; // beside padding and a comma
+      const ratio = place / formula.getBoundingClientRect().width;
+      if (ratio < 1) formula.style.fontSize = `${Math.max(0.7, ratio)}em`;
+    }
+  };
+  addEventListener("load", () => window.MathJax?.startup?.promise?.then(fit));
+  addEventListener("resize", fit);
+})();

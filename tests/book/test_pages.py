@@ -142,6 +142,15 @@ def test_formulas_are_drawn_and_the_page_fits_a_phone(book, visit, name):
         assert [url for url in seen.requests if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
+def test_a_long_formula_is_drawn_smaller_rather_than_cut_off(book, visit):
+    page = visit(1280).open(book / "en/ops/conv/conv.html")
+    formulas = "[...document.querySelectorAll('.equation .cell mjx-container')]"
+    right = "const right = (element) => element.getBoundingClientRect().right;"
+    fits = f"() => {{ {right} return {formulas}.every((f) => right(f) <= right(f.closest('.equation'))); }}"
+    assert page.evaluate(f"{formulas}.length") > 5
+    page.wait_for_function(fits, timeout=10_000)
+
+
 def test_equations_and_lines_light_each_other(book, visit):
     page = visit().open(book / "en" / "ops" / "basics" / "linear.html")
     page.hover('.equation[data-number="3"] mjx-container')

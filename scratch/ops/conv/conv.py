@@ -4,7 +4,7 @@ Shapes:     x (N, C, *S)   W (O, C/G, *K)   b (O,) or None   y (N, O, *L)
             G groups, each its own convolution: the sums below are over one. d dilation, s stride, p padding.
 Formula:    y[n, o, l] = b[o] + Σ_ck W[o, c, k] x[n, c, s·l + d·k − p],    x being 0 outside            (1)
 Tangent:    ẏ = conv(ẋ, W) + conv(x, Ẇ) + ḃ                                                            (2)
-Adjoint:    ⟨ȳ, conv(x, W)⟩ = Σ_nolck ȳ[n, o, l] W[o, c, k] x[n, c, s·l + d·k − p] is linear in each of
+Adjoint:    ⟨ȳ, conv(x, W)⟩ = Σ ȳ[n, o, l] W[o, c, k] x[n, c, s·l + d·k − p] is linear in each of
             its three factors, and each gradient leaves out one of them:
             x̄[n, c, i] = Σ_olk ȳ[n, o, l] W[o, c, k]  over all l, k with s·l + d·k − p = i              (3)
             W̄[o, c, k] = Σ_nl  ȳ[n, o, l] x[n, c, s·l + d·k − p]                                       (4)
