@@ -40,8 +40,8 @@ def test_a_few(checkpoints, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10, 14))
-def test_five_hundred(seed, checkpoints, tmp_path):
+def test_hundreds(seed, checkpoints, tmp_path):
     """In four parts, which may run side by side."""
-    ends = check(125, seed, checkpoints, tmp_path)
-    assert ends.total() == 125
-    assert ends[2] > 50
+    ends = check(60, seed, checkpoints, tmp_path)
+    assert ends.total() == 60
+    assert ends[2] > 20
