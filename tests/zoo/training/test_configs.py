@@ -23,7 +23,7 @@ GROUPS = {
 }
 BATCH = ["paths.run=run", "~callbacks.progress", "+trainer.enable_progress_bar=false"]
 TINY = ["model=mlp", "model.width=2", "model.depth=1", "data.image_size=4", "data.batch_size=4"]
-SHORT = ["trainer.max_epochs=2", "+trainer.limit_train_batches=1", "+trainer.limit_val_batches=1"]
+SHORT = ["trainer.max_epochs=2", "++trainer.limit_train_batches=1", "+trainer.limit_val_batches=1"]
 SHORT += ["+trainer.limit_test_batches=1", "logger=csv"]
 LENGTHS = ["data.train=50", "data.test=10"]
 TRANSLATION = ["model.beam=1", "model.max_length=4", "model.val_sentences=4"]
