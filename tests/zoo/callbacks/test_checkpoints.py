@@ -8,12 +8,14 @@ import signal
 import sys
 import time
 from collections import Counter
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from scripts import train
 from zoo.callbacks import checkpoints
 from zoo.callbacks.progress import Bar
 from zoo.core.errors import Failure
@@ -72,39 +74,46 @@ def test_killed_at_fifty_moments(tmp_path):
         assert torch.equal(checkpoint["weights"], torch.full((20_000,), float(checkpoint["global_step"])))
 
 
-class Training:
-    """A training in a process of its own, which tells at which step it begins."""
+# The trainings are forks of a process that has imported everything and computed nothing: torch's threads survive no fork.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["scripts.train", "zoo.training.run", "zoo.mlp", "zoo.data.digits", "matplotlib.pyplot"])
 
-    def __init__(self, start, *words: str) -> None:
-        self.told, telling = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            status = 1
-            try:
-                for stream in (1, 2):
-                    os.dup2(os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
-                MLP.on_train_start = lambda model: os.write(telling, b"%d" % model.global_step)
-                status = start(*words)
-            finally:
-                os._exit(status)
-        os.close(telling)
+
+def training(folder: Path, words: tuple[str, ...], telling: Connection) -> None:
+    """A training in `folder`, which tells at which step it begins."""
+    os.chdir(folder)
+    for stream in (1, 2):
+        os.dup2(os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+    MLP.on_train_start = lambda model: telling.send(model.global_step)
+    sys.argv = ["scripts/train.py", *words]
+    train.main()
+
+
+class Training:
+    """A training in a process of its own."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self.folder = folder
+        self.told, telling = SERVER.Pipe(duplex=False)
+        self.process = SERVER.Process(target=training, args=(folder, words, telling))
+        self.process.start()
+        telling.close()
 
     def computed(self) -> float:
         """Seconds; a machine that is busy with something else makes no difference to them."""
-        return time.clock_gettime((~self.pid << 3) | 2)  # Linux's number for the clock of another process
+        return time.clock_gettime((~self.process.pid << 3) | 2)  # Linux's number for the clock of another process
 
     def began(self) -> int | None:
         """Its first step; None where it ended before. Waits for either."""
-        with open(self.told, "rb", buffering=0) as told:
-            step = told.read(20)
-        return int(step) if step else None
-
-    def ended(self) -> bool:
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        try:
+            return self.told.recv()
+        except EOFError:
+            return None
 
     def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        assert os.waitpid(self.pid, 0)[1] == signal.SIGKILL, Path("output.txt").read_text()
+        self.process.kill()
+        self.process.join()
+        assert self.process.exitcode == -signal.SIGKILL, (self.folder / "output.txt").read_text()
 
 
 def newest() -> Path | None:
@@ -115,18 +124,6 @@ def step_of(path: Path | None) -> int:
     return 0 if path is None else torch.load(path, weights_only=True)["global_step"]
 
 
-def forks_compute() -> bool:
-    """Whether a fork of this process can compute gradients."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            torch.ones(1, requires_grad=True).sum().backward()
-        except RuntimeError:
-            os._exit(1)
-        os._exit(0)
-    return os.waitpid(pid, 0)[1] == 0
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the clock of another process")
 def test_a_training_killed_at_fifty_moments(start, tmp_path, monkeypatch):
@@ -135,19 +132,15 @@ def test_a_training_killed_at_fifty_moments(start, tmp_path, monkeypatch):
     No kill leaves an unreadable checkpoint; every process begins at the step of the last one, and at zero only where
     there is none; and the end is that of an unbroken training.
     """
-    if not forks_compute():
-        pytest.skip("other tests have made autograd start threads, after which no fork of this process computes")
     tiny = ["impl=native", "model=mlp", "model.width=8", "model.dropout=0.3", "data.image_size=8", "data.batch_size=8"]
     quick = ["+trainer.limit_train_batches=7", "+trainer.limit_val_batches=1", "+trainer.limit_test_batches=1"]
     words = [*tiny, *quick, "callbacks.last.steps=2", "callbacks.progress=null", "logger=csv"]
-    assert start(*words, "trainer.max_epochs=1", "paths.run=first") == 0  # from here on everything is imported
-
     generator, kills = random.Random(0), Counter()
     for chain in range(5):
         folder = tmp_path / str(chain)
         folder.mkdir()
         monkeypatch.chdir(folder)
-        probe = Training(start, *words, "paths.run=probe")
+        probe = Training(folder, *words, "paths.run=probe")
         assert probe.began() == 0
         preparing = probe.computed()
         probe.kill()
@@ -155,12 +148,12 @@ def test_a_training_killed_at_fifty_moments(start, tmp_path, monkeypatch):
             last = newest()
             step = step_of(last)
             resume = [] if last is None else ["ckpt_path=last" if trial % 2 else f"ckpt_path={last.parents[1]}"]
-            training = Training(start, *words, "trainer.max_epochs=1000", *resume)
+            run = Training(folder, *words, "trainer.max_epochs=1000", *resume)
             moment = generator.uniform(0, 2 * preparing)
-            while training.computed() < moment and not training.ended():
+            while run.process.is_alive() and run.computed() < moment:
                 time.sleep(0.002)
-            training.kill()
-            began = training.began()
+            run.kill()
+            began = run.began()
             assert began in (None, step)
             assert step_of(newest()) >= step
             when = "before its first step" if began is None else "later"
