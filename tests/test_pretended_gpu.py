@@ -39,7 +39,7 @@ WAITING = {  # names or titles in the table: why they may wait
             "BatchNorm2d(3, 0.1, None, False)",
             "BatchNorm3d(3, 0.1, None, False)",
             "SyncBatchNorm(3, momentum=None, affine=False)",
-            "LazyBatchNorm2d(0.001, None, True, True, bias=False)",
+            "LazyBatchNorm2d(0.001, None, True, True)",
         ),
         AS_TORCH + "the count of batches becomes the momentum",
     ),

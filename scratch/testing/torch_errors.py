@@ -31,6 +31,7 @@ class TorchError:
     found: Callable[[Any], Tensor]
     truth: Callable[[], Tensor]
     tolerance: float = 1e-9
+    since: tuple[int, int] = (0, 0)  # the first version of torch that has what is wrong
     mended: str = ""  # the version of torch that is right, if one is
     followed: str = ""  # why `scratch` is wrong, too
 
@@ -290,6 +291,7 @@ TORCH_ERRORS = [
         linear_cross_entropy,
         linear_cross_entropy_by_differences,
         1e-7,
+        since=(2, 13),
     ),
     TorchError(
         "Embedding by frequency: the second derivative leaves the frequency out",

@@ -117,7 +117,7 @@ class AvgPoolFn(Function):
 
     @staticmethod
     def value(x, m, windows):
-        return (columns(x, windows).sum(2) / m).to(x.dtype)  # (5); means of whole numbers are cut off to such
+        return columns(x, windows).sum(2) / m  # (5)
 
     @staticmethod
     def tangent(x_dot, m, windows):
@@ -150,4 +150,4 @@ def max_pool_with_indices(x: Tensor, windows: Windows) -> tuple[Tensor, Tensor]:
 
 def avg_pool(x: Tensor, windows: Windows, m: Tensor | float) -> Tensor:
     """The sum of each window of x (N, C, *S), divided by m. See the module's page."""
-    return AvgPoolFn.apply(x, m, windows)
+    return AvgPoolFn.apply(x, m, windows).to(x.dtype)  # means of whole numbers are cut off to such

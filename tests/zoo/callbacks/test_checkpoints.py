@@ -74,7 +74,8 @@ def test_killed_at_fifty_moments(tmp_path):
         assert torch.equal(checkpoint["weights"], torch.full((20_000,), float(checkpoint["global_step"])))
 
 
-# The trainings are forks of a process that has imported everything and computed nothing: torch's threads survive no fork.
+# The trainings are forks of a process that has imported everything and computed nothing, as torch's threads survive no
+# fork.
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["scripts.train", "zoo.training.run", "zoo.mlp", "zoo.data.digits", "matplotlib.pyplot"])
 

@@ -16,6 +16,7 @@ from scratch.optim.adam import adam
 from scratch.testing import CHECKS, OPTIMIZER_CHECKS
 from scratch.testing.cases import CASES
 from scratch.testing.cases.optim import CASES as OPTIMIZER_CASES
+from scratch.testing.packages import offers
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -70,8 +71,9 @@ def test_an_unknown_form():
 def test_layers_in_textbook_form(number, impl):
     """Outputs and gradients of every case: what the fast form computes, the page's own formulas compute, too."""
     for case in CASES[number : number + 50]:
-        with scratch.plain():
-            CHECKS["gradients"](case, impl, "torch.nn")
+        if offers(case.reference or "torch.nn", case.name):
+            with scratch.plain():
+                CHECKS["gradients"](case, impl, "torch.nn")
 
 
 @pytest.mark.parametrize("case", OPTIMIZER_CASES, ids=str)
