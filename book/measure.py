@@ -102,27 +102,31 @@ def page_of(entry: str) -> str | None:
     return next((PAGES[start] for start in starts if start in PAGES), None)
 
 
-def times(seconds: float, forms: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Of each task its page, the milliseconds of the native form, and the ratios of ours to it."""
+def configurations(forms: Iterable[str]) -> dict[str, Any]:
+    """Of each form the benchmark's configuration of all that has a page."""
     with initialize_config_dir(str(ROOT / "conf"), version_base=None):
         known = compose("benchmark")
         wanted = [name for name in (*known.layers, *known.optimizers) if page_of(name) and name not in LONG]
-        configs = {
-            form: compose("benchmark", [f"impl={form}", "what=all", f"only=[{','.join(wanted)}]"]) for form in forms
-        }
-    native = configs[forms[0]].reference
-    for page, name, ours, theirs in track([*rows(configs[forms[0]])], description="times"):
-        built = [in_its_form(ours, configs[form].impl) for form in forms] + [in_its_form(theirs, native)]
+        words = ["what=all", f"only=[{','.join(wanted)}]"]
+        return {form: compose("benchmark", [f"impl={form}", *words]) for form in forms}
+
+
+def times(seconds: float, forms: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Of each task its page, the milliseconds of the native form, and the ratios of ours to it."""
+    configs = configurations(forms)
+    some = configs[forms[0]]
+    for page, name, ours, theirs in track([*rows(some)], description="times"):
+        built = [in_its_form(ours, configs[form].impl) for form in forms] + [in_its_form(theirs, some.reference)]
         *each, base = interleaved(built, seconds, timer_for("cpu", "cpu"))
         ratios = {form: round(t / base, 3) for form, t in zip(forms, each, strict=True)}
-        yield page, {"task": described(name, known), "native": round(1e3 * base, 4), **ratios}
+        yield page, {"task": described(name, some), "native": round(1e3 * base, 4), **ratios}
 
 
 def rows(config: Any) -> Iterator[tuple[str, str, Any, Any]]:
     """Page and name of each task, and what builds it for an implementation: for ours and the native one."""
     for what in ("layers", "optimizers"):
         config.what = what
-        for name, ours, theirs in plan(config):
+        for name, ours, theirs, _ in plan(config):
             page = page_of(name)
             assert page
             yield page, name, ours, theirs

@@ -1,0 +1,16 @@
+"""What the times on the book's pages are measured of."""
+
+import pytest
+
+pytest.importorskip("sphinx", reason="the book's extra is not installed")
+
+from book.extension.catalog import ops, optimizers
+from book.measure import configurations, described, rows
+
+
+def test_every_row_of_the_times_has_its_page_and_its_own_title():
+    config = configurations(["plain"])["plain"]
+    found = [(page, described(name, config)) for page, name, _, _ in rows(config)]
+    pages = {source.stem for source in (*ops(), *optimizers())}
+    assert {page for page, _ in found} <= pages
+    assert len(set(found)) == len(found) > 60
