@@ -33,6 +33,7 @@ class Multi30k(TranslationData):
         source, target: "en" and "de", in either order.
         pieces: the number of tokens in a vocabulary, which is learned from the training sentences.
         shared: one vocabulary for both languages, or one for each.
+        lowercase: capitals are read as small letters, and so the translations and their references have none.
         tokens, seed: see `TranslationData`.
 
     Raises UsageError, one line with the remedy, where the download fails, or a file is empty, not text, or has another
@@ -48,6 +49,7 @@ class Multi30k(TranslationData):
         target: str = "de",
         pieces: int = 8000,
         shared: bool = True,
+        lowercase: bool = False,
         tokens: int = 4096,
         **options: Any,
     ) -> None:
@@ -56,7 +58,8 @@ class Multi30k(TranslationData):
         one_of("data.target", target, [language for language in LANGUAGES if language != source])
         whole("data.pieces", pieces, len(SPECIALS) + 1)
         self.folder = Path(data_dir) / "multi30k"
-        self.source, self.target, self.pieces, self.shared = source, target, pieces, shared
+        self.source, self.target = source, target
+        self.pieces, self.shared, self.lowercase = pieces, shared, lowercase
 
     def prepare_data(self) -> None:
         """Download the files that are missing."""
@@ -94,10 +97,13 @@ class Multi30k(TranslationData):
         return sources, targets
 
     def vocabularies(self, sources: list[str], targets: list[str]) -> tuple[Vocabulary, Vocabulary]:
+        def learned(texts: list[str]) -> Vocabulary:
+            return Vocabulary.of_pieces(texts, self.pieces, self.lowercase)
+
         if self.shared:
-            both = Vocabulary.of_pieces(sorted(sources + targets), self.pieces)
+            both = learned(sorted(sources + targets))
             return both, both
-        return Vocabulary.of_pieces(sources, self.pieces), Vocabulary.of_pieces(targets, self.pieces)
+        return learned(sources), learned(targets)
 
 
 def lines(path: Path) -> list[str]:

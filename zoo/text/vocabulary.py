@@ -8,7 +8,7 @@ Source: Sennrich, Haddow and Birch, Neural machine translation of rare words wit
 
 from collections.abc import Iterable, Sequence
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 PAD, BOS, EOS, UNK = range(4)  # padding, beginning and end of a sequence, and an unknown character
 SPECIALS = ["<pad>", "<bos>", "<eos>", "<unk>"]
@@ -34,13 +34,15 @@ class Vocabulary:
         return cls(tokenizer.to_str())
 
     @classmethod
-    def of_pieces(cls, lines: Iterable[str], size: int) -> "Vocabulary":
+    def of_pieces(cls, lines: Iterable[str], size: int, lowercase: bool = False) -> "Vocabulary":
         """The vocabulary of `size` characters and pieces of words, or fewer where the lines do not have as many.
 
         No piece extends across a space or a punctuation mark. The space before a word is part of its first piece,
-        written ▁, and a line is read as if it began with one.
+        written ▁, and a line is read as if it began with one. With `lowercase`, capitals are read as small letters.
         """
         tokenizer = Tokenizer(models.BPE(unk_token=SPECIALS[UNK]))
+        if lowercase:
+            tokenizer.normalizer = normalizers.Lowercase()
         words = [pre_tokenizers.Metaspace(), pre_tokenizers.Split(Regex(r"\p{P}"), "isolated")]
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(words)
         tokenizer.decoder = decoders.Metaspace()
