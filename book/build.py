@@ -6,7 +6,8 @@ claims=FOLDER              what scripts/claims.py wrote; none: no figures. By de
 folder=build/book          where the pages go
 quick=true                 chapters as they stand, without running their code, and claims without figures
 measure                    measure errors and times anew, into book/measured.json, instead of building; measure=errors
-                           or measure=times one of them, and forms=plain,scratch without those that are to be compiled
+                           or measure=times one of them, forms=plain,scratch without those that are to be compiled,
+                           pages=lstm,adam those of some pages
 """
 
 import os
@@ -105,14 +106,21 @@ def main() -> None:
 
 
 def measured(words: list[str]) -> None:
+    from book.extension.catalog import ops, optimizers
     from book.measure import FORMS, measure
 
-    what = words[0].partition("=")[2] or "all"
-    one_of("measure", what, ("all", "errors", "times"))
-    forms = tuple(words[1].removeprefix("forms=").split(",")) if len(words) > 1 else FORMS
+    asked = {"measure": "all", "forms": ",".join(FORMS), "pages": ""}
+    given = dict(word.partition("=")[::2] for word in words)
+    for name in given:
+        one_of("option", name, asked)
+    asked |= {name: text for name, text in given.items() if text}
+    one_of("measure", asked["measure"], ("all", "errors", "times"))
+    forms, pages = asked["forms"].split(","), [page for page in asked["pages"].split(",") if page]
     for form in forms:
         one_of("forms", form, FORMS)
-    measure(what, forms)
+    for page in pages:
+        one_of("pages", page, [source.stem for source in (*ops(), *optimizers())])
+    measure(asked["measure"], forms, pages)
 
 
 def run(asked: dict[str, str]) -> None:

@@ -7,13 +7,14 @@ import json
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
 from rich.progress import track
+from torch import Tensor
 
 from book.extension.catalog import ROOT, Source, optimizers, optimizers_of
 from book.extension.measured import FORMS, PATH
@@ -64,9 +65,46 @@ MORE = {  # as the benchmark's layers, of the pages that it has nothing of
                     "inputs": [[16, 16, 28, 28]]},
     "grid_sample": {"function": "grid_sample", "inputs": [[16, 16, 28, 28], [16, 28, 28, 2]]},
     "shuffle": {"layer": "PixelShuffle", "args": [2], "inputs": PICTURES},
+    "alignment": {"layer": "AdditiveAttention", "args": [64, 64, 64], "inputs": [[32, 20, 64]] + [[32, 30, 64]] * 2},
+    "positional": {"layer": "SinusoidalPositions", "args": [128], "inputs": [[32, 64, 128]]},
+    "radial_basis": {"layer": "RadialBasis", "args": [64, 32], "inputs": [[1024, 64]]},
+    "perceptron": {"layer": "PerceptronLoss", "inputs": [[4096, 10], [4096]], "classes": 10},
 }  # fmt: skip
-GRAPHS = {"graph": "GCNConv", "graph_attention": "GATConv"}
 NODES, EDGES, FEATURES = 2000, 20_000, 32
+
+
+def graph_layer(layer: Any) -> Callable[[], Any]:
+    built = layer(FEATURES, FEATURES)
+    edges = built.adjacency(torch.randint(NODES, (2, EDGES)), NODES)
+    return forward_and_backward(built, torch.randn(NODES, FEATURES, requires_grad=True), edges)
+
+
+def bags(nn: Any) -> Callable[[], Any]:
+    return forward_and_backward(nn.EmbeddingBag(1000, 128), torch.randint(1000, (512, 8)))
+
+
+def ctc(nn: Any) -> Callable[[], Any]:
+    x, target = torch.randn(50, 32, 30, requires_grad=True), torch.randint(1, 30, (32, 10))
+    lengths, target_lengths = torch.full((32,), 50), torch.full((32,), 10)
+    return forward_and_backward(nn.CTCLoss(), x, target, lengths, target_lengths)
+
+
+def unpool(nn: Any) -> Callable[[], Any]:
+    x, indices = torch.nn.functional.max_pool2d(torch.randn(64, 16, 28, 28), 2, return_indices=True)
+    return forward_and_backward(nn.MaxUnpool2d(2), x.requires_grad_(), indices)
+
+
+OTHERS = {  # of the pages whose inputs an entry cannot describe: the title, and what builds the task
+    "graph": (f"GCNConv({FEATURES}, {FEATURES}), {NODES} nodes, {EDGES} edges", lambda nn: graph_layer(nn.GCNConv)),
+    "graph_attention": (
+        f"GATConv({FEATURES}, {FEATURES}), {NODES} nodes, {EDGES} edges",
+        lambda nn: graph_layer(nn.GATConv),
+    ),
+    "embedding_bag": ("EmbeddingBag(1000, 128), 512 bags of 8", bags),
+    "ctc": ("CTCLoss(), (50, 32, 30), targets of 10", ctc),
+    "max_unpool": ("MaxUnpool2d(2), (64, 16, 14, 14)", unpool),
+    "one_hot": ("one_hot, (4096,), 1000 classes", lambda nn: partial(nn.functional.one_hot, torch.arange(4096) % 1000)),
+}
 
 
 def largest(job: Iterable[Task], candidate: str, reference: str) -> dict[str, dict[str, Any]]:
@@ -111,11 +149,12 @@ def configurations(forms: Iterable[str]) -> dict[str, Any]:
         return {form: compose("benchmark", [f"impl={form}", *words]) for form in forms}
 
 
-def times(seconds: float, forms: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+def times(seconds: float, forms: Sequence[str], pages: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Of each task its page, the milliseconds of the native form, and the ratios of ours to it."""
     configs = configurations(forms)
     some = configs[forms[0]]
-    for page, name, ours, theirs in track([*rows(some)], description="times"):
+    wanted = [row for row in rows(some) if not pages or row[0] in pages]
+    for page, name, ours, theirs in track(wanted, description="times"):
         built = [in_its_form(ours, configs[form].impl) for form in forms] + [in_its_form(theirs, some.reference)]
         *each, base = interleaved(built, seconds, timer_for("cpu", "cpu"))
         ratios = {form: round(t / base, 3) for form, t in zip(forms, each, strict=True)}
@@ -133,15 +172,33 @@ def rows(config: Any) -> Iterator[tuple[str, str, Any, Any]]:
     for page, entry in MORE.items():
         build = partial(layer_call, entry, device="cpu")
         yield page, page, build, build
-    for page, layer in GRAPHS.items():
-        build = partial(graph_layer, layer)
+    for page in OTHERS:
+        build = partial(other_task, page)
         yield page, page, build, build
+
+
+def other_task(page: str, impl: Any) -> Callable[[], Any]:
+    torch.manual_seed(0)
+    return OTHERS[page][1](Namespace(impl.layers))
+
+
+def forward_and_backward(function: Callable[..., Tensor], *inputs: Tensor) -> Callable[[], None]:
+    """A call of a layer, and the gradients of its inputs and parameters."""
+    leaves = [*(x for x in inputs if x.requires_grad), *getattr(function, "parameters", tuple)()]
+    grad = torch.randn_like(function(*inputs))
+
+    def call() -> None:
+        for leaf in leaves:
+            leaf.grad = None
+        function(*inputs).backward(grad)
+
+    return call
 
 
 def described(name: str, known: Any) -> str:
     """A task as a reader would write it: Conv2d(1, 6, 5, padding=2), (64, 1, 28, 28)."""
-    if name in GRAPHS:
-        return f"{GRAPHS[name]}({FEATURES}, {FEATURES}), {NODES} nodes, {EDGES} edges"
+    if name in OTHERS:
+        return OTHERS[name][0]
     if name in known.optimizers:
         entry = known.optimizers[name]
         options = [f"{key}={value}" for key, value in entry.get("kwargs", {}).items()]
@@ -153,32 +210,18 @@ def described(name: str, known: Any) -> str:
     return ", ".join([called, *dict.fromkeys(str((*shape,)) for shape in entry["inputs"])])
 
 
-def graph_layer(layer: str, impl: Any) -> Any:
-    """Forward and backward of a graph layer on a random graph, whose adjacency was made before."""
-    torch.manual_seed(0)
-    built = getattr(Namespace(impl.layers), layer)(FEATURES, FEATURES)
-    edges = built.adjacency(torch.randint(NODES, (2, EDGES)), NODES)
-    x, grad = torch.randn(NODES, FEATURES, requires_grad=True), torch.randn(NODES, FEATURES)
-
-    def call() -> None:
-        for tensor in (x, *built.parameters()):
-            tensor.grad = None
-        built(x, edges).backward(grad)
-
-    return call
-
-
-def measure(asked: str = "all", forms: tuple[str, ...] = FORMS, seconds: float = 1.0) -> None:
-    """Measure errors, times or all; what is not asked for stays as it is."""
+def measure(asked: str = "all", forms: Sequence[str] = FORMS, pages: Sequence[str] = (), seconds: float = 1.0) -> None:
+    """Measure errors, times or all, of those pages or of all; what is not asked for stays as it is."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     if asked in ("all", "errors"):
-        for stem in track([*FAMILIES], description="errors"):
+        for stem in track([stem for stem in FAMILIES if not pages or stem in pages], description="errors"):
             keep("errors", stem, of_page(stem))
         for source in optimizers():
-            keep("errors", source.stem, of_optimizer(source))
+            if not pages or source.stem in pages:
+                keep("errors", source.stem, of_optimizer(source))
     if asked in ("all", "times"):
-        for page, entry in times(seconds, forms):
+        for page, entry in times(seconds, forms, pages):
             keep("times", page, entry)
 
 

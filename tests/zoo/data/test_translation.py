@@ -164,14 +164,16 @@ def folder(tmp_path) -> Path:
 
 @pytest.mark.parametrize("source", ["en", "de"])
 @pytest.mark.parametrize("shared", [True, False])
-def test_multi30k_in_both_directions(folder, source, shared):
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_multi30k_in_both_directions(folder, source, shared, lowercase):
     target = {"en": "de", "de": "en"}[source]
-    data = Multi30k(str(folder), source, target, pieces=60, shared=shared)
+    data = Multi30k(str(folder), source, target, pieces=60, shared=shared, lowercase=lowercase)
+    texts = {language: {text.lower() if lowercase else text for text in TEXTS[language]} for language in TEXTS}
     data.prepare_data()
     data.setup()
     ((sources, targets),) = list(data.test_dataloader())
-    assert {data.source_vocabulary.decode(row) for row in sources.tolist()} == set(TEXTS[source])
-    assert {data.target_vocabulary.decode(row) for row in targets.tolist()} == set(TEXTS[target])
+    assert {data.source_vocabulary.decode(row) for row in sources.tolist()} == texts[source]
+    assert {data.target_vocabulary.decode(row) for row in targets.tolist()} == texts[target]
     assert (data.facts["source_vocabulary"] == data.facts["target_vocabulary"]) is shared
     assert all(type(fact) is str for fact in data.facts.values())
 

@@ -53,3 +53,11 @@ def test_frequent_pieces_become_tokens():
     assert len(Vocabulary.of_pieces(LINES, 60)) < len(pieces) < len(Vocabulary.of_pieces(LINES, 10**6))
     assert pieces.tokens(pieces.encode("man.")) == ["▁man", "."]
     assert len(pieces.encode(LINES[0])) < len(Vocabulary.of_characters(LINES).encode(LINES[0]))
+
+
+def test_capitals_are_read_as_small_letters():
+    pieces = Vocabulary.of_pieces(LINES, 120, lowercase=True)
+    again = Vocabulary(pieces.text)  # as a checkpoint has it
+    for line in LINES:
+        assert again.decode(again.encode(line)) == line.lower()
+    assert again.encode("Männer ÄHNLICH") == again.encode("männer ähnlich")
