@@ -94,16 +94,44 @@ def unpool(nn: Any) -> Callable[[], Any]:
     return forward_and_backward(nn.MaxUnpool2d(2), x.requires_grad_(), indices)
 
 
-OTHERS = {  # of the pages whose inputs an entry cannot describe: the title, and what builds the task
-    "graph": (f"GCNConv({FEATURES}, {FEATURES}), {NODES} nodes, {EDGES} edges", lambda nn: graph_layer(nn.GCNConv)),
-    "graph_attention": (
-        f"GATConv({FEATURES}, {FEATURES}), {NODES} nodes, {EDGES} edges",
-        lambda nn: graph_layer(nn.GATConv),
-    ),
-    "embedding_bag": ("EmbeddingBag(1000, 128), 512 bags of 8", bags),
-    "ctc": ("CTCLoss(), (50, 32, 30), targets of 10", ctc),
-    "max_unpool": ("MaxUnpool2d(2), (64, 16, 14, 14)", unpool),
-    "one_hot": ("one_hot, (4096,), 1000 classes", lambda nn: partial(nn.functional.one_hot, torch.arange(4096) % 1000)),
+def one_hot(nn: Any) -> Callable[[], Any]:
+    return partial(nn.functional.one_hot, torch.arange(4096) % 1000)
+
+
+def sparse_step(optim: Any) -> Callable[[], Any]:
+    weight = torch.randn(10_000, 128, requires_grad=True)
+    torch.nn.functional.embedding(torch.randint(10_000, (4096,)), weight, sparse=True).sum().backward()
+    return optim.SparseAdam([weight]).step
+
+
+def twenty_iterations(optim: Any) -> Callable[[], Any]:
+    scale, begin = torch.logspace(0, 3, 1000), torch.randn(1000)
+
+    def call() -> None:
+        x = begin.clone().requires_grad_()
+        optimizer = optim.LBFGS([x])
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss = (scale * x * x).sum()
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+
+    return call
+
+
+GRAPH = f"({FEATURES}, {FEATURES}), {NODES} nodes, {EDGES} edges"
+OTHERS = {  # of the pages whose inputs an entry cannot describe: the title, which package, and what builds the task
+    "graph": (f"GCNConv{GRAPH}", "layers", lambda nn: graph_layer(nn.GCNConv)),
+    "graph_attention": (f"GATConv{GRAPH}", "layers", lambda nn: graph_layer(nn.GATConv)),
+    "embedding_bag": ("EmbeddingBag(1000, 128), 512 bags of 8", "layers", bags),
+    "ctc": ("CTCLoss(), (50, 32, 30), targets of 10", "layers", ctc),
+    "max_unpool": ("MaxUnpool2d(2), (64, 16, 14, 14)", "layers", unpool),
+    "one_hot": ("one_hot, (4096,), 1000 classes", "layers", one_hot),
+    "sparse_adam": ("SparseAdam(), 4096 of 10000 rows of 128", "optim", sparse_step),
+    "lbfgs": ("LBFGS(), 20 iterations on 1000 numbers", "optim", twenty_iterations),
 }
 
 
@@ -179,7 +207,8 @@ def rows(config: Any) -> Iterator[tuple[str, str, Any, Any]]:
 
 def other_task(page: str, impl: Any) -> Callable[[], Any]:
     torch.manual_seed(0)
-    return OTHERS[page][1](Namespace(impl.layers))
+    _, package, build = OTHERS[page]
+    return build(Namespace(impl[package]))
 
 
 def forward_and_backward(function: Callable[..., Tensor], *inputs: Tensor) -> Callable[[], None]:
