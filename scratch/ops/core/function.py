@@ -319,7 +319,8 @@ def fitted(ctx: Any, places: Places, found: Any, arguments: list[Any]) -> tuple[
         if grad is not None and like is not None and ctx.needs_input_grad[i]:
             shape, dtype = like
             grad = conjugate(grad) if dtype.is_complex or not grad.is_complex() else grad.real
-            grad = unbroadcast(grad, shape).to(dtype)
+            grad = unbroadcast(grad, shape)
+            grad = grad if grad.dtype is dtype else grad.to(dtype)
             grads[i] = ConstantFn.apply(grad, *saved) if saved and not grad.requires_grad else grad
     return tuple(grads)
 
