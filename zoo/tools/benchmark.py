@@ -15,6 +15,7 @@ import torch
 from lightning.fabric.utilities import move_data_to_device
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import track
 from rich.table import Table
 from torch import Tensor
@@ -387,4 +388,6 @@ def show(console: Console, config: DictConfig, results: list[Result], beside: li
             f"{result.reference_mebibytes:.2f}",
             "" if isnan(result.memory_ratio) else f"{result.memory_ratio:.2f}",
         )
+    if not console.is_terminal:  # a file has no edge, at which numbers would be cut off
+        console.width = max(console.width, Measurement.get(console, console.options.update(width=1000), table).maximum)
     console.print(table)

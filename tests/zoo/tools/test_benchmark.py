@@ -92,9 +92,11 @@ def test_short_tasks_are_measured_over_several_calls():
     assert turns == [1, 1] + [16] * 10
 
 
-def test_implementations_beside(call):
+def test_implementations_beside(call, capfd, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
     words = ["what=layers", "only=[tanh]", "seconds=0", "threads=1", "beside=[plain,native]", "json=rows.json"]
     assert call("benchmark", *words) == 0
+    assert "…" not in capfd.readouterr().out  # a file has no edge, at which numbers would be cut off
     (row,) = json.loads(Path("rows.json").read_text())["results"]
     assert list(row["beside_ratio"]) == ["plain", "native"]
     assert all(ratio > 0 for ratio in row["beside_ratio"].values())
