@@ -61,8 +61,9 @@ def adafactor_fast(params, grads, r=None, c=None, v=None, *, t, lr, beta2_decay,
         if weight_decay != 0:
             param.mul_(1 - lr * weight_decay)  # (2)
         if v is None:
-            r[i].lerp_(mean_square(grad, -1), new)  # (3)
-            c[i].lerp_(mean_square(grad, -2), new)  # (4)
+            square = grad.square()
+            r[i].lerp_(square.mean(-1, keepdim=True), new)  # (3)
+            c[i].lerp_(square.mean(-2, keepdim=True), new)  # (4)
             average = (r[i] @ c[i]).div_(r[i].mean(dim=-2, keepdim=True).clamp_(min=eps1))  # (5)
         else:
             average = v[i].lerp_(grad * grad, new).clone()  # (5′)
@@ -72,10 +73,6 @@ def adafactor_fast(params, grads, r=None, c=None, v=None, *, t, lr, beta2_decay,
 
 def root_mean_square(x: Tensor) -> float:
     return x.norm().item() / x.numel() ** 0.5
-
-
-def mean_square(x: Tensor, dim: int) -> Tensor:
-    return torch.linalg.vector_norm(x, dim=dim, keepdim=True).square_().div_(x.size(dim))
 
 
 class Adafactor(Optimizer):

@@ -32,8 +32,19 @@ def rprop(theta, g, before, s, *, etas, step_sizes):
     return theta - s * g.sign(), g, s  # (3), (4)
 
 
+def rprop_fast(params, grads, before, s, *, etas, step_sizes):
+    shrink, grow = etas
+    for param, grad, last, size in zip(params, grads, before, s, strict=True):
+        agreement = grad * last
+        turned = agreement < 0
+        factor = torch.ones_like(size).masked_fill_(agreement > 0, grow).masked_fill_(turned, shrink)
+        size.mul_(factor).clamp_(*step_sizes)  # (1), (2)
+        last.copy_(grad).masked_fill_(turned, 0)  # (2), (4)
+        param.addcmul_(torch.sign(last, out=agreement), size, value=-1)  # (3)
+
+
 class Rprop(Optimizer):
-    rule = Rule(rprop)
+    rule = Rule(rprop, rprop_fast)
     states = "before: prev, s: step_size"
 
     def __init__(
