@@ -27,7 +27,7 @@ from scratch.ops.core.dtype import widen
 from scratch.ops.core.function import Function
 
 BLOCK = 2**16  # numbers at a time: 256 KiB of float32, for each thread
-MANY = 2**15  # numbers from which on the fast form is faster
+MANY = 2**17  # numbers from which on the fast form is faster
 LONG = 2**16  # numbers in a row, beyond which the errors of vector_norm, which adds one after another, show
 
 
