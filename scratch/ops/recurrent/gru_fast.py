@@ -13,7 +13,6 @@ from functools import partial
 import torch
 
 from scratch.ops.core.compiler import Kernel, read_layouts
-from scratch.ops.core.exponential import tanh_into
 from scratch.ops.core.product import product
 from scratch.ops.recurrent.sequence import Rows, advance, chunks, first, order, previous, ran_compiled
 
@@ -50,7 +49,7 @@ def value(step, x, h0, W, U, b, d, sizes, reverse):
         if not ran_compiled(step, rz_t, n_t, u, h_before, q_t, y_t):
             rz_t.add_(u[:, : 2 * H]).sigmoid_()  # (1), (2)
             q_t.copy_(u[:, 2 * H :])
-            tanh_into(n_t, n_t.addcmul_(r, q_t))  # (3)
+            n_t.addcmul_(r, q_t).tanh_()  # (3)
             torch.lerp(n_t, h_before, z, out=y_t)  # (4)
         h = advance(h, y_t, sizes[t], N)
     return y, h.clone(), rz, n, q

@@ -1,8 +1,7 @@
 """The fast form of the LSTM, in the symbols of lstm.py.
 
 Forward:    all products W xₜ are one matrix product, since they do not wait for one another. The gates of a step are
-            written where its products were, and kept for the backward pass, with c and tanh(c). As
-            tanh a = 2σ(2a) − 1, one sigmoid is that of all gates.
+            written where its products were, and kept for the backward pass, with c and tanh(c).
 Backward:   in (10) to (12) only c̄ₜ and m̄ₜ wait for the step after; what multiplies them is known at once for as many
             steps as fit in a cache:
             āⁱ, āᶠ, āᵍ = c̄ₜ · (g i(1 − i), cₜ₋₁ f(1 − f), i (1 − g²))     āᵒ = m̄ₜ · tanh(cₜ) o(1 − o)
@@ -15,7 +14,6 @@ from functools import partial
 import torch
 
 from scratch.ops.core.compiler import Kernel, read_layouts
-from scratch.ops.core.exponential import tanh_into, twice_less_one_
 from scratch.ops.core.product import add_product, product
 from scratch.ops.recurrent.sequence import advance, blocks, chunks, first, order, previous, ran_compiled
 
@@ -53,11 +51,11 @@ def value(step, x, h0, c0, W, U, b, V, sizes, reverse):
         add_product(a_steps[t], first(h, size, N), U.t())  # (1)
         m = y_steps[t] if V is None else torch.empty_like(c_steps[t])
         if not ran_compiled(step, a_steps[t], first(c, size, N), c_steps[t], tanh_steps[t], m):
-            g.add_(g)
+            tanh_g = g.tanh()
             a_steps[t].sigmoid_()  # (2)
-            twice_less_one_(g)
+            g.copy_(tanh_g)
             torch.mul(f, first(c, size, N), out=c_steps[t]).addcmul_(i, g)  # (3)
-            torch.mul(o, tanh_into(tanh_steps[t], c_steps[t]), out=m)  # (4)
+            torch.mul(o, torch.tanh(c_steps[t], out=tanh_steps[t]), out=m)  # (4)
         if V is not None:
             torch.mm(m, V.t(), out=y_steps[t])
         h, c = advance(h, y_steps[t], size, N), advance(c, c_steps[t], size, N)

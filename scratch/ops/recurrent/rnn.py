@@ -23,11 +23,12 @@ Reference:  one layer and direction of torch.nn.RNN. Differs: nothing.
 Source:     Elman, Finding structure in time (1990); Werbos, Backpropagation through time (1990).
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from scratch.ops.core.compiler import Kernel
-from scratch.ops.core.exponential import tanh_into
 from scratch.ops.core.function import Function
 from scratch.ops.core.product import add_product, product
 from scratch.ops.recurrent.sequence import (
@@ -97,10 +98,10 @@ class RNNFn(Function):
     def fast_value(x, h0, W, U, b, nonlinearity, sizes, reverse):
         y = product(x, W.t(), b)
         steps, h, N = y.split(sizes), h0, sizes[0]
+        phi_ = torch.tanh_ if nonlinearity == "tanh" else partial(torch.clamp_min_, min=0)
         for t in order(sizes, reverse):
             add_product(steps[t], first(h, sizes[t], N), U.t())
-            phi = tanh_into(steps[t], steps[t]) if nonlinearity == "tanh" else steps[t].clamp_min_(0)
-            h = advance(h, phi, sizes[t], N)  # (1)
+            h = advance(h, phi_(steps[t]), sizes[t], N)  # (1)
         return y, h.clone()
 
     @staticmethod
