@@ -6,8 +6,13 @@ from scratch.ops.core.forms import FORMS, form
 from zoo.core.errors import one_of
 
 
-def in_form(impl: Any) -> Any:
-    """A context in which ops and optimizers of scratch run in the form of an implementation."""
+def form_of(impl: Any) -> str:
+    """The form that an implementation names."""
     name = impl.get("form") or "scratch"
     one_of("impl.form", name, FORMS)
-    return form(name)
+    return name
+
+
+def in_form(impl: Any) -> Any:
+    """A context in which ops and optimizers of scratch run in the form of an implementation."""
+    return form(form_of(impl))

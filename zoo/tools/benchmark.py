@@ -21,8 +21,9 @@ from rich.table import Table
 from torch import Tensor
 from torchvision.models import resnet18
 
+from scratch.ops.core.forms import form
 from zoo.core.errors import UsageError, at_least, did_you_mean, listed, listing, one_of, whole
-from zoo.core.form import in_form
+from zoo.core.form import form_of
 from zoo.core.namespace import Namespace
 from zoo.text.vocabulary import SPECIALS, Vocabulary
 from zoo.tools import peers
@@ -285,10 +286,10 @@ Build = Callable[..., Task]
 
 def in_its_form(build: Build, impl: DictConfig) -> Task:
     """The task of an implementation, in the form that it names."""
-    task = build(impl)
+    task, name = build(impl), form_of(impl)  # asked once: to ask a configuration takes longer than a small layer
 
     def once() -> Any:
-        with in_form(impl):
+        with form(name):
             return task()
 
     return once
