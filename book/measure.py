@@ -211,9 +211,9 @@ def other_task(page: str, impl: Any) -> Callable[[], Any]:
     return build(Namespace(impl[package]))
 
 
-def forward_and_backward(function: Callable[..., Tensor], *inputs: Tensor) -> Callable[[], None]:
+def forward_and_backward(function: Callable[..., Tensor], *inputs: Any) -> Callable[[], None]:
     """A call of a layer, and the gradients of its inputs and parameters."""
-    leaves = [*(x for x in inputs if x.requires_grad), *getattr(function, "parameters", tuple)()]
+    leaves = [*(x for x in inputs if getattr(x, "requires_grad", False)), *getattr(function, "parameters", tuple)()]
     grad = torch.randn_like(function(*inputs))
 
     def call() -> None:

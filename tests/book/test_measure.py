@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("sphinx", reason="the book's extra is not installed")
 
 from book.extension.catalog import ops, optimizers
-from book.measure import configurations, described, rows
+from book.measure import OTHERS, configurations, described, other_task, rows
 
 
 def test_every_row_of_the_times_has_its_page_and_its_own_title():
@@ -14,3 +14,10 @@ def test_every_row_of_the_times_has_its_page_and_its_own_title():
     pages = {source.stem for source in (*ops(), *optimizers())}
     assert {page for page, _ in found} <= pages
     assert len(set(found)) == len(found) > 60
+
+
+@pytest.mark.parametrize("page", OTHERS)
+def test_a_task_of_its_own_runs(page):
+    for form in ("plain", "native"):
+        config = configurations([form])[form]
+        other_task(page, config.impl)()
