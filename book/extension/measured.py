@@ -68,7 +68,7 @@ def measured_nodes(stem: str) -> list[nodes.Node]:
                 error = nodes.math(value, value)
             rows.append([nodes.Text(word(name)), error, nodes.Text(str(entry["cases"]))])
     if rows:
-        found.append(table([word("Largest relative error, float64"), "", word("cases")], rows))
+        found += [table([word("Largest relative error, float64"), "", word("cases")], rows), made("errors", stem)]
     times = numbers.get("times", {}).get(stem, [])
     if times:
         shown = [form for form in FORMS if any(form in entry for entry in times)]
@@ -80,12 +80,15 @@ def measured_nodes(stem: str) -> list[nodes.Node]:
             ]
             for entry in times
         ]
-        found.append(table([word("Time"), word("native, ms"), *(f"{form} / native" for form in shown)], rows))
+        head = [word("Time"), word("native, ms"), *(f"{form} / native" for form in shown)]
+        found += [table(head, rows), made("times", stem)]
     if text := not_measured(bool(checks), times):
         found.append(nodes.paragraph("", text, classes=["told"], translatable=False))
     if found:
         found.insert(0, nodes.rubric("", word("Measured"), classes=["label"]))
-        kinds = [kind for kind, there in (("errors", checks), ("times", times)) if there]
-        made = dict.fromkeys(numbers["made"][kind][stem] for kind in kinds)
-        found += [nodes.paragraph("", text, classes=["machine"], translatable=False) for text in made]
     return found
+
+
+def made(kind: str, stem: str) -> nodes.paragraph:
+    """Where and when the numbers of a table were measured."""
+    return nodes.paragraph("", measured()["made"][kind][stem], classes=["machine"], translatable=False)
