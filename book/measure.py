@@ -24,7 +24,7 @@ from scratch.testing.suite import Task, identified, judge, tasks
 from scratch.testing.transforms import TRANSFORM_CHECKS
 from zoo.claims.workbench import machine
 from zoo.core.namespace import Namespace
-from zoo.tools.benchmark import in_its_form, layer_call, plan
+from zoo.tools.benchmark import forward_and_backward, in_its_form, layer_call, plan
 from zoo.tools.measure import interleaved, timer_for
 
 CASES = 4  # of a page
@@ -73,25 +73,29 @@ MORE = {  # as the benchmark's layers, of the pages that it has nothing of
 NODES, EDGES, FEATURES = 2000, 20_000, 32
 
 
+def task_of(layer: Any, *inputs: Any) -> Callable[[], Any]:
+    return forward_and_backward(layer, inputs, layer.parameters())
+
+
 def graph_layer(layer: Any) -> Callable[[], Any]:
     built = layer(FEATURES, FEATURES)
     edges = built.adjacency(torch.randint(NODES, (2, EDGES)), NODES)
-    return forward_and_backward(built, torch.randn(NODES, FEATURES, requires_grad=True), edges)
+    return task_of(built, torch.randn(NODES, FEATURES, requires_grad=True), edges)
 
 
 def bags(nn: Any) -> Callable[[], Any]:
-    return forward_and_backward(nn.EmbeddingBag(1000, 128), torch.randint(1000, (512, 8)))
+    return task_of(nn.EmbeddingBag(1000, 128), torch.randint(1000, (512, 8)))
 
 
 def ctc(nn: Any) -> Callable[[], Any]:
     x, target = torch.randn(50, 32, 30, requires_grad=True), torch.randint(1, 30, (32, 10))
     lengths, target_lengths = torch.full((32,), 50), torch.full((32,), 10)
-    return forward_and_backward(nn.CTCLoss(), x, target, lengths, target_lengths)
+    return task_of(nn.CTCLoss(), x, target, lengths, target_lengths)
 
 
 def unpool(nn: Any) -> Callable[[], Any]:
     x, indices = torch.nn.functional.max_pool2d(torch.randn(64, 16, 28, 28), 2, return_indices=True)
-    return forward_and_backward(nn.MaxUnpool2d(2), x.requires_grad_(), indices)
+    return task_of(nn.MaxUnpool2d(2), x.requires_grad_(), indices)
 
 
 def one_hot(nn: Any) -> Callable[[], Any]:
@@ -209,19 +213,6 @@ def other_task(page: str, impl: Any) -> Callable[[], Any]:
     torch.manual_seed(0)
     _, package, build = OTHERS[page]
     return build(Namespace(impl[package]))
-
-
-def forward_and_backward(function: Callable[..., Tensor], *inputs: Any) -> Callable[[], None]:
-    """A call of a layer, and the gradients of its inputs and parameters."""
-    leaves = [*(x for x in inputs if getattr(x, "requires_grad", False)), *getattr(function, "parameters", tuple)()]
-    grad = torch.randn_like(function(*inputs))
-
-    def call() -> None:
-        for leaf in leaves:
-            leaf.grad = None
-        function(*inputs).backward(grad)
-
-    return call
 
 
 def described(name: str, known: Any) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib import import_module
@@ -115,14 +115,18 @@ def layer_and_inputs(entry: Any, impl: DictConfig, device: str) -> tuple[Any, li
 def layer_call(entry: Any, impl: DictConfig, *, device: str, compiled: bool = False) -> Task:
     """Forward and backward of one layer or function."""
     layer, inputs, parameters = layer_and_inputs(entry, impl, device)
-    if compiled:
-        layer = torch.compile(layer)
+    return forward_and_backward(torch.compile(layer) if compiled else layer, inputs, parameters)
+
+
+def forward_and_backward(function: Callable[..., Any], inputs: Sequence[Any], parameters: Iterable[Tensor]) -> Task:
+    """A call, and the gradients of its inputs and parameters."""
+    leaves = [tensor for tensor in (*inputs, *parameters) if getattr(tensor, "requires_grad", False)]
     grads: list[Tensor] = []
 
     def call() -> None:
-        for tensor in (*inputs, *parameters):
+        for tensor in leaves:
             tensor.grad = None
-        output = first(layer(*inputs))
+        output = first(function(*inputs))
         if not grads:
             grads.append(torch.randn_like(output))
         output.backward(grads[0])
