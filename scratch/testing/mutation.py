@@ -54,7 +54,6 @@ TESTS = {  # of what no case covers: blocks of long sequences, processes, second
 
 REVIEWED = {  # (file and function, words of the changed line): why it changes no gradient
     ("conv_fast.py Geometry.by_columns", "FEW"): "which way is taken is a matter of speed",
-    ("conv_fast.py rows_of_input", "Y[..., :0, :]"): "it has no rows, only a type and what vmap batches",
     ("distance.py norm_slope", "z := torch.zeros_like(x)"): "any multiple of 0 is 0",
     ("distance.py safe_norm", "(-(x / size))).abs()"): "|-x| = |x|",
     ("function.py ConstantFn.backward", "upstream[0]"): "what goes back to a gradient that depends on nothing",
@@ -66,7 +65,7 @@ REVIEWED = {  # (file and function, words of the changed line): why it changes n
     ("rectifier.py ReLUFn.derivative", "else y.detach()"): "only compared with something: its slope is 0",
     ("rectifier.py ThresholdFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
     ("shrinkage.py HardshrinkFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
-    ("shrinkage.py SoftshrinkFn.derivative", "else y.detach()"): "only compared with something: its slope is 0",
+    ("shrinkage.py SoftshrinkFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
     ("sigmoid.py HardtanhFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
     ("sigmoid.py HardtanhFn.pullback", "2 * "): "only whether it is 0 counts",
 }

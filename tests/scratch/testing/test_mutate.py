@@ -4,11 +4,13 @@ import re
 
 import pytest
 
-from scratch.testing.mutation import PAGES, REVIEWED, ROOT, TESTS, plant
+from scratch.testing.mutation import PAGES, REVIEWED, ROOT, TESTS, mutants, plant
 
 
 def test_its_lists_name_what_is_there():
-    assert {place.split()[0] for place, _ in REVIEWED} <= PAGES.keys()
+    for place, words in REVIEWED:
+        every = [mutant for group in mutants(place.split()[0]).values() for mutant in group]
+        assert [m for m in every if f"{m.file} {m.function}" == place and words in m.diff()], (place, words)
     for file, test in TESTS.items():
         path, name = test.split("::")
         assert file in PAGES
