@@ -159,6 +159,7 @@ class MishFn(Elementwise):  # (1), (2)
 
 
 class HardswishFn(Elementwise):  # (1), (2)
+    layouts = "x (N)  y (N)"
     parts = True
 
     @staticmethod

@@ -5,7 +5,7 @@ Tangent:    ẏ = f′ ẋ                                                      
 Adjoint:    x̄ = f′ ȳ        see scratch/ops/core/elementwise.py                  (2)
 
 relu        y = max(x, 0)                        f′ = [x > 0]                    (3)
-leaky_relu  y = max(x, sx); for s > 1, min(x, sx)   f′ = s + (1 − s) [x > 0]     (4)
+leaky_relu  y = x where x > 0, else sx           f′ = 1,  s                      (4)
 rrelu       leaky_relu with s drawn anew from U(lower, upper) for each x ≤ 0, outside training s their mean
 elu         y = x where x > 0, else α (eˣ − 1)   f′ = 1,  α eˣ                   (5)
 celu        y = x where x > 0, else α (e^(x/α) − 1)   f′ = 1,  e^(x/α)           (6)
@@ -23,8 +23,7 @@ Random:     rrelu draws as PyTorch on the CPU, one number of double precision fo
 Errors:     NotImplementedError for integers (but relu and threshold) and booleans; RuntimeError for celu with α = 0
             or rrelu with lower > upper.
 Reference:  torch.nn.functional.relu, leaky_relu, rrelu, elu, celu, selu, threshold. Differs: leaky_relu and elu in
-            place take any slope, PyTorch's none below 0; with slope 0 leaky_relu makes NaN of +∞, PyTorch's of −∞
-            only; PyTorch's gradient of celu has 1/α in single precision.
+            place take any slope, PyTorch's none below 0; PyTorch's gradient of celu has 1/α in single precision.
 Source:     Nair and Hinton, Rectified linear units (2010); Maas, Hannun and Ng, Rectifier nonlinearities (2013);
             Xu, Wang, Chen and Li, Empirical evaluation of rectified activations (2015), for rrelu; Clevert,
             Unterthiner and Hochreiter, Exponential linear units (2016); Barron, Continuously differentiable
@@ -44,6 +43,8 @@ from scratch.ops.dropout import DropoutFn
 
 
 class ReLUFn(Elementwise):  # (1), (2)
+    layouts = "x (N)  y (N)"
+
     @staticmethod
     def value(x):
         return x.clamp_min(0)
@@ -58,13 +59,19 @@ class ReLUFn(Elementwise):  # (1), (2)
 
 
 class LeakyReLUFn(Elementwise):  # (1), (2)
+    layouts = "x (N)  y (N)"
+
     @staticmethod
     def value(x, s):
-        return torch.maximum(x, x * s) if s <= 1 else torch.minimum(x, x * s)
+        return torch.where(x > 0, x, s * x)
 
     @staticmethod
     def derivative(x, s):
-        return torch.where(x > 0, 1.0, torch.full_like(x, s))  # (4)
+        return torch.where(x > 0, 1, s * torch.ones_like(x))  # (4)
+
+    @staticmethod
+    def fast_if(x, s):
+        return s != 0  # 0 · ∞ would be NaN
 
     @staticmethod
     def fast_value(x, s):

@@ -25,6 +25,8 @@ from scratch.ops.core.elementwise import Elementwise, where_not_0
 
 
 class HardshrinkFn(Elementwise):  # (1), (2)
+    layouts = "x (N)  y (N)"
+
     @staticmethod
     def value(x, lambd):
         return torch.where(x.abs() <= lambd, 0, x)  # (3)
@@ -43,6 +45,8 @@ class HardshrinkFn(Elementwise):  # (1), (2)
 
 
 class SoftshrinkFn(Elementwise):  # (1), (2)
+    layouts = "x (N)  y (N)"
+
     @staticmethod
     def value(x, lambd):
         return x - x.clamp(-lambd, lambd)  # (4)

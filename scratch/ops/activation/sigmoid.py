@@ -137,6 +137,8 @@ class SoftplusFn(Elementwise):  # (1), (2)
 
 
 class SoftsignFn(Elementwise):  # (1), (2)
+    layouts = "x (N)  y (N)"
+
     @staticmethod
     def value(x):
         return x / (1 + x.abs())
@@ -164,6 +166,8 @@ class ComplexSoftsignFn(Function):
 
 
 class HardsigmoidFn(Function):
+    layouts = "x (N)  y (N)"
+
     @staticmethod
     def value(x):
         return (x + 3).clamp(0, 6) / 6
@@ -186,6 +190,8 @@ class HardsigmoidFn(Function):
 
 
 class HardtanhFn(Elementwise):  # (1), (2)
+    layouts = "x (N)  y (N)"
+
     @staticmethod
     def value(x, low, high):
         return x.clamp(low, high)
