@@ -10,7 +10,7 @@ from scratch.nn.functional.pad import pad
 from scratch.ops.activation.softmax import softmax
 from scratch.ops.attention.attention import attention
 from scratch.ops.attention.multi_head_attention import append, merge_heads, project, project_packed, split_heads, thirds
-from scratch.ops.core.dtype import autocast, widen
+from scratch.ops.core.dtype import autocast, wide_type
 from scratch.ops.core.warning import warn
 from scratch.ops.linear import linear
 from scratch.ops.matmul import matmul
@@ -94,7 +94,7 @@ def checked_mask(mask: Tensor, shape: tuple[int, ...], q: Tensor) -> Tensor:
     if torch.broadcast_shapes(mask.shape, shape) != torch.Size(shape):
         raise RuntimeError(f"attn_mask has the shape {tuple(mask.shape)}, which does not go with scores {shape}")
     if mask.dtype is torch.bool:
-        return torch.zeros_like(mask, dtype=widen(q[:0]).dtype).masked_fill_(~mask, -math.inf)
+        return torch.zeros_like(mask, dtype=wide_type(q)).masked_fill_(~mask, -math.inf)
     return mask
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import NARROW, autocast_wide, need_floating, widen
+from scratch.ops.core.dtype import NARROW, autocast_wide, need_floating, wide_type
 from scratch.ops.norm import batch_norm as batches
 from scratch.ops.norm import group_norm as groups
 from scratch.ops.norm.layer_norm import layer_norm as normalise_rows
@@ -139,7 +139,7 @@ def rms_norm(
         raise ValueError(f"the input needs {len(normalized_shape)} dimensions, but has {input.dim()}")
     x, weight, _ = rows_of(input, normalized_shape, weight)
     if eps is None:
-        eps = torch.finfo(widen(x[:0]).dtype).eps
+        eps = torch.finfo(wide_type(x)).eps
     return in_shape(scale_rows(x, weight, eps), input.shape)
 
 

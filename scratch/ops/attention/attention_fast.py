@@ -9,6 +9,7 @@ Blocks:     a block of rows meets one block of keys after the other, and three n
             processor's cache. Blocks above the diagonal are left out where causal.
 Row sums:   δ = Σⱼ P P̄ in (9) needs no sum over keys: Σⱼ Pⱼ P̄ⱼ = Σⱼ Pⱼ rⱼ (ō · vⱼ) = ō · o, a product of two rows of
             D numbers.                                                                                       (11)
+            Where P is kept and o was rounded to sixteen bits, the sum over keys is taken nevertheless.
 Units:      scores are computed in units of log 2, with log₂ e in c, because a power of two is what the processor
             computes fastest.
 Kept:       m and s; up to KEPT rows and keys P instead.
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import widen
+from scratch.ops.core.dtype import wide_type, widen
 from scratch.ops.core.exponential import LOG2_E
 
 KEPT = 128  # up to so many rows and keys P is kept
@@ -45,7 +46,8 @@ def value(q, k, v, M, drawn, c, causal, p):
 
 
 def adjoint(needs, y_bar, q, k, v, M, drawn, c, causal, p, y, kept, sums):
-    delta = (widen(y_bar) * widen(y)).sum(-1, keepdim=True)  # (11)
+    exact = not short(q, k) or y.dtype is kept.dtype  # else y was rounded, and P is there
+    delta = (widen(y_bar) * widen(y)).sum(-1, keepdim=True) if exact else None  # (11)
     if short(q, k):
         return *adjoint_short(needs, y_bar, delta, q, k, v, drawn, c, p, kept), None
     return *adjoint_long(needs, y_bar, delta, q, k, v, M, drawn, c, causal, p, kept, sums), None
@@ -130,7 +132,7 @@ def put_product(out: Tensor, a: Tensor, b: Tensor, factor: float = 1.0) -> None:
 def attend_short(q, k, v, mask, drawn, c, causal, p):
     (N, H, L, _), S, D = q.shape, k.shape[2], v.shape[3]
     o = torch.empty_like(q) if q.shape[3] == D else q.new_empty(N, H, L, D)
-    P, mask = widen(q[:0]).new_empty(N, H, L, S), raised(mask)
+    P, mask = q.new_empty(N, H, L, S, dtype=wide_type(q)), raised(mask)
     everything = slice(0, L), slice(0, S)
     for group in groups(N, H, L, S):
         scaled = flat(q, group) * (c * LOG2_E)
@@ -158,7 +160,7 @@ def adjoint_short(needs, y_bar, delta, q, k, v, drawn, c, p, P):
         x_bar = torch.bmm(y_bar_, flat(v, group).mT)  # (8)
         if r is not None:
             x_bar.mul_(r)
-        x_bar.sub_(flat(delta, group)).mul_(P_)  # (9)
+        x_bar.sub_((P_ * x_bar).sum(-1, keepdim=True) if delta is None else flat(delta, group)).mul_(P_)  # (9)
         if q_bar is not None:
             put_product(q_bar[group], x_bar, flat(k, group), c)  # (10)
         if k_bar is not None:
@@ -182,7 +184,7 @@ def room_for_block(q: Tensor, k: Tensor) -> Tensor:
     """Memory for the scores of one block of any group."""
     n, h = next(long_groups(q, k))
     heads = min(n.stop, q.shape[0]) * min(h.stop, q.shape[1])
-    return widen(q[:0]).new_empty(heads * min(q.shape[2], ROWS) * min(k.shape[2], KEYS))
+    return q.new_empty(heads * min(q.shape[2], ROWS) * min(k.shape[2], KEYS), dtype=wide_type(q))
 
 
 def block_memory(x: Tensor, rows: slice, keys: slice, memory: Tensor) -> Tensor:
@@ -194,7 +196,7 @@ def block_memory(x: Tensor, rows: slice, keys: slice, memory: Tensor) -> Tensor:
 def attend_long(q, k, v, mask, drawn, c, causal, p):
     L, S, D = q.shape[2], k.shape[2], v.shape[3]
     o = torch.empty_like(q) if q.shape[3] == D else q.new_empty(*q.shape[:3], D)
-    largest, sums = widen(q[:0]).new_empty(2, *q.shape[:3], 1)
+    largest, sums = q.new_empty(2, *q.shape[:3], 1, dtype=wide_type(q))
     memory, mask = room_for_block(q, k), raised(mask)
     for group in long_groups(q, k):
         q_, k_, v_ = flat(q, group) * (c * LOG2_E), flat(k, group), flat(v, group)

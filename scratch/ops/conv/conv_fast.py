@@ -40,7 +40,7 @@ from torch import Tensor
 from scratch.ops.conv import winograd
 from scratch.ops.conv.pad import constant_pad
 from scratch.ops.conv.window import FEW, Sizes, Windows, add_windows, channels_last, windows
-from scratch.ops.core.dtype import widen
+from scratch.ops.core.dtype import wide_type, widen
 from scratch.ops.core.product import add_product, product
 
 
@@ -170,7 +170,7 @@ class Geometry(NamedTuple):
 
     def sum_biases(self, Y: Tensor) -> Tensor:
         """The adjoint of adding `biases`: Ȳ -> b̄ (O,)."""
-        return Y.sum(-2).view(*self.groups, self.block, -1).sum(-2).reshape(-1)
+        return Y.sum(-2, dtype=wide_type(Y)).view(*self.groups, self.block, -1).sum(-2).reshape(-1)
 
     def diagonals(self, wide: Tensor) -> Tensor:
         """W⁺ (K, G, K'·C/G, B·O/G) -> the view of W⁺[…, s·j + k, c; j, o] in the order of W, and then j:
@@ -318,7 +318,7 @@ def gradients(
         if weight is not None:
             grad_x.append(g.add_window_rows(rows_of_input(Y, W, g)))
         if x_part is not None:
-            grad_W.append(g.products(g.window_columns(x_part) if g.by_columns else g.window_rows(x_part), Y))
+            grad_W.append(widen(g.products(g.window_columns(x_part) if g.by_columns else g.window_rows(x_part), Y)))
         if bias:
             grad_b.append(g.sum_biases(Y))
     return (
@@ -335,7 +335,7 @@ def gradients_by_mirror(grad: Tensor, g: Geometry, weight: Tensor, x: Tensor | N
         Z = g.window_rows(grad_part)
         grad_x.append(g.image(rows_of_output(g.shifted(Z), W)))
         if x_part is not None:
-            grad_W.append(g.products(Z, g.rows(x_part)))
+            grad_W.append(widen(g.products(Z, g.rows(x_part))))
     return joined(grad_x), mirrored(g.sum_diagonals(sum(grad_W[1:], grad_W[0]))) if grad_W else None
 
 

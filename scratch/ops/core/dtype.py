@@ -15,6 +15,11 @@ def widen(x: Tensor) -> Tensor:
     return x.float() if x.dtype in NARROW else x
 
 
+def wide_type(x: Tensor) -> torch.dtype:
+    """The type of widen(x)."""
+    return torch.float32 if x.dtype in NARROW else x.dtype
+
+
 def continuous(x: Tensor) -> bool:
     """Of real or complex numbers, not of whole ones."""
     return x.is_floating_point() or x.is_complex()

@@ -88,7 +88,7 @@ class CrossEntropyFn(Function):
 
     @staticmethod
     def fast_value(x, t, w, ignore_index, reduction, smoothing):
-        wide = widen(x)
+        wide, w = widen(x), None if w is None else widen(w)
         n = wide - largest(wide, 1)
         k, counted, w_t = targets(t, w, ignore_index)
         n_t = n.gather(1, k)
@@ -110,7 +110,7 @@ class CrossEntropyFn(Function):
 
     @staticmethod
     def fast_adjoint(needs, L_bar, p, w, reduction, smoothing, k, counted, w_t, total):
-        L_bar = widen(L_bar)
+        L_bar, w = widen(L_bar), None if w is None else widen(w)
         L_bar = L_bar.unsqueeze(1) if reduction == "none" else L_bar if total is None else L_bar / total
         ell_bar = torch.where(counted, L_bar, 0)
         a = ell_bar if w is None else ell_bar * w_t
@@ -166,7 +166,7 @@ class SoftCrossEntropyFn(Function):
         x_bar = q_bar = None
         if needs[0]:
             p = exp(y)
-            mass = q.sum(1, keepdim=True) * ell_bar
+            mass = widen(q).sum(1, keepdim=True) * ell_bar
             p = p.mul_(mass) if p.dtype is mass.dtype else p * mass
             x_bar = torch.addcmul(p, q, ell_bar, value=-1)
         if needs[1]:
@@ -178,7 +178,6 @@ class NLLLossFn(Function):
     """Class numbers t (N, d₁, …) and log-probabilities y -> L."""
 
     outputs = ("L",)
-    wide = False
 
     @staticmethod
     def value(y, t, w, C, ignore_index, reduction):
@@ -348,15 +347,18 @@ def soft_cross_entropy(x, q, weight, ignore_index, reduction, smoothing) -> Tens
         raise RuntimeError(f"class probabilities must be floating numbers, but are {q.dtype}")
     if ignore_index >= 0:
         raise RuntimeError("ignore_index goes with class numbers, not with class probabilities")
+    dtype = torch.promote_types(x.dtype, q.dtype)
     unbatched = x.dim() == 1
     if unbatched:
         x, q = x[None], q[None]
+    if smoothing or weight is not None:
+        q = widen(q)
     if smoothing:
         q = q * (1 - smoothing) + smoothing / max(x.shape[1], 1)
     if weight is not None:
         check_weight(x, weight)
         q = q * column(weight, x)
-    loss = SoftCrossEntropyFn.apply(x, q, reduction)[0]
+    loss = SoftCrossEntropyFn.apply(x, q, reduction)[0].to(dtype)
     if reduction == "mean" and x.shape[1] == 0:
         loss = loss + math.nan  # without classes, as in PyTorch
     return loss.reshape(()) if unbatched else loss

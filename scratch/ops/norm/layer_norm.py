@@ -23,7 +23,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from scratch.ops.core.dtype import widen
+from scratch.ops.core.dtype import wide_type, widen
 from scratch.ops.core.function import Function
 
 BLOCK = 2**16  # numbers at a time: 256 KiB of float32, for each thread
@@ -129,7 +129,7 @@ def adjoint_in_blocks(grad, x, weight, mean, r):
 
 def room(memory: Tensor | None, x: Tensor) -> Tensor:
     """Room for one block, used again and again: what is allocated anew costs more than what is computed."""
-    return widen(x[:0]).new_empty(x.shape) if memory is None else memory[: x.shape[0]]
+    return x.new_empty(x.shape, dtype=wide_type(x)) if memory is None else memory[: x.shape[0]]
 
 
 def layer_norm(x: Tensor, w: Tensor | None, b: Tensor | None, eps: float) -> Tensor:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.conv.window import Windows
+from scratch.ops.core.dtype import widen
 from scratch.ops.core.function import Function
 from scratch.ops.pool.pool import max_pool, max_pool_with_indices
 
@@ -51,6 +52,7 @@ class UnrollFn(Function):
 
     @staticmethod
     def adjoint(u_bar, size, axis, places, outside):
+        u_bar = widen(u_bar)
         u_bar = u_bar if outside is None else u_bar.masked_fill(line(outside, axis, size), 0)
         zeros = u_bar.new_zeros(size)
         if places.dim() > 1:

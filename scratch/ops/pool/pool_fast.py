@@ -18,7 +18,7 @@ from torch import Tensor
 
 from scratch.ops.conv.pad import constant_pad
 from scratch.ops.conv.window import Windows, add_shifted, empty, shifted
-from scratch.ops.core.dtype import widen
+from scratch.ops.core.dtype import wide_type, widen
 
 LONG = 1024  # numbers of a window
 PART = 2**17  # numbers of x treated at a time
@@ -154,8 +154,8 @@ def argmax_adjoint(needs, y_bar, j, windows):
     (N, C), places = y_bar.shape[:2], math.prod(windows.size)
     if max(windows.dilation) > 1:
         y_bar, j = y_bar.masked_fill(nowhere(windows, j.device), 0), j.clamp_max(places - 1)
-    x_bar = y_bar.new_zeros(N, C, places)
-    return x_bar.scatter_add_(2, j.flatten(2), y_bar.flatten(2)).view(N, C, *windows.size)
+    x_bar = y_bar.new_zeros(N, C, places, dtype=wide_type(y_bar))
+    return x_bar.scatter_add_(2, j.flatten(2), widen(y_bar).flatten(2)).view(N, C, *windows.size)
 
 
 def mean(x, m, windows):
