@@ -43,7 +43,7 @@ class UnrollFn(Function):
         if places.dim() > 1:
             u = x.gather(axis, along(places, axis, size))  # (1)
         else:
-            u = x.index_select(axis, places)
+            u = x.flatten(0, axis - 1).index_select(1, places).unflatten(0, x.shape[:axis])  # of lines: the quickest
         return u if outside is None else u.masked_fill(line(outside, axis, size), filling)
 
     @staticmethod
