@@ -27,7 +27,11 @@ class Hardsigmoid(nn.Module):
 
 def exact(model: nn.Module) -> nn.Module:
     """The model in float64 and in training, but for what amplifies or makes errors: a batch norm of two pictures of a
-    pixel each, which gives ±1 whatever it reads, and PyTorch's Hardsigmoid."""
+    pixel each, which gives ±1 whatever it reads, and PyTorch's Hardsigmoid. Weights that are 0 are drawn: behind a last
+    layer of zeros, as a vision transformer has, every gradient is 0."""
+    for parameter in model.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.02)
     for module in list(model.double().train().modules()):
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
