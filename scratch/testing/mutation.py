@@ -34,7 +34,10 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {path.name: path for path in (ROOT / "scratch" / "ops").rglob("*.py") if path.stem != "__init__"}
 DERIVATIVES = ("backward", "tangent", "pullback", "derivative", "adjoint", "gradients", "slopes", "unbroadcast")
-CHECKS = ("gradients", "in plain form", "second_order", "tangents", "complex_numbers", "subsets", "float32", "bfloat16")
+CHECKS = (
+    "gradients", "in plain form", "second_order", "tangents", "complex_numbers", "second_differences", "subsets",
+    "float32", "bfloat16",
+)  # fmt: skip
 # the checks by which the cases that reach a function are found
 RECORDED = ("gradients", "in plain form", "second_order", "tangents", "complex_numbers")
 SECONDS = 40  # of computing for one mutant; one that is not noticed by then has survived
@@ -54,6 +57,7 @@ TESTS = {  # of what no case covers: blocks of long sequences, processes, second
 
 REVIEWED = {  # (file and function, words of the changed line): why it changes no gradient
     ("conv_fast.py Geometry.by_columns", "FEW"): "which way is taken is a matter of speed",
+    ("ctc.py CTCLossFn.adjoint", "y.detach()"): "a second derivative is refused, whatever it would depend on",
     ("distance.py norm_slope", "z := torch.zeros_like(x)"): "any multiple of 0 is 0",
     ("distance.py safe_norm", "(-(x / size))).abs()"): "|-x| = |x|",
     ("function.py ConstantFn.backward", "upstream[0]"): "what goes back to a gradient that depends on nothing",
