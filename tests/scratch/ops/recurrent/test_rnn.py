@@ -6,6 +6,8 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, unpack_sequence
 
 from scratch import nn
+from scratch.ops.core.compiler import Kernel
+from scratch.ops.recurrent import gru_fast, lstm_fast, rnn
 from scratch.ops.recurrent import sequence as recurrence
 from scratch.ops.recurrent.sequence import previous
 from scratch.testing import CHECKS
@@ -170,13 +172,26 @@ def test_embedding_under_vmap(options):
 @pytest.mark.parametrize(
     ("case", "check"),
     case_parameters(
-        [case for case in CASES if case.name in ("LSTM", "GRU")],
+        [case for case in CASES if case.name in ("LSTM", "GRU", "RNN")],
         {name: CHECKS[name] for name in ("gradients", "second_order")},
         "scratch.nn",
         "torch.nn",
     ),
 )
-def test_step_by_step(case, check, monkeypatch):
-    """The adjoint makes its products after every step, or after two or three, in place of all at once."""
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_step_by_step(case, check, compiled, monkeypatch):
+    """The adjoint makes its products after every step, or after two or three, in place of all at once; and a step is
+    the function of which `Kernel` makes machine code."""
     monkeypatch.setattr(recurrence, "CHUNK", 2 * 3 * 20)
+    for page in (gru_fast, lstm_fast, rnn) if compiled else ():
+        monkeypatch.setattr(page, "ran_compiled", run_into)
     check(case, "scratch.nn", "torch.nn")
+
+
+def run_into(step: Kernel, *arguments: torch.Tensor | None) -> bool:
+    """What a kernel does, by its function."""
+    memory = dict(zip(step.parameters, arguments, strict=True))
+    found = step.function(*arguments[: step.count])
+    for name, value in zip(step.into, found if isinstance(found, tuple) else (found,), strict=True):
+        memory[name].copy_(value)
+    return True
