@@ -42,7 +42,7 @@ class Translator(Trainable):
         label_smoothing: ε, of the training loss only.
         beam, length_penalty: of the beam search in the test; validation decodes greedily.
         max_length: the largest number of tokens in a translation.
-        val_sentences: how many sentences, the first ones, are translated in each validation. Loss and accuracy are
+        val_sentences: how many sentences, the shortest ones, are translated in each validation. Loss and accuracy are
             measured on all.
 
     A subclass defines encoder and decoder:
