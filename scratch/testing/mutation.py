@@ -53,6 +53,7 @@ TESTS = {  # of what no case covers: blocks of long sequences, compiled steps, p
     "sigmoid.py": "ops/core/test_function.py::test_the_tangent_of_complex_softsign",
     "gru_fast.py": "ops/recurrent/test_rnn.py::test_step_by_step",
     "lstm_fast.py": "ops/recurrent/test_rnn.py::test_step_by_step",
+    "pool_fast.py": "ops/pool/test_pool.py::test_a_window_in_the_padding_hands_nothing_back",
     "rnn.py": "ops/recurrent/test_rnn.py::test_step_by_step",
 }
 
@@ -63,10 +64,12 @@ REVIEWED = {  # (file and function, words of the changed line): why it changes n
     ("distance.py safe_norm", "(-(x / size))).abs()"): "|-x| = |x|",
     ("function.py ConstantFn.backward", "upstream[0]"): "what goes back to a gradient that depends on nothing",
     ("graph.py MaxReadoutFn.adjoint", "x.detach()"): "only compared with something: its slope is 0",
+    ("lstm_fast.py slopes", "(2 * torch.addcmul(i, i * g"): "what counts was written into out",
     ("margin_loss.py MultiLabelMarginFn.adjoint", "x.detach()"): "only compared with something: its slope is 0",
     ("perceptron.py StepFn.derivative", "else s.detach()"): "0, whatever s is",
     ("perceptron.py StepFn.derivative", "z := torch.zeros_like(s)"): "any multiple of 0 is 0",
     ("pool.py MaxPoolFn.adjoint", "else x.detach()"): "only compared with something: its slope is 0",
+    ("pool_fast.py chain", "is None else 2 * z), takes"): "of numbers twice as large the same ones are larger",
     ("rectifier.py LeakyReLUFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
     ("rectifier.py ReLUFn.derivative", "else y.detach()"): "only compared with something: its slope is 0",
     ("rectifier.py ThresholdFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",

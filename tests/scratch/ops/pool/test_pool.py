@@ -63,6 +63,15 @@ def test_argmax_is_torchs(options, make):
     assert torch.equal(MaxPoolWithIndicesFn.value(x, windows_of(x, 2, *options))[1], expected)
 
 
+def test_a_window_in_the_padding_hands_nothing_back():
+    """Its place is beyond the image, where PyTorch writes (docs/torch-errors.md)."""
+    x = torch.zeros(2, 3, 1, dtype=torch.float64, requires_grad=True)
+    y, place = F.max_pool1d(x, 2, 1, 1, 2, return_indices=True)
+    assert (y == -torch.inf).all()
+    assert (place == 1).all()
+    assert torch.equal(torch.autograd.grad(y, x, torch.ones_like(y))[0], torch.zeros_like(x))
+
+
 @pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
 def test_compiles_whole(name):
     x = ties(torch.Generator().manual_seed(0)).requires_grad_()
