@@ -75,6 +75,7 @@ REVIEWED = {  # (file and function, words of the changed line): why it changes n
     ("rectifier.py ThresholdFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
     ("shrinkage.py HardshrinkFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
     ("shrinkage.py SoftshrinkFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
+    ("sigmoid.py HardsigmoidFn.adjoint", "x.detach()"): "only compared with something: its slope is 0",
     ("sigmoid.py HardtanhFn.derivative", "else x.detach()"): "only compared with something: its slope is 0",
     ("sigmoid.py HardtanhFn.pullback", "2 * "): "only whether it is 0 counts",
 }
