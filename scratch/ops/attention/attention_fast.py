@@ -46,10 +46,10 @@ def value(q, k, v, M, drawn, c, causal, p):
 
 
 def adjoint(needs, y_bar, q, k, v, M, drawn, c, causal, p, y, kept, sums):
-    exact = not short(q, k) or y.dtype is kept.dtype  # else y was rounded, and P is there
-    delta = (widen(y_bar) * widen(y)).sum(-1, keepdim=True) if exact else None  # (11)
+    delta = (widen(y_bar) * widen(y)).sum(-1, keepdim=True)  # (11)
     if short(q, k):
-        return *adjoint_short(needs, y_bar, delta, q, k, v, drawn, c, p, kept), None
+        of_y = delta if y.dtype is kept.dtype else None  # y was rounded, and P is there
+        return *adjoint_short(needs, y_bar, of_y, q, k, v, drawn, c, p, kept), None
     return *adjoint_long(needs, y_bar, delta, q, k, v, M, drawn, c, causal, p, kept, sums), None
 
 
@@ -160,7 +160,8 @@ def adjoint_short(needs, y_bar, delta, q, k, v, drawn, c, p, P):
         x_bar = torch.bmm(y_bar_, flat(v, group).mT)  # (8)
         if r is not None:
             x_bar.mul_(r)
-        x_bar.sub_((P_ * x_bar).sum(-1, keepdim=True) if delta is None else flat(delta, group)).mul_(P_)  # (9)
+        sums = (P_ * x_bar).sum(-1, keepdim=True) if delta is None else flat(delta, group)
+        x_bar.sub_(sums).mul_(P_)  # (9)
         if q_bar is not None:
             put_product(q_bar[group], x_bar, flat(k, group), c)  # (10)
         if k_bar is not None:
