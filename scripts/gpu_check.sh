@@ -5,9 +5,10 @@
 #                                 own tests, in packages.tar.xz (TORCHVISION=0.26.0 for the one that goes with its torch)
 #   scripts/gpu_check.sh          on the machine with the GPU: the checks, most telling first
 #
-# DEVICE=cpu tries the checks out. TABLE is the file of the table, LIMIT the seconds for all of it, WORKERS how many
-# processes test, and PYTEST_ADDOPTS what pytest understands. What is cut off (by SIGTERM, by Ctrl-C, by the time) is a
-# row that says so; the rows before it are written, and a check that was at work says how far it had come.
+# DEVICE=cpu tries the checks out. TABLE is the file of the table, LOGS a folder that keeps what each check said, LIMIT the
+# seconds for all of it, WORKERS how many processes test, and PYTEST_ADDOPTS what pytest understands. What is cut off (by
+# SIGTERM, by Ctrl-C, by the time) is a row that says so; the rows before it are written, and a check that was at work says
+# how far it had come.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 python=${PYTHON:-python3}
@@ -51,6 +52,8 @@ fi
 device=${DEVICE:-cuda}
 out=$(realpath "${OUT:-.}")
 table=$(realpath "${TABLE:-$out/gpu.md}")
+logs=$(realpath "${LOGS:-$room}")
+mkdir -p "$logs"
 all=${LIMIT:-460}
 end=$(($(date +%s) + all))
 workers=${WORKERS:-8}
@@ -79,7 +82,7 @@ cut_off() {
 trap cut_off TERM INT
 
 run() { # what, seconds, command
-    what=$1 began=$(date +%s) log="$room/log"
+    what=$1 began=$(date +%s) log="$logs/$(printf %s "$1" | tr -cs '[:alnum:]\n' -).log"
     local left=$((end - began)) limit=$(($2 * all / 460)) status result
     shift 2
     if [ "$left" -lt 2 ]; then
@@ -116,7 +119,7 @@ said() { # the end of a log; of tests that failed their names
 tests() { # what, seconds, pytest's words
     local name=$1 seconds=$2
     shift 2
-    run "$name" "$seconds" "$python" -m pytest -v --tb=line -p no:cacheprovider -m gpu --device "$device" -n "$workers" "$@"
+    run "$name" "$seconds" "$python" -m pytest -v --tb=short -p no:cacheprovider -m gpu --device "$device" -n "$workers" "$@"
 }
 
 benchmark() { # what, seconds, words
@@ -136,7 +139,8 @@ for row in json.load(open(sys.argv[1]))["results"]:
     times = f"{row['milliseconds']:.3f} ms, native {row['reference_milliseconds']:.3f} ms"
     memory = f"{row['mebibytes']:.1f} MiB, native {row['reference_mebibytes']:.1f} MiB"
     compiled = row["compiled_ratio"]
-    more = f", of compiled {compiled:.2f}" if compiled == compiled else ""
+    more = f", of compiled native {compiled:.2f}" if compiled == compiled else ""
+    more += "".join(f"; {name} {ratio:.2f}" for name, ratio in row["beside_ratio"].items())
     print(f"| · {row['task']} | {row['ratio']:.2f} of native{more} | | {times}; {memory} |")
 PYTHON
     rm "$json"
@@ -145,20 +149,26 @@ PYTHON
 
 printf '\n| check | result | seconds | |\n|---|---|---|---|\n' >> "$table"
 run packages 60 "$python" - packages.tar.xz "$room/packages" << 'PYTHON'
-import sys, tarfile
+import re, sys, tarfile
 from importlib.metadata import distributions
 from pathlib import Path
 
 archive, folder = sys.argv[1], Path(sys.argv[2])
-there = {found.name for found in distributions()}  # the machine's own stand
+
+
+def name(package):  # PyYAML or pyyaml, by its version
+    return re.sub(r"[-_.]+", "-", package.name).lower()
+
+
+there = {name(found) for found in distributions()}  # the machine's own stand
 if Path(archive).exists():
     tarfile.open(archive).extractall(folder, filter="data")
 lacking = list(distributions(path=[str(folder)]))
 for package in lacking:
-    if package.name in there:
+    if name(package) in there:
         for file in package.files or ():
             Path(file.locate()).unlink(missing_ok=True)
-print(f"{sum(package.name not in there for package in lacking)} unpacked")
+print(f"{sum(name(package) not in there for package in lacking)} unpacked")
 PYTHON
 run machine 60 "$python" - "$device" << 'PYTHON'
 import sys
@@ -177,7 +187,7 @@ tests 'every case in float64, outputs and gradients' 80 $at/test_table.py -k 'te
 tests 'no step waits for the GPU' 40 $at/test_steps.py -k no_step_waits
 for model in lenet gru 'transformer data.train=50 data.test=10'; do
     # shellcheck disable=SC2086
-    benchmark "steps of ${model%% *}" 30 what=model model=$model batch_sizes=[128] seconds=3
+    benchmark "steps of ${model%% *}" 40 what=model model=$model batch_sizes=[128] seconds=2 beside=[compiled]
 done
 tests 'every model as native, ten steps in float64' 30 $at/test_steps.py -k as_native
 tests 'float32 without TF32, bfloat16, float16' 45 $at/test_table.py -k 'test_layers and (float32 or bfloat16 or float16)'
@@ -187,6 +197,6 @@ tests 'compiled' 60 $at/test_table.py -k 'compiled or random_layers'
 tests 'optimizers' 30 $at/test_table.py -k test_optimizers
 tests 'checkpoints, resuming, several processes' 60 $at/test_runs.py -k 'moves or bit or processes'
 tests 'recipes' 60 $at/test_runs.py -k recipes
-benchmark 'layers, large' 60 what=large seconds=1 compiled=false
-benchmark 'layers' 60 what=layers seconds=0.5 compiled=false
-benchmark 'optimizers' 40 what=optimizers seconds=0.5 compiled=false
+benchmark 'times of large layers' 60 what=large seconds=1 compiled=false
+benchmark 'times of layers' 60 what=layers seconds=0.5 compiled=false
+benchmark 'times of optimizers' 40 what=optimizers seconds=0.5 compiled=false

@@ -14,9 +14,9 @@ Inputs      contiguous tensors of float32 or float64 (or whole numbers, as class
             such as ε, is passed as a tensor, so that one file serves all its values; any other option (a reduction,
             None for a bias) has a file of its own.
 On disk     ~/.cache/handgrad, or HANDGRAD_CACHE: a file for each function, kind of inputs, version of torch, processor
-            and source, named by their hash. It is written under another name and then renamed, so that two processes
-            may build at once, and beside it stands its own hash: a file that is broken, or belongs to another user, is
-            built anew and never loaded.
+            or GPU, and source, named by their hash. It is written under another name and then renamed, so that two
+            processes may build at once, and beside it stands its own hash: a file that is broken, or belongs to another
+            user, is built anew and never loaded.
 Otherwise   the function is not run, and the caller runs as it does without: on other dtypes or layouts, where a second
             derivative is recorded, and on a machine without a C++ compiler.
 """
@@ -150,6 +150,7 @@ class Kernel:
         inputs: list[torch.Size | None] = []
         shapes: dict[Layout, torch.Size] = {(): torch.Size()}
         sizes = {"1": 1}
+        where = torch.device("cpu")
         try:
             for kind, layout in zip(key, self.layouts, strict=True):
                 if isinstance(kind, tuple) and any(isinstance(part, Tensor) for part in kind):
@@ -158,7 +159,7 @@ class Kernel:
                     inputs += [None] * (floats_in(kind) or 0)
                     kinds.append(kind)
                     continue
-                shape, dtype, device, contiguous = kind
+                shape, dtype, where, contiguous = kind
                 if not contiguous:
                     raise Unfit("a tensor that is not contiguous")
                 if dtype not in FLOATING and dtype not in OTHERS:
@@ -173,33 +174,34 @@ class Kernel:
                 if shapes.setdefault(layout, shape) != shape:
                     raise Unfit("tensors that are broadcast")
                 inputs.append(None if shape == torch.Size(passed) else torch.Size(passed))
-                kinds.append((device.type, dtype))
+                kinds.append((where.type, dtype))
             if sizes.get(next(layout[0] for layout in self.layouts if layout)) == 1:
                 raise Unfit("a single row")
         except Unfit as reason:
             return reason
-        run = self.load(tuple(kinds), wanted, tuple(letter for letter, size in sizes.items() if size == 1))
+        run = self.load(tuple(kinds), wanted, tuple(letter for letter, size in sizes.items() if size == 1), where)
         if isinstance(run, Unfit):
             return run
         layouts = [r for i, r in enumerate(self.results) if wanted is None or wanted[i]]
         return Plan(run, inputs, [None if len(shapes.get(r, r)) == len(r) else shapes[r] for r in layouts])
 
-    def load(self, kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None, ones: tuple[str, ...]) -> Any:
+    def load(
+        self, kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None, ones: tuple[str, ...], where: torch.device
+    ) -> Any:
         """The machine code for these kinds of arguments, from the disk or built now; `Unfit` where that fails."""
-        device = next((kind[0] for kind in kinds if is_tensor(kind)), "cpu")
         try:
             what = f"{self.name} {kinds} {wanted} {ones} {source(self.page)}"
-            build = Build(self.name, place(what, self.name), partial(self.build, kinds, wanted, ones))
+            build = Build(self.name, place(what, self.name, where), partial(self.build, kinds, wanted, ones))
             asked = ASKED.get()
             if asked is not None:
                 asked[build.file] = build
                 return Called(self, kinds, wanted)
             if not sound(build.file):
-                if device == "cpu" and not compiler_works():
+                if where.type == "cpu" and not compiler_works():
                     say_that_none_works()
                     return Unfit("there is no C++ compiler")
                 on_disk(build)
-            return runner(build.file, device)
+            return runner(build.file, where)
         except Exception as error:
             reason = f"it could not be compiled: {(str(error) or repr(error)).splitlines()[0]}"
             warnings.warn(f"{self.name} runs uncompiled: {reason}", stacklevel=2)
@@ -230,7 +232,11 @@ class Kernel:
             torch._inductor.aot_compile(
                 exported.module(),
                 tuple(examples),
-                options={"aot_inductor.output_path": str(file), "cpp.dynamic_threads": True},
+                options={
+                    "aot_inductor.output_path": str(file),
+                    "aot_inductor.embed_kernel_binary": examples[0].is_cuda,  # a GPU's code is part of the file
+                    "cpp.dynamic_threads": True,
+                },
             )
 
 
@@ -303,9 +309,9 @@ def scalar(value: float) -> Tensor:
     return torch.tensor(value, dtype=torch.float64)
 
 
-def runner(path: Path, device: str) -> Callable[[list[Tensor]], list[Tensor]]:
-    if device == "cuda":
-        return torch._C._aoti.AOTIModelContainerRunnerCuda(str(path), 1, device).run
+def runner(path: Path, where: torch.device) -> Callable[[list[Tensor]], list[Tensor]]:
+    if where.type == "cuda":
+        return torch._C._aoti.AOTIModelContainerRunnerCuda(str(path), 1, str(where)).run
     return torch._C._aoti.AOTIModelContainerRunnerCpu(str(path), 1).run
 
 
@@ -343,14 +349,16 @@ def folder() -> Path:
 
 
 @cache
-def surroundings() -> str:
-    """What a compiled file depends on but for its function: torch and the processor."""
+def surroundings(where: torch.device) -> str:
+    """What a compiled file depends on but for its function: torch, the processor, and the GPU if it runs on one."""
+    gpu = torch.cuda.get_device_properties(where) if where.type == "cuda" else None
+    chip = f"{gpu.name} {gpu.major}.{gpu.minor} {torch.version.cuda}" if gpu else ""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         flags = next(line for line in lines if line.startswith(("flags", "Features")))
     except (OSError, StopIteration):
         flags = platform.processor()
-    return f"{torch.__version__} {platform.machine()} {flags}"
+    return f"{torch.__version__} {platform.machine()} {flags} {chip}"
 
 
 IMPORT = re.compile(r"^ *from (scratch[\w.]*) import (\([^)]*\)|.*)", re.MULTILINE)
@@ -400,9 +408,9 @@ class Build(NamedTuple):
     make: Callable[[Path], None]
 
 
-def place(what: str, name: str) -> Path:
+def place(what: str, name: str, where: torch.device) -> Path:
     """Where the file lies that is built for this, here."""
-    key = hashlib.sha256(f"{what} {surroundings()}".encode()).hexdigest()[:20]
+    key = hashlib.sha256(f"{what} {surroundings(where)}".encode()).hexdigest()[:20]
     return folder() / f"{name}-{key}.so"
 
 

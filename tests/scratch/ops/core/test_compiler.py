@@ -101,7 +101,7 @@ def kernels_of(op):
 
 
 def built(what, make):
-    return on_disk(Build("name", place(what, "name"), make))
+    return on_disk(Build("name", place(what, "name", torch.device("cpu")), make))
 
 
 def test_the_source_of_a_page_is_also_what_it_imports(monkeypatch):
@@ -197,7 +197,7 @@ def test_another_torch_is_another_file(monkeypatch):
         path.write_bytes(b"")
 
     first = built("source", write)
-    monkeypatch.setattr(compiler, "surroundings", lambda: "another torch")
+    monkeypatch.setattr(compiler, "surroundings", lambda where: "another torch")
     assert built("source", write) != first
 
 
