@@ -57,7 +57,7 @@ mkdir -p "$logs"
 all=${LIMIT:-460}
 end=$(($(date +%s) + all))
 workers=${WORKERS:-8}
-child= what= log= began=0
+child= what= log= tested= began=0
 export HANDGRAD_CACHE="$room/cache" CUBLAS_WORKSPACE_CONFIG=:4096:8 PYTHONPATH="$PWD:$room/packages" PYTHONUNBUFFERED=1
 
 row() { # what, result, seconds, what it said
@@ -76,6 +76,7 @@ cut_off() {
     trap '' TERM INT
     [ -n "$child" ] && kill -TERM "$child" 2> "$room/kill"
     [ -n "$what" ] && row "$what" 'cut off' $(($(date +%s) - began)) "$(so_far)"
+    rows_of_tests
     rows_of_benchmark
     exit 143
 }
@@ -91,7 +92,7 @@ run() { # what, seconds, command
         return
     fi
     : > "$log"
-    timeout -k 5 "$((left < limit ? left : limit))" "$@" <&0 > "$log" 2>&1 &
+    timeout -s INT -k 10 "$((left < limit ? left : limit))" env --default-signal=INT "$@" <&0 > "$log" 2>&1 &
     child=$!
     wait "$child"
     status=$?
@@ -116,10 +117,31 @@ said() { # the end of a log; of tests that failed their names
     esac
 }
 
-tests() { # what, seconds, pytest's words
-    local name=$1 seconds=$2
-    shift 2
-    run "$name" "$seconds" "$python" -m pytest -v --tb=short -p no:cacheprovider -m gpu --device "$device" -n "$workers" "$@"
+tests() { # seconds; a row for each group of tests, made from the log, and one for all
+    run 'all tests' "$1" "$python" -m pytest -v --tb=short -p no:cacheprovider -m gpu --device "$device" \
+        -n "$workers" --dist load --maxschedchunk 1 tests/gpu
+}
+
+rows_of_tests() { # from the log of all tests
+    [ -f "${tested:-}" ] || return
+    local name words passed failed skipped
+    while IFS='|' read -r name words; do
+        passed=$(grep -cE "PASSED .*($words)" "$tested") skipped=$(grep -cE "SKIPPED .*::.*($words)" "$tested")
+        failed=$(grep -oE "FAILED [^ ]*($words)[^ ]*" "$tested" | sort -u | tr '\n' ' ')
+        row "· $name" "${failed:+FAILED}${failed:-$passed passed}" '' "$skipped skipped"
+    done << 'GROUPS'
+compiled|test_compiled|random_layers
+every case in float64, outputs and gradients|test_layers.(outputs|gradients)-
+no step waits for the GPU|no_step_waits
+every model as native, ten steps in float64|as_native
+float32 without TF32, bfloat16, float16|test_layers.(float32|bfloat16|float16)-
+second derivatives; plain; repeated|test_layers.(second_order|plain|repeated)-
+autocast, determinism, streams, graphs|autocast|determin|stream|graph.(lenet|gru|transformer)
+optimizers|test_optimizers
+checkpoints, resuming, several processes|moves|bit_for_bit|processes
+recipes|test_recipes
+GROUPS
+    tested=
 }
 
 benchmark() { # what, seconds, words
@@ -182,21 +204,11 @@ name = f"{count} × {torch.cuda.get_device_name()}, CUDA {torch.version.cuda}" i
 print(f"torch {torch.__version__}, {name}")
 PYTHON
 
-at=tests/gpu
-tests 'every case in float64, outputs and gradients' 80 $at/test_table.py -k 'test_layers and (outputs or gradients)'
-tests 'no step waits for the GPU' 40 $at/test_steps.py -k no_step_waits
-for model in lenet gru 'transformer data.train=50 data.test=10'; do
-    # shellcheck disable=SC2086
-    benchmark "steps of ${model%% *}" 40 what=model model=$model batch_sizes=[128] seconds=2 beside=[compiled]
-done
-tests 'every model as native, ten steps in float64' 30 $at/test_steps.py -k as_native
-tests 'float32 without TF32, bfloat16, float16' 45 $at/test_table.py -k 'test_layers and (float32 or bfloat16 or float16)'
-tests 'second derivatives; plain; repeated' 45 $at/test_table.py -k 'test_layers and (second_order or plain or repeated)'
-tests 'autocast, determinism, streams, graphs' 40 $at/test_steps.py -k 'autocast or determin or stream or graph'
-tests 'compiled' 60 $at/test_table.py -k 'compiled or random_layers'
-tests 'optimizers' 30 $at/test_table.py -k test_optimizers
-tests 'checkpoints, resuming, several processes' 60 $at/test_runs.py -k 'moves or bit or processes'
-tests 'recipes' 60 $at/test_runs.py -k recipes
-benchmark 'times of large layers' 60 what=large seconds=1 compiled=false
-benchmark 'times of layers' 60 what=layers seconds=0.5 compiled=false
+benchmark 'steps of models' 90 what=models batch_sizes=[128] seconds=1 compiled=false
+tested="$logs/all-tests.log"
+tests 270
+rows_of_tests
+benchmark 'times of large layers' 50 what=large seconds=1 compiled=false
+benchmark 'times of layers' 50 what=layers seconds=0.5 compiled=false
 benchmark 'times of optimizers' 40 what=optimizers seconds=0.5 compiled=false
+benchmark 'steps, compiled' 120 what=models models=[lenet,gru,transformer] batch_sizes=[128] seconds=1 beside=[compiled]

@@ -1,7 +1,7 @@
 """Run one side of a case: build the layer, call it on the case's inputs, differentiate."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +44,17 @@ def on(device: str) -> Iterator[None]:
 
 def placed(tensor: Tensor) -> Tensor:
     return tensor.to(DEVICE.get())
+
+
+@contextmanager
+def without_cudnn() -> Iterator[None]:
+    """A context without cuDNN, whose recurrent layers have no backward in eval mode, and no second one in any."""
+    before = torch.backends.cudnn.enabled
+    torch.backends.cudnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.enabled = before
 
 
 # How a tensor may lie in memory. Each keeps the values, makes a copy, and lets gradients through.
@@ -164,7 +175,9 @@ class Layer:
                 for name, tensor in self.tensors():
                     tensor.copy_(self.initial[name])
         torch.manual_seed(self.case.seed)
-        return self.function(*inputs)
+        recurrent = isinstance(self.module, torch.nn.RNNBase) and DEVICE.get() != "cpu"
+        with without_cudnn() if recurrent else nullcontext():
+            return self.function(*inputs)
 
     def draw(self, wanted: Collection[str] | None = None) -> tuple[tuple[Any, ...], dict[str, Tensor]]:
         """The inputs, and by name what gets a gradient: inputs and parameters, or the wanted ones of them."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
+from hydra import compose
 from lightning.fabric.utilities import move_data_to_device
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -311,14 +312,15 @@ class Row(NamedTuple):
 
 def plan(config: DictConfig) -> Iterator[Row]:
     """What is measured."""
-    one_of("what", config.what, ("all", "model", "layers", "large", "optimizers", "graph", "translation"))
+    one_of("what", config.what, ("all", "model", "models", "layers", "large", "optimizers", "graph", "translation"))
     if config.what in ("all", "model"):
-        listed("batch_sizes", config.batch_sizes)
-        for size in config.batch_sizes:
-            whole("batch_sizes", size, 1)
-            build: Build = partial(training_step, config, batch_size=size)
-            name = f"{config.model._target_.rpartition('.')[2]} training step, batch {size}"
-            yield Row(name, build, build, partial(step_of_peer, config, batch_size=size))
+        yield from steps(config, config.model._target_.rpartition(".")[2])
+    if config.what == "models":
+        listed("models", config.models)
+        for model in config.models:
+            one_of("models", model, sorted(path.stem for path in (CONF / "model").glob("*.yaml")))
+        for model in config.models:
+            yield from steps(of_model(config, model), model)
     if config.what in ("all", "layers"):
         for name, entry in chosen(config, config.layers):
             build = partial(layer_call, entry, device=config.device)
@@ -344,6 +346,22 @@ def plan(config: DictConfig) -> Iterator[Row]:
             whole("translation.lengths", length, 2)
             build = partial(translation_step, config, length=length)
             yield Row(f"{config.model._target_.rpartition('.')[2]} training step, {length} tokens", build, build)
+
+
+def steps(config: DictConfig, name: str) -> Iterator[Row]:
+    """The training steps of a model."""
+    listed("batch_sizes", config.batch_sizes)
+    for size in config.batch_sizes:
+        whole("batch_sizes", size, 1)
+        build: Build = partial(training_step, config, batch_size=size)
+        yield Row(f"{name} training step, batch {size}", build, build, partial(step_of_peer, config, batch_size=size))
+
+
+def of_model(config: DictConfig, model: str) -> DictConfig:
+    """The configuration as it would be with this model and the data that it chooses."""
+    other = compose("benchmark", [f"model={model}"])
+    cleared = OmegaConf.merge(config, {"model": None, "data": None})
+    return cast("DictConfig", OmegaConf.merge(cleared, {"model": other.model, "data": other.data}))
 
 
 def chosen(config: DictConfig, table: DictConfig) -> Iterator[tuple[str, Any]]:
