@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.zoo.runs import PLAIN as UNDISTORTED
 from tests.zoo.runs import checkpoint, composed, same, weights
 from tests.zoo.training.test_configs import BATCH, GROUPS, SHORT, SMALLER
 from tests.zoo.training.test_processes import train
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 HERE = [*BATCH, "logger=csv", "~callbacks.curves"]
-PLAIN = ["model=mlp", "model.width=8", "data.batch_size=4", "+trainer.limit_train_batches=7", "trainer.max_epochs=2"]
+PLAIN = [*UNDISTORTED, "data.batch_size=4", "+trainer.limit_train_batches=7", "trainer.max_epochs=2"]
 PLAIN += ["+trainer.limit_val_batches=1", "+trainer.limit_test_batches=1", "trainer.precision=64-true"]
 
 

@@ -129,7 +129,7 @@ def test_layers(kind, name, device):
 def check_of(check: Callable[..., Any], case: Case) -> None:
     try:
         check(case, "scratch.nn", "torch.nn")
-    except Mismatch:
+    except (Mismatch, NotImplementedError):
         if case.name not in TORCH_ON_CUDA:
             raise
         as_on_the_cpu(case, "scratch.nn", "torch.nn")
@@ -138,8 +138,11 @@ def check_of(check: Callable[..., Any], case: Case) -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("kind", ["steps", "state"])
 def test_optimizers(kind, name, device):
+    cases = OPTIMIZERS[name]
+    if name == "ASGD":  # of several parameters at once torch computes η on the GPU, in single precision
+        cases = [case.but(kwargs=case.kwargs | {"foreach": False}) for case in cases]
     with on(str(device)):
-        each(OPTIMIZERS[name], lambda case: OPTIMIZER_CHECKS[kind](case, "scratch.optim", "torch.optim"))
+        each(cases, lambda case: OPTIMIZER_CHECKS[kind](case, "scratch.optim", "torch.optim"))
 
 
 COMPILED = {

@@ -14,9 +14,11 @@ Inputs      contiguous tensors of float32 or float64 (or whole numbers, as class
             such as ε, is passed as a tensor, so that one file serves all its values; any other option (a reduction,
             None for a bias) has a file of its own.
 On disk     ~/.cache/handgrad, or HANDGRAD_CACHE: a file for each function, kind of inputs, version of torch, processor
-            or GPU, and source, named by their hash. It is written under another name and then renamed, so that two
-            processes may build at once, and beside it stands its own hash: a file that is broken, or belongs to another
-            user, is built anew and never loaded.
+            and source, named by their hash. It is written under another name and then renamed, so that two processes
+            may build at once, and beside it stands its own hash: a file that is broken, or belongs to another user, is
+            built anew and never loaded.
+On a GPU    the same exported function is compiled by inductor for the process that runs it, with a call of 8 µs;
+            inductor itself keeps the kernels on disk. A file with a GPU's code crashed as it was loaded (torch 2.11).
 Otherwise   the function is not run, and the caller runs as it does without: on other dtypes or layouts, where a second
             derivative is recorded, and on a machine without a C++ compiler.
 """
@@ -105,6 +107,7 @@ class Kernel:
         self.parameters = [*own, *(name for name in into if name not in own)]
         self.layouts = [layouts.get(name, ()) for name in self.parameters]
         self.plans: dict[tuple[Any, ...], Plan | Unfit] = {}
+        self.here: dict[tuple[Any, ...], Any] = {}  # what was compiled for this process, see in_this_process
 
     def __call__(self, *arguments: Any, wanted: tuple[bool, ...] | None = None) -> list[Tensor] | None:
         """The tensors that the function returns, those that are wanted, or None where it does not run compiled."""
@@ -150,7 +153,6 @@ class Kernel:
         inputs: list[torch.Size | None] = []
         shapes: dict[Layout, torch.Size] = {(): torch.Size()}
         sizes = {"1": 1}
-        where = torch.device("cpu")
         try:
             for kind, layout in zip(key, self.layouts, strict=True):
                 if isinstance(kind, tuple) and any(isinstance(part, Tensor) for part in kind):
@@ -159,7 +161,7 @@ class Kernel:
                     inputs += [None] * (floats_in(kind) or 0)
                     kinds.append(kind)
                     continue
-                shape, dtype, where, contiguous = kind
+                shape, dtype, device, contiguous = kind
                 if not contiguous:
                     raise Unfit("a tensor that is not contiguous")
                 if dtype not in FLOATING and dtype not in OTHERS:
@@ -174,34 +176,34 @@ class Kernel:
                 if shapes.setdefault(layout, shape) != shape:
                     raise Unfit("tensors that are broadcast")
                 inputs.append(None if shape == torch.Size(passed) else torch.Size(passed))
-                kinds.append((where.type, dtype))
+                kinds.append((str(device), dtype))
             if sizes.get(next(layout[0] for layout in self.layouts if layout)) == 1:
                 raise Unfit("a single row")
         except Unfit as reason:
             return reason
-        run = self.load(tuple(kinds), wanted, tuple(letter for letter, size in sizes.items() if size == 1), where)
+        run = self.load(tuple(kinds), wanted, tuple(letter for letter, size in sizes.items() if size == 1))
         if isinstance(run, Unfit):
             return run
         layouts = [r for i, r in enumerate(self.results) if wanted is None or wanted[i]]
         return Plan(run, inputs, [None if len(shapes.get(r, r)) == len(r) else shapes[r] for r in layouts])
 
-    def load(
-        self, kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None, ones: tuple[str, ...], where: torch.device
-    ) -> Any:
+    def load(self, kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None, ones: tuple[str, ...]) -> Any:
         """The machine code for these kinds of arguments, from the disk or built now; `Unfit` where that fails."""
         try:
+            if not ahead_of_time(kinds):
+                return self.in_this_process(kinds, wanted, ones)
             what = f"{self.name} {kinds} {wanted} {ones} {source(self.page)}"
-            build = Build(self.name, place(what, self.name, where), partial(self.build, kinds, wanted, ones))
+            build = Build(self.name, place(what, self.name), partial(self.build, kinds, wanted, ones))
             asked = ASKED.get()
             if asked is not None:
                 asked[build.file] = build
                 return Called(self, kinds, wanted)
             if not sound(build.file):
-                if where.type == "cpu" and not compiler_works():
+                if not compiler_works():
                     say_that_none_works()
                     return Unfit("there is no C++ compiler")
                 on_disk(build)
-            return runner(build.file, where)
+            return torch._C._aoti.AOTIModelContainerRunnerCpu(str(build.file), 1).run
         except Exception as error:
             reason = f"it could not be compiled: {(str(error) or repr(error)).splitlines()[0]}"
             warnings.warn(f"{self.name} runs uncompiled: {reason}", stacklevel=2)
@@ -211,6 +213,32 @@ class Kernel:
         """Export the function for these kinds of arguments and compile it into a file."""
         import torch._inductor
 
+        with torch.no_grad(), quiet():
+            torch._inductor.aot_compile(
+                *self.exported(kinds, wanted, ones),
+                options={"aot_inductor.output_path": str(file), "cpp.dynamic_threads": True},
+            )
+
+    def in_this_process(self, kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None, ones: tuple[str, ...]) -> Any:
+        """The function compiled for this process alone."""
+        if ASKED.get() is not None:
+            return Called(self, kinds, wanted)
+        key = (kinds, wanted, ones)
+        if key not in self.here:
+            from torch._inductor import standalone_compile
+
+            with torch.no_grad(), quiet(), told(self.name, "process"):
+                graph, examples = self.exported(*key)
+                graph.graph.set_codegen(torch.fx.graph.CodeGen())  # takes and returns tensors, not trees of them
+                graph.recompile()
+                self.here[key] = standalone_compile(graph, [*examples], dynamic_shapes="from_graph")
+        run = self.here[key]
+        return lambda tensors: [*run(*tensors)]
+
+    def exported(
+        self, kinds: tuple[Any, ...], wanted: tuple[bool, ...] | None, ones: tuple[str, ...]
+    ) -> tuple[Any, tuple[Tensor, ...]]:
+        """The function for these kinds of arguments as a graph of all sizes, and examples of its arguments."""
         letters = {parts(size)[-1] for layout in self.layouts for size in layout}
         sizes = {letter: (EXAMPLE_ALONE if len(letters) == 1 else EXAMPLES).get(letter, 64) for letter in letters}
         sizes |= dict.fromkeys(ones, 1)
@@ -227,17 +255,8 @@ class Kernel:
                 examples += [torch.tensor(0.5, dtype=torch.float64) for _ in range(floats_in(kind) or 0)]
                 shapes += [{} for _ in range(floats_in(kind) or 0)]
         program = Program(Called(self, kinds, wanted))
-        with torch.no_grad(), quiet():
-            exported = torch.export.export(program, tuple(examples), dynamic_shapes=(tuple(shapes),), strict=False)
-            torch._inductor.aot_compile(
-                exported.module(),
-                tuple(examples),
-                options={
-                    "aot_inductor.output_path": str(file),
-                    "aot_inductor.embed_kernel_binary": examples[0].is_cuda,  # a GPU's code is part of the file
-                    "cpp.dynamic_threads": True,
-                },
-            )
+        exported = torch.export.export(program, tuple(examples), dynamic_shapes=(tuple(shapes),), strict=False)
+        return exported.module(check_guards=False), tuple(examples)
 
 
 def is_tensor(kind: Any) -> bool:
@@ -309,10 +328,9 @@ def scalar(value: float) -> Tensor:
     return torch.tensor(value, dtype=torch.float64)
 
 
-def runner(path: Path, where: torch.device) -> Callable[[list[Tensor]], list[Tensor]]:
-    if where.type == "cuda":
-        return torch._C._aoti.AOTIModelContainerRunnerCuda(str(path), 1, str(where)).run
-    return torch._C._aoti.AOTIModelContainerRunnerCpu(str(path), 1).run
+def ahead_of_time(kinds: tuple[Any, ...]) -> bool:
+    """Whether what is compiled becomes a file: all tensors are on the CPU."""
+    return all(kind[0] == "cpu" for kind in kinds if is_tensor(kind))
 
 
 @cache
@@ -349,16 +367,14 @@ def folder() -> Path:
 
 
 @cache
-def surroundings(where: torch.device) -> str:
-    """What a compiled file depends on but for its function: torch, the processor, and the GPU if it runs on one."""
-    gpu = torch.cuda.get_device_properties(where) if where.type == "cuda" else None
-    chip = f"{gpu.name} {gpu.major}.{gpu.minor} {torch.version.cuda}" if gpu else ""
+def surroundings() -> str:
+    """What a compiled file depends on but for its function: torch and the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         flags = next(line for line in lines if line.startswith(("flags", "Features")))
     except (OSError, StopIteration):
         flags = platform.processor()
-    return f"{torch.__version__} {platform.machine()} {flags} {chip}"
+    return f"{torch.__version__} {platform.machine()} {flags}"
 
 
 IMPORT = re.compile(r"^ *from (scratch[\w.]*) import (\([^)]*\)|.*)", re.MULTILINE)
@@ -408,9 +424,9 @@ class Build(NamedTuple):
     make: Callable[[Path], None]
 
 
-def place(what: str, name: str, where: torch.device) -> Path:
+def place(what: str, name: str) -> Path:
     """Where the file lies that is built for this, here."""
-    key = hashlib.sha256(f"{what} {surroundings(where)}".encode()).hexdigest()[:20]
+    key = hashlib.sha256(f"{what} {surroundings()}".encode()).hexdigest()[:20]
     return folder() / f"{name}-{key}.so"
 
 
@@ -422,7 +438,7 @@ def on_disk(build: Build, silent: bool = False) -> Path:
     with open(file.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not sound(file):
-            said = nullcontext() if silent else told(name)
+            said = nullcontext() if silent else told(name, "machine")
             with said, tempfile.TemporaryDirectory(dir=file.parent) as room:
                 new = Path(room) / file.name
                 make(new)
@@ -445,12 +461,12 @@ def only_asked() -> Iterator[dict[Path, Build]]:
 
 
 @contextmanager
-def told(name: str) -> Iterator[None]:
+def told(name: str, where: str) -> Iterator[None]:
     """A line that says what is being compiled, and moves where somebody looks."""
     from rich.console import Console
 
     console = Console(stderr=True)
-    message = f"compiling {name}, once for this machine"
+    message = f"compiling {name}, once for this {where}"
     if console.is_terminal:
         with console.status(message):
             yield

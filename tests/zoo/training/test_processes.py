@@ -31,7 +31,8 @@ def free_port() -> int:
 def environment() -> dict[str, str]:
     parallel = ("RANK", "WORLD_SIZE", "MASTER_", "NODE_RANK", "LOCAL_", "TORCHELASTIC", "HANDGRAD_FOLDER")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(parallel)}
-    return {**kept, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**kept, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
 def torchrun(folder: Path, *command: str, nodes: int = 2) -> list[subprocess.Popen]:

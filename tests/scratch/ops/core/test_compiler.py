@@ -101,7 +101,25 @@ def kernels_of(op):
 
 
 def built(what, make):
-    return on_disk(Build("name", place(what, "name", torch.device("cpu")), make))
+    return on_disk(Build("name", place(what, "name"), make))
+
+
+def test_what_becomes_no_file(monkeypatch):
+    """As on a GPU: compiled for the process, once for all sizes and factors, in place, too."""
+    monkeypatch.setattr(compiler, "ahead_of_time", lambda kinds: False)
+    files, counted = len([*compiler.folder().iterdir()]), Kernel(line, LAYOUTS, [("N", "D"), ("N",)], name="line")
+    for shape, factor in (((2, 3), 0.5), ((4, 5, 7), -3.0), ((64, 129), -3.0)):
+        x, w = torch.randn(shape, dtype=torch.float64), torch.randn(shape[-1], dtype=torch.float64)
+        y, total = counted(x, w, factor, [1, 2])
+        torch.testing.assert_close(y, factor * x * w + 1, rtol=1e-14, atol=1e-14)
+        torch.testing.assert_close(total, (x * w).sum(-1).flatten(), rtol=1e-13, atol=1e-13)
+    assert len(counted.here) == 1
+    written = Kernel(lambda p, g, lr: p - lr * g, {"p": ("N",), "g": ("N",)}, into=("p",), name="descent")
+    p, g = torch.randn(7), torch.randn(7)
+    expected = p - 0.1 * g
+    assert written(p, g, 0.1) == []
+    torch.testing.assert_close(p, expected)
+    assert len([*compiler.folder().iterdir()]) == files
 
 
 def test_the_source_of_a_page_is_also_what_it_imports(monkeypatch):
@@ -197,7 +215,7 @@ def test_another_torch_is_another_file(monkeypatch):
         path.write_bytes(b"")
 
     first = built("source", write)
-    monkeypatch.setattr(compiler, "surroundings", lambda where: "another torch")
+    monkeypatch.setattr(compiler, "surroundings", lambda: "another torch")
     assert built("source", write) != first
 
 
