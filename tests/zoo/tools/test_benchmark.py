@@ -192,6 +192,16 @@ def test_rows_are_written(call):
     assert all(row["milliseconds"] > 0 and row["mebibytes"] > 0 for row in found["results"])
 
 
+def test_several_models(call, capfd):
+    """Each with the data that it chooses."""
+    words = ["what=models", "models=[mlp,gcn]", "batch_sizes=[4]", "seconds=0", "threads=1", "json=rows.json"]
+    assert call("benchmark", *words) == 0
+    found = json.loads(Path("rows.json").read_text())["results"]
+    assert [row["task"] for row in found] == ["mlp training step, batch 4", "gcn training step, batch 4"]
+    assert call("benchmark", "what=models", "models=[mpl]") == 2
+    assert "mlp" in capfd.readouterr().err
+
+
 @pytest.mark.slow
 def test_beside_the_compiled_reference(call):
     assert call("benchmark", "what=layers", "only=gelu", "seconds=0", "compiled=true", "json=rows.json") == 0
