@@ -141,7 +141,7 @@ class Kernel:
         for i, shape in enumerate(plan.inputs):
             if shape is not None:
                 tensors[i] = tensors[i].view(shape)
-        found = plan.run(tensors)
+        found = plan.run(tensors)[: len(plan.results)]
         for y, shape in zip(found, plan.results, strict=True):
             if shape is not None:
                 y.resize_(shape)  # of as many numbers: no view, whose memory would not be its own
@@ -229,8 +229,6 @@ class Kernel:
 
             with torch.no_grad(), quiet(), told(self.name, "process"):
                 graph, examples = self.exported(*key)
-                graph.graph.set_codegen(torch.fx.graph.CodeGen())  # takes and returns tensors, not trees of them
-                graph.recompile()
                 self.here[key] = standalone_compile(graph, [*examples], dynamic_shapes="from_graph")
         run = self.here[key]
         return lambda tensors: [*run(*tensors)]
@@ -256,7 +254,41 @@ class Kernel:
                 shapes += [{} for _ in range(floats_in(kind) or 0)]
         program = Program(Called(self, kinds, wanted))
         exported = torch.export.export(program, tuple(examples), dynamic_shapes=(tuple(shapes),), strict=False)
-        return exported.module(check_guards=False), tuple(examples)
+        return with_numbers_of_rows(exported.module(check_guards=False)), tuple(examples)
+
+
+def with_numbers_of_rows(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """The graph, whose last results are what it computes once for many numbers: a mean, a root, a step size.
+
+    What is a result is written and read again. Inductor's loops would compute it for each number of the row anew, with
+    a division, a root or a logarithm each time: the machine's compiler may not move them out of the loop, since for all
+    that it knows the loop writes over what they are computed from."""
+    nodes = graph.graph
+    (output,) = nodes.find_nodes(op="output")
+    (results,) = output.args
+    output.args = ((*results, *(node for node in nodes.nodes if node not in results and of_a_row(node))),)
+    nodes.set_codegen(torch.fx.graph.CodeGen())  # takes and returns tensors, not trees of them
+    graph.recompile()
+    return graph
+
+
+def of_a_row(node: torch.fx.Node) -> bool:
+    """Whether it is computed, and used for more numbers than it has: with a dimension of 1 where its user has none."""
+    y = node.meta.get("val")
+    if node.op != "call_function" or not isinstance(y, Tensor) or getattr(node.target, "is_view", True):
+        return False
+    return any(spread(y, x) for x in (user.meta.get("val") for user in node.users) if isinstance(x, Tensor))
+
+
+def spread(y: Tensor, x: Tensor) -> bool:
+    """Whether each number of y (N, 1), or the only one of y (), goes into many of x (N, D)."""
+    if y.dim() != x.dim():
+        return y.dim() == 0
+    return any(is_one(n) and not is_one(many) for n, many in zip(y.shape, x.shape, strict=True))
+
+
+def is_one(size: Any) -> bool:
+    return isinstance(size, int) and size == 1
 
 
 def is_tensor(kind: Any) -> bool:

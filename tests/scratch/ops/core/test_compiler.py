@@ -122,6 +122,23 @@ def test_what_becomes_no_file(monkeypatch):
     assert len([*compiler.folder().iterdir()]) == files
 
 
+def test_what_is_computed_once_for_a_row_is_a_result():
+    """Read in the loop over the row, not computed there; but what is asked for comes first and alone."""
+
+    def standardised(x, eps):
+        n = x - x.mean(-1, keepdim=True)
+        return n * ((n * n).mean(-1, keepdim=True) + eps).rsqrt()
+
+    kernel = Kernel(standardised, {"x": ("N", "D")}, [("N", "D")], name="standardised")
+    graph, _ = kernel.exported((("cpu", torch.float64), float), None, ())
+    (results,) = next(node for node in graph.graph.nodes if node.op == "output").args
+    assert [node.meta["val"].dim() for node in results] == [2, 2, 2]
+    assert [str(node.target) for node in results[1:]] == ["aten.mean.dim", "aten.rsqrt.default"]
+    x = torch.randn(5, 7, dtype=torch.float64)
+    (y,) = kernel(x, 1e-5)
+    torch.testing.assert_close(y, torch.nn.functional.layer_norm(x, [7], eps=1e-5), rtol=1e-13, atol=1e-13)
+
+
 def test_the_source_of_a_page_is_also_what_it_imports(monkeypatch):
     """An optimizer's rule, and what is below it; but no other page."""
     before = [compiler.source(page) for page in ("scratch.optim.adam", "scratch.ops.activation.gated")]
