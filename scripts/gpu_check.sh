@@ -124,11 +124,14 @@ tests() { # seconds; a row for each group of tests, made from the log, and one f
 
 rows_of_tests() { # from the log of all tests
     [ -f "${tested:-}" ] || return
-    local name words passed failed skipped
+    local name words passed failed skipped result
     while IFS='|' read -r name words; do
         passed=$(grep -cE "PASSED .*($words)" "$tested") skipped=$(grep -cE "SKIPPED .*::.*($words)" "$tested")
         failed=$(grep -oE "FAILED [^ ]*($words)[^ ]*" "$tested" | sort -u | tr '\n' ' ')
-        row "· $name" "$([ "$failed" ] && echo FAILED || echo "$passed passed")" '' "$skipped skipped ${failed:+; $failed}"
+        result="$passed passed"
+        [ "$passed$skipped" = 00 ] && result='not reached'
+        [ "$failed" ] && result=FAILED
+        row "· $name" "$result" '' "$skipped skipped${failed:+; $failed}"
     done << 'GROUPS'
 compiled|test_compiled|random_layers
 every case in float64, outputs and gradients|test_layers.(outputs|gradients)-
