@@ -61,20 +61,13 @@ def claims_folder(asked: str) -> str:
     return str(small)
 
 
-def build(language: str, target: Path, claims: str, quick: bool, progress: Progress, threads: int) -> int:
-    """Run Sphinx for one language, with a bar; its warnings are printed at the end. Returns its status.
-
-    The chapters' code computes with so many threads: more than there are processors wait for each other so long that a
-    chapter of a minute can run out of time."""
-    environment = (
-        {"OMP_NUM_THREADS": str(threads)}
-        | os.environ
-        | {
-            "HANDGRAD_LANGUAGE": language,
-            "HANDGRAD_CLAIMS": claims,
-            "HANDGRAD_QUICK": str(int(quick)),
-        }
-    )
+def build(language: str, target: Path, claims: str, quick: bool, progress: Progress) -> int:
+    """Run Sphinx for one language, with a bar; its warnings are printed at the end. Returns its status."""
+    environment = os.environ | {
+        "HANDGRAD_LANGUAGE": language,
+        "HANDGRAD_CLAIMS": claims,
+        "HANDGRAD_QUICK": str(int(quick)),
+    }
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "--color", "book", str(target / language)]
     bar = progress.add_task(language, total=200)
     with subprocess.Popen(
@@ -136,11 +129,12 @@ def run(asked: dict[str, str]) -> None:
     claims = "" if quick and not asked["claims"] else claims_folder(asked["claims"])
     languages = LANGUAGES if asked["language"] == "both" else (asked["language"],)
     columns = (TextColumn("the book, {task.description}"), BarColumn(), TimeElapsedColumn())
-    threads = max(1, (os.cpu_count() or 1) // len(languages))
+    # the code of chapters that run at once: threads beyond the processors wait for each other, minutes in all
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // len(languages))))
     statuses: list[int] = []
     with Progress(*columns, console=console) as progress:
         jobs = [
-            Thread(target=lambda each=each: statuses.append(build(each, target, claims, quick, progress, threads)))
+            Thread(target=lambda each=each: statuses.append(build(each, target, claims, quick, progress)))
             for each in languages
         ]
         for job in jobs:

@@ -2,7 +2,8 @@
 # All that is to be known on a GPU, in under eight minutes, as one Markdown table that grows row by row.
 #
 #   scripts/gpu_check.sh pack     where there is a network: the packages that a bare machine with PyTorch lacks, without their
-#                                 own tests, in packages.tar.xz (TORCHVISION=0.26.0 for the one that goes with its torch)
+#                                 own tests, in packages.tar.xz (TORCHVISION=0.26.0 for the one that goes with its torch),
+#                                 by the version of Python that the bare machine has
 #   scripts/gpu_check.sh          on the machine with the GPU: the checks, most telling first
 #
 # DEVICE=cpu tries the checks out. TABLE is the file of the table, LOGS a folder that keeps what each check said, LIMIT the
@@ -117,12 +118,14 @@ said() { # the end of a log; of tests that failed their names
     esac
 }
 
-tests() { # seconds; a row for each group of tests, made from the log, and one for all
+tests() { # seconds
+    tested="$logs/all-tests.log" # where run writes
     run 'all tests' "$1" "$python" -m pytest -v --tb=short -p no:cacheprovider -m gpu --device "$device" \
         -n "$workers" --dist load --maxschedchunk 1 tests/gpu
+    rows_of_tests
 }
 
-rows_of_tests() { # from the log of all tests
+rows_of_tests() { # a row for each group of tests, from the log of all
     [ -f "${tested:-}" ] || return
     local name words passed failed skipped result
     while IFS='|' read -r name words; do
@@ -208,9 +211,7 @@ print(f"torch {torch.__version__}, {name}")
 PYTHON
 
 benchmark 'steps of models' 90 what=models batch_sizes=[128] seconds=1 compiled=false
-tested="$logs/all-tests.log"
 tests 270
-rows_of_tests
 benchmark 'times of large layers' 50 what=large seconds=1 compiled=false
 benchmark 'times of layers' 50 what=layers seconds=0.5 compiled=false
 benchmark 'times of optimizers' 40 what=optimizers seconds=0.5 compiled=false

@@ -359,9 +359,9 @@ def steps(config: DictConfig, name: str) -> Iterator[Row]:
 
 def of_model(config: DictConfig, model: str) -> DictConfig:
     """The configuration as it would be with this model and the data that it chooses."""
-    other = compose("benchmark", [f"model={model}"])
-    cleared = OmegaConf.merge(config, {"model": None, "data": None})
-    return cast("DictConfig", OmegaConf.merge(cleared, {"model": other.model, "data": other.data}))
+    found, other = config.copy(), compose("benchmark", [f"model={model}"])
+    found.model, found.data = other.model, other.data
+    return found
 
 
 def chosen(config: DictConfig, table: DictConfig) -> Iterator[tuple[str, Any]]:
