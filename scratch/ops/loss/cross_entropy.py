@@ -52,8 +52,9 @@ class CrossEntropyFn(Function):
     @staticmethod
     def value(x, t, w, ignore_index, reduction, smoothing):
         n = x - largest(x, 1)
-        s = n.exp().sum(1, keepdim=True)
-        y, p = n - s.log(), n.exp() / s  # (1)
+        e = n.exp()
+        s = e.sum(1, keepdim=True)
+        y, p = n - s.log(), e / s  # (1)
         k, counted, w_t = targets(t, w, ignore_index)
         ell = -(w_t * y.gather(1, k))
         if smoothing is not None:
@@ -140,7 +141,7 @@ class SoftCrossEntropyFn(Function):
 
     @staticmethod
     def adjoint(L_bar, y_bar, q, y, reduction):
-        ell_bar = reduce_adjoint(L_bar, reduction, len(y) * y.shape[2:].numel())
+        ell_bar = reduce_adjoint(L_bar, reduction, y.shape[0] * y.shape[2:].numel())
         ell_bar = ell_bar.unsqueeze(1) if reduction == "none" else ell_bar
         g = y_bar - ell_bar * q
         return g - y.exp() * g.sum(1, keepdim=True), -ell_bar * y  # (9), (10)
