@@ -254,7 +254,8 @@ class Kernel:
                 shapes += [{} for _ in range(floats_in(kind) or 0)]
         program = Program(Called(self, kinds, wanted))
         exported = torch.export.export(program, tuple(examples), dynamic_shapes=(tuple(shapes),), strict=False)
-        return with_numbers_of_rows(exported.module(check_guards=False)), tuple(examples)
+        graph = with_numbers_of_rows(exported.module(check_guards=False))
+        return with_sums_of_rows(graph), tuple(examples)
 
 
 def with_numbers_of_rows(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
@@ -264,12 +265,25 @@ def with_numbers_of_rows(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
     a division, a root or a logarithm each time: the machine's compiler may not move them out of the loop, since for all
     that it knows the loop writes over what they are computed from."""
     nodes = graph.graph
+    for node in nodes.find_nodes(op="call_function", target=torch.ops.aten.div.Tensor):
+        multiply(node)
     (output,) = nodes.find_nodes(op="output")
     (results,) = output.args
     output.args = ((*results, *(node for node in nodes.nodes if node not in results and of_a_row(node))),)
     nodes.set_codegen(torch.fx.graph.CodeGen())  # takes and returns tensors, not trees of them
     graph.recompile()
     return graph
+
+
+def multiply(division: torch.fx.Node) -> None:
+    """Turn x / s into x (1 / s), where s is a number of a row."""
+    (x, s), y = division.args, division.meta["val"]
+    number = s.meta["val"] if isinstance(s, torch.fx.Node) else s
+    if isinstance(number, Tensor) and number.dtype is y.dtype and spread(number, y):
+        with division.graph.inserting_before(division):
+            inverse = division.graph.call_function(torch.ops.aten.reciprocal.default, (s,))
+        inverse.meta["val"] = number  # for its shape and type
+        division.target, division.args = torch.ops.aten.mul.Tensor, (x, inverse)
 
 
 def of_a_row(node: torch.fx.Node) -> bool:
@@ -289,6 +303,26 @@ def spread(y: Tensor, x: Tensor) -> bool:
 
 def is_one(size: Any) -> bool:
     return isinstance(size, int) and size == 1
+
+
+def with_sums_of_rows(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """The graph, which on a CPU adds the rows of a matrix as `sum_of_rows` does."""
+    for node in graph.graph.find_nodes(op="call_function", target=torch.ops.aten.sum.dim_IntList):
+        (of, dims), x = node.args[:2], node.args[0].meta["val"]
+        if [*dims] == [0] and x.dim() == 2 and x.is_cpu and not node.kwargs:
+            node.target, node.args = sum_of_rows, (of,)
+    graph.recompile()
+    return graph
+
+
+def sum_of_rows(x: Tensor) -> Tensor:
+    """Σ over the rows of x (N, D): of eight at a time, then of these sums, and of the rows that are left.
+
+    Inductor's inner loop is the one over rows, of which each lies elsewhere in memory: eight at a time are found in the
+    cache when their next numbers are read, all of them are not."""
+    blocks = x.shape[0] // 8
+    left = x[8 * blocks :].sum(0)
+    return x[: 8 * blocks].view(blocks, 8, x.shape[1]).sum(1).sum(0) + left
 
 
 def is_tensor(kind: Any) -> bool:

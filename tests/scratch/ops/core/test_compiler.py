@@ -13,6 +13,9 @@ from scratch.ops.activation.gated import GELUFn
 from scratch.ops.core import compiler
 from scratch.ops.core.compiler import Build, Kernel, on_disk, only_asked, place, ran, sound
 from scratch.ops.loss.cross_entropy import CrossEntropyFn
+from scratch.testing.cases import CASES
+from scratch.testing.cases.optim import CASES as OPTIMIZER_CASES
+from zoo.tools.build import functions
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -137,6 +140,36 @@ def test_what_is_computed_once_for_a_row_is_a_result():
     x = torch.randn(5, 7, dtype=torch.float64)
     (y,) = kernel(x, 1e-5)
     torch.testing.assert_close(y, torch.nn.functional.layer_norm(x, [7], eps=1e-5), rtol=1e-13, atol=1e-13)
+
+
+def test_a_number_that_divides_a_row_is_inverted_once():
+    """Of other divisions nothing changes: by a row of numbers, by a size, of one number by another."""
+
+    def divided(x, w):
+        return x / x.sum(-1, keepdim=True) / w + x.sum() / x.shape[0] / w.sum()
+
+    kernel = Kernel(divided, LAYOUTS, [("N", "D")], name="divided")
+    graph, _ = kernel.exported((("cpu", torch.float64),) * 2, None, ())
+    called = [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]
+    assert [called.count(f"aten.{name}") for name in ("reciprocal.default", "div.Tensor")] == [1, 3]
+    x, w = torch.rand(5, 7, dtype=torch.float64), torch.rand(7, dtype=torch.float64)
+    torch.testing.assert_close(kernel(x, w)[0], divided(x, w), rtol=1e-14, atol=1e-14)
+
+
+def test_rows_are_added_eight_at_a_time():
+    """In all numbers of rows: none that is left, some, and fewer than eight."""
+    kernel = Kernel(lambda x, w: (x * w).sum(0), LAYOUTS, [("D",)], name="columns")
+    graph, _ = kernel.exported((("cpu", torch.float64),) * 2, None, ())
+    assert compiler.sum_of_rows in [node.target for node in graph.graph.nodes]
+    for rows in (2, 7, 8, 9, 16, 23, 1000):
+        x, w = torch.randn(rows, 5, dtype=torch.float64), torch.randn(5, dtype=torch.float64)
+        torch.testing.assert_close(kernel(x, w)[0], (x * w).sum(0), rtol=1e-12, atol=1e-12)
+
+
+def test_every_function_of_the_package_can_be_exported():
+    """One that cannot runs uncompiled, with a warning."""
+    for build in functions([*CASES, *OPTIMIZER_CASES], torch.float64):
+        build.make.func.__self__.exported(*build.make.args)
 
 
 def test_the_source_of_a_page_is_also_what_it_imports(monkeypatch):
