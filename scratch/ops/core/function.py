@@ -12,7 +12,7 @@ gradient of the output y; any other name is an input or an output. The parameter
 with a ``_dot`` in ``tangent`` are differentiable, and ``adjoint`` returns a gradient for each of them, in their order.
 ``outputs`` names the outputs; one without a ``_bar`` in ``adjoint``, such as an index, is not differentiable. Those
 that callers drop, because they are there for the formulas only, are named in ``dropped`` too: their gradient is 0, the
-number, but for second derivatives.
+number, but for second derivatives, and they are not rounded to sixteen bits.
 
 Around the formulas, which know nothing of it, this class
 
@@ -175,7 +175,8 @@ def textbook_form(op: Any, places: Places) -> tuple[Callable[..., Any], ...]:
         found, dtype = value(*map(widened, inputs)), result_dtype(*inputs)
         if not several:
             return rounded(found, dtype)
-        return tuple(y if i in places.constant else rounded(y, dtype) for i, y in enumerate(found))
+        exact = (*places.constant, *places.dropped)
+        return tuple(y if i in exact else rounded(y, dtype) for i, y in enumerate(found))
 
     def setup_context(ctx, inputs, output):
         save(ctx, places, places.saved, [*inputs, *output] if several else [*inputs, output])

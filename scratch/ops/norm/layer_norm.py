@@ -3,15 +3,17 @@
 Shapes:     x (…, *S) with D numbers in S   μ, r (…, 1) for each row   x̂, y (…, *S)   w, b (*S,) or None
             μ = mean x,   r = 1 / √(mean (x − μ)² + ε),   x̂ = (x − μ) r                        (1)
             y = w x̂ + b                                                                        (2)
-Tangent:    x̂˙ = r (ẋ − mean ẋ − x̂ mean(x̂ ẋ)),   ẏ = ẇ x̂ + w x̂˙ + ḃ        (3)
-Adjoint:    g = w ȳ                               what arrives at x̂                             (4)
-            x̄ = r (g − mean g − x̂ mean(x̂ g))      the map from ẋ to x̂˙ is symmetric              (5)
-            w̄ = Σ ȳ x̂ over rows   (6)      b̄ = Σ ȳ over rows                                   (7)
-Saved:      x, w; by the fast form μ and r.   Recomputed: x̂.
+Tangent:    μ˙ = mean ẋ,   r˙ = −r² mean(x̂ ẋ),   x̂˙ = r (ẋ − μ˙) + (x − μ) r˙                   (3)
+            ẏ = ẇ x̂ + w x̂˙ + ḃ                                                                 (4)
+Adjoint:    g = w ȳ                               what arrives at x̂                             (5)
+            x̄ = r (g − mean g − x̂ mean(x̂ g))      the map from ẋ to x̂˙ is symmetric              (6)
+            w̄ = Σ ȳ x̂ over rows   (7)      b̄ = Σ ȳ over rows                                   (8)
+            x̄ += (μ̄ − r² x̂ r̄) / D                 in a second derivative, where (6) and (7) read μ and r   (9)
+Saved:      x, w, μ, r.   Recomputed: x̂.
 Fast form:  a few rows at a time, so that every pass but the first finds them in the cache. With n = x − μ the sums in
-            (5) to (7) are products with a vector, which the processor computes fastest, and neither g nor x̂ is made:
-            D mean g = ȳ · w,  D mean(x̂ g) = r (ȳ n) · w,  w̄ = (ȳ n)ᵀ r,  b̄ = ȳᵀ 1,                (8)
-            x̄ = r (w ȳ − (ȳ · w) / D − n r² ((ȳ n) · w) / D)                                       (9)
+            (6) to (8) are products with a vector, which the processor computes fastest, and neither g nor x̂ is made:
+            D mean g = ȳ · w,  D mean(x̂ g) = r (ȳ n) · w,  w̄ = (ȳ n)ᵀ r,  b̄ = ȳᵀ 1,                (10)
+            x̄ = r (w ȳ − (ȳ · w) / D − n r² ((ȳ n) · w) / D)                                       (11)
 Kinks:      none. A row of equal numbers has x̂ = 0 and r = 1/√ε.
 Errors:     see scratch/nn/functional/norm.py.
 Reference:  torch.nn.functional.layer_norm. Differs: nothing.
@@ -32,29 +34,35 @@ LONG = 2**16  # numbers in a row, beyond which the errors of vector_norm, which 
 
 
 class LayerNormFn(Function):
-    """Rows x (N, D), w (D,), b (D,) -> y."""
+    """Rows x (N, D), w (D,), b (D,) -> y, μ and r."""
 
-    keeps = ("mean", "r")
-    layouts = "x (N, D)  w (D)  b (D)  y (N, D)"
+    outputs, dropped = ("y", "mu", "r"), ("mu", "r")
+    layouts = "x (N, D)  w (D)  b (D)  y (N, D)  mu (N, 1)  r (N, 1)"
 
     @staticmethod
     def value(x, w, b, eps):
-        x_hat, _ = normalised(x, eps)  # (1)
+        mu = mean(x)
+        r = (mean((x - mu) ** 2) + eps).rsqrt()
+        x_hat = (x - mu) * r  # (1)
         y = x_hat if w is None else w * x_hat  # (2)
-        return y if b is None else y + b
+        return y if b is None else y + b, mu, r
 
     @staticmethod
-    def tangent(x_dot, w_dot, b_dot, x, w, eps):
-        x_hat, r = normalised(x, eps)
-        x_hat_dot = r * (x_dot - mean(x_dot) - x_hat * mean(x_hat * x_dot))  # (3)
-        return w_dot * x_hat + (x_hat_dot if w is None else w * x_hat_dot) + b_dot
+    def tangent(x_dot, w_dot, b_dot, x, w, mu, r):
+        x_hat = (x - mu) * r
+        mu_dot, r_dot = mean(x_dot), -(r**2) * mean(x_hat * x_dot)
+        x_hat_dot = r * (x_dot - mu_dot) + (x - mu) * r_dot  # (3)
+        y_dot = w_dot * x_hat + (x_hat_dot if w is None else w * x_hat_dot) + b_dot  # (4)
+        return y_dot, mu_dot, r_dot
 
     @staticmethod
-    def adjoint(y_bar, x, w, eps):
-        x_hat, r = normalised(x, eps)
-        g = y_bar if w is None else w * y_bar  # (4)
-        x_bar = r * (g - mean(g) - x_hat * mean(x_hat * g))  # (5)
-        return x_bar, (y_bar * x_hat).sum(0), y_bar.sum(0)  # (6), (7)
+    def adjoint(y_bar, mu_bar, r_bar, x, w, mu, r):
+        x_hat = (x - mu) * r
+        g = y_bar if w is None else w * y_bar  # (5)
+        x_bar = r * (g - mean(g) - x_hat * mean(x_hat * g))  # (6)
+        if isinstance(mu_bar, Tensor) or isinstance(r_bar, Tensor):
+            x_bar = x_bar + (mu_bar - r**2 * x_hat * r_bar) / x.shape[1]  # (9)
+        return x_bar, (y_bar * x_hat).sum(0), y_bar.sum(0)  # (7), (8)
 
     @staticmethod
     def fast_if(x, w, b, eps):
@@ -65,19 +73,12 @@ class LayerNormFn(Function):
         return normalise_in_blocks(x, w, b, eps)
 
     @staticmethod
-    def fast_adjoint(needs, y_bar, x, w, mean, r):
-        return adjoint_in_blocks(y_bar, x, w, mean, r)
+    def fast_adjoint(needs, y_bar, x, w, mu, r):
+        return adjoint_in_blocks(y_bar, x, w, mu, r)
 
 
 def mean(x):
     return x.mean(-1, keepdim=True)
-
-
-def normalised(x, eps):
-    """x̂ and r"""
-    n = x - mean(x)
-    r = (mean(n * n) + eps).rsqrt()
-    return n * r, r  # (1)
 
 
 def blocks(*matrices: Tensor) -> Iterator[tuple[Tensor, ...]]:
@@ -116,12 +117,12 @@ def adjoint_in_blocks(grad, x, weight, mean, r):
         memory, memory_product, grad_ = room(memory, x_), room(memory_product, x_), widen(grad_)
         normal = torch.sub(widen(x_), mean_, out=memory)
         product = torch.mul(grad_, normal, out=memory_product)
-        grad_weight.addmv_(product.t(), r_[:, 0])  # (8)
+        grad_weight.addmv_(product.t(), r_[:, 0])  # (10)
         grad_bias.addmv_(grad_.t(), ones_)
         level, along = grad_.mv(w_mean)[:, None], product.mv(w_mean)[:, None].mul_(square_)
         rest = normal.mul_(along).add_(level).addcmul_(grad_, w)
         if out.dtype is rest.dtype:
-            torch.mul(rest, r_, out=out)  # (9)
+            torch.mul(rest, r_, out=out)  # (11)
         else:
             out.copy_(rest.mul_(r_))
     return grad_x, grad_weight, grad_bias
@@ -134,4 +135,4 @@ def room(memory: Tensor | None, x: Tensor) -> Tensor:
 
 def layer_norm(x: Tensor, w: Tensor | None, b: Tensor | None, eps: float) -> Tensor:
     """w x̂ + b of the rows x (N, D). See the module's page."""
-    return LayerNormFn.apply(x, w, b, eps)
+    return LayerNormFn.apply(x, w, b, eps)[0]
