@@ -232,6 +232,13 @@ def test_the_best_checkpoint_is_the_same_whether_it_was_kept_in_memory_or_not(tr
     assert last[0]["global_step"] == last[1]["global_step"] == 24
 
 
+def test_the_best_checkpoint_is_named_by_epoch_and_step(train):
+    train("named", "trainer.max_epochs=2", r"callbacks.checkpoint.filename='{epoch}-{step}'")
+    (best,) = Path("named/checkpoints").glob("epoch=*.ckpt")
+    content = torch.load(best, weights_only=True)
+    assert best.name == f"epoch={content['epoch']}-step={content['global_step']}.ckpt"
+
+
 def test_a_run_that_fails_leaves_the_best_checkpoint_that_it_kept(train, monkeypatch):
     monkeypatch.setattr(checkpoints, "SECONDS", 1000.0)
     step = MLP.training_step
