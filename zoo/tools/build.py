@@ -49,7 +49,7 @@ def use(case: Case | OptimizerCase, dtype: torch.dtype) -> None:
         drawn = tuple(lambda generator, draw=draw: draw(generator).to(dtype) for draw in case.parameters)
         OptimizerRun(case.but(parameters=drawn), "scratch.optim").step(1)
     else:
-        layer, _ = pair(case, "scratch.nn", "torch.nn", in_dtype(dtype))
+        layer, _ = pair(case, "scratch.nn", "scratch.nn", in_dtype(dtype))  # torch.nn of an older torch lacks some
         for train in (True, False):
             run(layer, train=train)
 
