@@ -17,7 +17,7 @@ from torch import Tensor
 from zoo.core.errors import at_least, listed, whole
 from zoo.core.files import write_whole
 
-SECONDS = 5.0  # between two saves of the same checkpoint: no more of an epoch's time is to go into files
+SECONDS = 30.0  # between two saves of the same checkpoint: no more of an epoch's time is to go into files
 
 
 def due(trainer: Trainer, saved: float, seconds: float) -> bool:

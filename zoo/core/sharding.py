@@ -38,7 +38,7 @@ def keep_whole(model: LightningModule, whole: bool) -> None:
 
     Decoding needs them whole: there the processes may take different numbers of steps, and cannot gather together.
     """
-    for module in model.modules():
+    for module in model.modules() if isinstance(model, FSDPModule) else ():
         if isinstance(module, FSDPModule):
             module.set_reshard_after_forward(not whole, recurse=False)
             if not whole:

@@ -266,8 +266,12 @@ def test_a_bar_is_drawn_ten_times_a_second_at_most(monkeypatch, capsys):
     now = [100.0]
     monkeypatch.setattr(Bar, "last", 0.0)
     monkeypatch.setattr("zoo.callbacks.progress.time.monotonic", lambda: now[0])
+    asked = []
     for epoch in range(50):
-        bar = Bar(desc=f"Epoch {epoch}", total=1, leave=True, file=sys.stdout)
+        bar = Bar(
+            desc=f"Epoch {epoch}", total=1, leave=True, file=sys.stdout,
+            metrics=lambda epoch=epoch: asked.append(epoch) or {"loss": f"{epoch}.5"},
+        )  # fmt: skip
         bar.n = 1
         bar.refresh()
         bar.close()
@@ -275,3 +279,6 @@ def test_a_bar_is_drawn_ten_times_a_second_at_most(monkeypatch, capsys):
     lines = [line for line in capsys.readouterr().out.split("\n") if line.strip()]
     assert 4 <= len(lines) <= 6
     assert "1/1" in lines[0]  # a bar that was drawn is drawn to its end
+    assert len(set(asked)) == len(lines)  # what stands beside a bar is asked for those alone that are drawn
+    for line, epoch in zip(lines, sorted(set(asked)), strict=True):
+        assert line.rstrip().endswith(f"loss={epoch}.5]")

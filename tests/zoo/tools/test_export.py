@@ -50,10 +50,12 @@ assert not any(name.split(".")[0] in ("scratch", "zoo", "lightning") for name in
 """
 
 
+NATIVE = ("model=lenet", "model=gcn", "model=lstm", "model=transformer")  # one of each kind, with torch's own layers
 CASES = [
-    pytest.param(*model, impl, marks=[pytest.mark.slow] * (place >= FIRST or impl == "native"))
-    for place, model in enumerate(MODELS)
-    for impl in ("scratch", "native")
+    pytest.param(words, other, impl, id=f"{impl} {' '.join(words)}", marks=[pytest.mark.slow] * slow)
+    for place, (words, other) in enumerate(MODELS)
+    for impl, slow in (("scratch", place >= FIRST), ("native", True))
+    if impl == "scratch" or words[0] in NATIVE
 ]
 
 
