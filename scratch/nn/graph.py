@@ -11,6 +11,7 @@ from scratch.nn import functional as F
 from scratch.nn.functional.graph import Loops
 from scratch.nn.layer import Layer
 from scratch.ops.graph import SparseMatrix
+from scratch.ops.matmul import matmul
 
 
 class GCNConv(Layer):
@@ -98,7 +99,7 @@ class RGCNConv(Layer):
             graph = self.adjacency(graph, edge_type, input.shape[0], self.num_relations, input.dtype)
         weight = self.weight
         if self.comp is not None:
-            weight = F.linear(self.comp, weight.flatten(1).t()).unflatten(1, weight.shape[1:])
+            weight = matmul(self.comp, weight.flatten(1)).unflatten(1, weight.shape[1:])
         return F.rgcn_conv(input, graph, weight, self.root, self.bias)
 
     def extra_repr(self) -> str:

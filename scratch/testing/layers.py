@@ -29,6 +29,7 @@ from scratch.testing.packages import Missing, Namespace
 from scratch.testing.running import (
     LAYOUTS,
     Layer,
+    Layout,
     continuous,
     copied,
     differentiable_leaves,
@@ -151,6 +152,42 @@ def layouts(case: Case, candidate: Namespace, reference: Namespace) -> float:
     actual, expected = (run(side, upstream=expanded) for side in (ours, theirs))
     where = "expanded upstream gradient: gradient"
     return max(error, require_equal(actual.gradient, expected.gradient, where, TOLERANCE))
+
+
+@named(CHECKS)
+def views(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
+    """Outputs are contiguous where the reference's are, however the inputs lie in memory, and so are the gradients of
+    contiguous inputs: others flatten both by ``view``."""
+    if not case.same_random:
+        return None
+    ours, theirs = pair(case, candidate, reference)
+    for name, layout in LAYOUTS.items():
+        try:
+            expected = contiguous(theirs, layout)
+            with torch.no_grad():  # where it may choose another kernel
+                silent = contiguous(theirs, layout)
+        except RuntimeError:  # a native kernel that takes contiguous tensors only
+            continue
+        actual = contiguous(ours, layout)
+        for path, right in actual.items():
+            asked = expected.get(path, False) and silent.get(path, True)
+            if asked and not right and (path.startswith("output") or name == "contiguous"):
+                inputs = "" if name == "contiguous" else f" for inputs that are {name} in memory"
+                raise Mismatch(f"{path}{inputs} is not contiguous, as the reference's is: view cannot flatten it")
+    return 0.0
+
+
+def contiguous(layer: Layer, layout: Layout) -> dict[str, bool]:
+    """Of each output, and of each gradient, whether it is contiguous."""
+    inputs, tensors = layer.draw()
+    outputs = layer(*mapped(lambda t: layout(t) if continuous(t) else t.clone(), inputs))
+    found = {path: t for path, t in leaves(outputs, "output") if isinstance(t, Tensor)}
+    leaving = {path: t for path, t in found.items() if t.requires_grad}
+    if leaving:
+        upstream = [random(t, Generator()).to(t.dtype) for t in leaving.values()]
+        grads = torch.autograd.grad(list(leaving.values()), list(tensors.values()), upstream, allow_unused=True)
+        found |= {f"gradient of {name}": grad for name, grad in zip(tensors, grads, strict=True) if grad is not None}
+    return {path: t.is_contiguous() for path, t in found.items() if t.layout is torch.strided}
 
 
 @named(CHECKS)

@@ -18,6 +18,7 @@ from scratch.testing.suite import Result, Task, judge, layer_tasks, optimizer_ta
 TELLING = ("signature", "state_dict", "outputs", "gradients", "same_error", "contract", "steps")
 OF_DROP_INS = (
     "signature", "initialisation", "representation", "state_dict", "state", "contract", "warnings", "same_error",
+    "views",
 )  # fmt: skip
 Jobs = list[list[Task]]
 

@@ -24,7 +24,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {  # heading: the checks it sums up
     "value": ("outputs", "steps"),
     "grad": ("gradients", "subsets", "finite_differences"),
     "2nd": ("second_order", "second_differences"),
-    "mem": ("layouts", "untouched", "twice", "overwritten"),
+    "mem": ("layouts", "views", "untouched", "twice", "overwritten"),
     "f32": ("float32", "bfloat16"),
     "func": ("vmapped", "tangents", "batched_gradients", "shapes_alone", "checkpointed", "compiled", "autocast"),
     "other": ("complex_numbers", "whole_numbers", "other_integers", "nothing", "at_kinks"),

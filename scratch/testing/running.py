@@ -63,6 +63,9 @@ LAYOUTS: dict[str, Layout] = {
     "strided": lambda t: torch.stack((t.detach(), t), -1)[..., 1],
     "transposed": lambda t: _flipped(_flipped(t, 2).clone(memory_format=torch.contiguous_format), 2),
     "reversed": lambda t: _flipped(_flipped(t, 9).clone(memory_format=torch.contiguous_format), 9),
+    "channels last": lambda t: (
+        t.movedim(1, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 1) if t.dim() > 2 else t.clone()
+    ),
 }
 
 

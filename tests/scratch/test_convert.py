@@ -325,6 +325,51 @@ def test_functions_by_hand(name: str):
     torch.testing.assert_close(gradient, torch.autograd.grad(expected.square().sum(), x)[0])
 
 
+class View(nn.Module):
+    """How many people flatten: it takes what lies in memory without gaps and in order."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(*self.shape)
+
+
+class Permuted(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).softmax(-1).view(-1, x.shape[1])
+
+
+FLATTENED = {
+    "the network of PyTorch's tutorial": lambda: nn.Sequential(
+        *(nn.Conv2d(3, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 4, 3), nn.ReLU(), nn.MaxPool2d(2)),
+        *(View(-1, 16), nn.Linear(16, 3)),
+    ),
+    "a Gram matrix of style": lambda: nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), View(8, 256)),
+    "an autoencoder": lambda: nn.Sequential(
+        *(nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), View(2, -1), nn.Linear(256, 256), View(2, 4, 8, 8)),
+        *(nn.ConvTranspose2d(4, 3, 3, 2, 1, 1), nn.Sigmoid(), View(-1)),
+    ),
+    "a head of detections": lambda: nn.Sequential(nn.Conv2d(3, 5, 3, padding=1), Permuted()),
+    "super-resolution": lambda: nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.PixelShuffle(2), View(2, -1)),
+    "sentences": lambda: nn.Sequential(View(2, 3, 256), nn.Conv1d(3, 4, 3), nn.AvgPool1d(2), View(2, -1)),
+}
+
+
+@pytest.mark.parametrize("name", FLATTENED)
+def test_what_is_flattened_by_view(name: str):
+    """Outputs between layers, the gradients of all weights, and that of the input, as gradient penalties flatten it."""
+    torch.manual_seed(0)
+    model = FLATTENED[name]().double()
+    x = torch.randn(2, 3, 16, 16, dtype=torch.float64, requires_grad=True)
+    require_same(model, x)
+    with by_hand():
+        loss = convert(model)(x).square().sum()
+        for gradient in torch.autograd.grad(loss, [x, *model.parameters()], create_graph=True):
+            gradient.view(-1)
+
+
 def test_out_is_left_to_torch():
     y = torch.empty(3)
     with by_hand():

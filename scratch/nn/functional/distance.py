@@ -27,7 +27,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     dtype = torch.promote_types(x1.dtype, x2.dtype)
     if not dtype.is_floating_point:
         raise RuntimeError(f"cosine_similarity is not defined for {dtype}")
-    a, b = torch.broadcast_tensors(*in_one_type(x1, x2))
+    a, b = (t.contiguous() for t in torch.broadcast_tensors(*in_one_type(x1, x2)))
     return cosine(last(a, dim), last(b, dim), eps)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from scratch.ops.core.dtype import NARROW, autocast_wide, need_floating, wide_type
+from scratch.ops.core.layout import ordered
 from scratch.ops.norm import batch_norm as batches
 from scratch.ops.norm import group_norm as groups
 from scratch.ops.norm.layer_norm import layer_norm as normalise_rows
@@ -51,6 +52,7 @@ def sync_batch_norm(
         raise ValueError(f"training needs more than 1 number for each channel, but got {list(input.shape)}")
     check_statistics(running_mean, running_var, training)
     check_parameters(input, channels, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    input = ordered(input)
     if training:
         return batches.batch_norm(input, weight, bias, running_mean, running_var, momentum, eps, group)
     return batches.fixed_norm(input, weight, bias, running_mean, running_var, eps)  # type: ignore[arg-type]
@@ -84,7 +86,7 @@ def instance_norm(
     check_parameters(
         input, input.shape[1], weight=weight, bias=bias, running_mean=running_mean, running_var=running_var
     )
-    return batches.instance_norm(input, weight, bias, running_mean, running_var, momentum, eps)
+    return batches.instance_norm(input.contiguous(), weight, bias, running_mean, running_var, momentum, eps)
 
 
 def group_norm(
@@ -107,7 +109,7 @@ def group_norm(
     check_parameters(input, channels, weight=weight, bias=bias)
     if size == 0:
         raise RuntimeError(f"group_norm needs at least one number for each channel, but got {list(input.shape)}")
-    return groups.group_norm(input, num_groups, weight, bias, eps)
+    return groups.group_norm(ordered(input), num_groups, weight, bias, eps)
 
 
 def layer_norm(
@@ -158,7 +160,7 @@ def rows_of(
     size = math.prod(shape)
     if len(shape) > 1:
         weight, bias = (None if parameter is None else parameter.reshape(size) for parameter in (weight, bias))
-    return in_shape(x, (math.prod(x.shape[: -len(shape)]), size)), weight, bias
+    return in_shape(x, (math.prod(x.shape[: -len(shape)]), size)).contiguous(), weight, bias
 
 
 def in_shape(x: Tensor, shape: Sequence[int]) -> Tensor:

@@ -87,7 +87,7 @@ def refuse_larger_kernel(windows: Windows) -> None:
         raise RuntimeError(f"the kernel {windows.kernel} is larger than the input {windows.size}")
 
 
-@keeps_channels_last
+@keeps_channels_last(2, 3)
 def max_pool(dims: int, x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, return_indices: bool) -> Pooled:
     if x.dim() == dims + 1:
         return unbatched(max_pool(dims, with_batch(x), kernel, stride, padding, dilation, ceil_mode, return_indices))
@@ -99,7 +99,7 @@ def max_pool(dims: int, x: Tensor, kernel, stride, padding, dilation, ceil_mode:
     return pool.max_pool_with_indices(x, windows) if return_indices else pool.max_pool(x, windows)
 
 
-@keeps_channels_last
+@keeps_channels_last(2)
 def avg_pool(
     dims: int, x: Tensor, kernel, stride, padding, ceil_mode: bool, count_include_pad: bool, override: int | None = None
 ) -> Tensor:
@@ -117,7 +117,7 @@ def avg_pool(
     return pool.avg_pool(x, windows, pool.counts(windows, counted, x.device) if override is None else override)
 
 
-@keeps_channels_last
+@keeps_channels_last(2)
 def lp_pool(dims: int, x: Tensor, p: float, kernel, stride, ceil_mode: bool) -> Tensor:
     if p == 0:
         raise ValueError("norm_type must not be 0")
@@ -151,7 +151,7 @@ def adaptive_size(dims: int, output: Output, x: Tensor, mean: bool) -> list[int]
     return found
 
 
-@keeps_channels_last
+@keeps_channels_last(2)
 def adaptive_avg_pool(dims: int, x: Tensor, output_size: Output) -> Tensor:
     if x.dim() == dims + 1:
         return unbatched(adaptive_avg_pool(dims, x[:, None], output_size))
@@ -165,7 +165,7 @@ def adaptive_avg_pool(dims: int, x: Tensor, output_size: Output) -> Tensor:
     return adaptive_mean(x, output)
 
 
-@keeps_channels_last
+@keeps_channels_last(2)
 def adaptive_max_pool(dims: int, x: Tensor, output_size: Output, return_indices: bool) -> Pooled:
     if x.dim() == dims + 1:
         return unbatched(adaptive_max_pool(dims, x[:, None], output_size, return_indices))
@@ -228,7 +228,7 @@ def check_fractional(dims: int, size: Sizes, kernel: Sizes, output: Sizes) -> No
         )
 
 
-@keeps_channels_last
+@keeps_channels_last(2)
 def max_unpool(
     dims: int, x: Tensor, index: Tensor, kernel, stride, padding, output_size: Sequence[int] | None
 ) -> Tensor:

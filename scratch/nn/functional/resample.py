@@ -32,7 +32,7 @@ DIMENSIONS = {  # what each mode takes
 }
 
 
-@keeps_channels_last
+@keeps_channels_last(2, 3)
 def interpolate(
     input: Tensor,
     size: int | Sequence[int] | None = None,
@@ -160,7 +160,7 @@ def image(x: Tensor) -> tuple[int, int, int]:
     return channels, height, width
 
 
-@keeps_channels_last
+@keeps_channels_last(2, 3)
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(…, C·r², H, W) to (…, C, r·H, r·W), with r the factor."""
     channels, _, _ = image(input)
@@ -168,7 +168,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     return pixels_shuffled(input, upscale_factor)
 
 
-@keeps_channels_last
+@keeps_channels_last(2, 3)
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """(…, C, r·H, r·W) to (…, C·r², H, W), with r the factor."""
     _, height, width = image(input)
@@ -177,7 +177,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return pixels_unshuffled(input, downscale_factor)
 
 
-@keeps_channels_last
+@keeps_channels_last(2, 3)
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """x (N, C, *S), or of any three dimensions, with the first channels of all groups first, then the second ones."""
     if input.dim() < 3:

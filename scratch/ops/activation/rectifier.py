@@ -162,7 +162,7 @@ def rrelu(
     slope = torch.ones_like(input, memory_format=torch.contiguous_format).masked_scatter_(
         negative, drawn.to(input.dtype)
     )
-    output = DropoutFn.apply(input, slope)  # like dropout, a product with random numbers
+    output = DropoutFn.apply(input.contiguous(), slope)  # like dropout, a product with random numbers
     return inplace_on(input, output) if inplace else output
 
 

@@ -215,7 +215,7 @@ def sigmoid(input: Tensor) -> Tensor:
 def logsigmoid(input: Tensor) -> Tensor:
     """log σ(x), also where σ(x) is too small for a number."""
     need_floating(input.dtype, "logsigmoid")
-    return LogSigmoidFn.apply(input)
+    return LogSigmoidFn.apply(input.contiguous())
 
 
 def tanh(input: Tensor) -> Tensor:

@@ -133,4 +133,4 @@ def along(fn, name: str, x: Tensor, dim: int | None, stacklevel: int, dtype: tor
         x.size(dim)  # refuses one that there is not
         return x.clone()
     need_floating(x.dtype, name)
-    return fn.apply(x, -1 if dim == x.dim() - 1 else dim)
+    return fn.apply(x.contiguous(), -1 if dim == x.dim() - 1 else dim)

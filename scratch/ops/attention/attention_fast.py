@@ -117,6 +117,12 @@ def block_factors(drawn, p, group, rows, keys, like):
     return factors(drawn[(*group, rows, keys)], p, like).view(like.shape)
 
 
+def room_for(q: Tensor, D: int) -> Tensor:
+    """Memory for o (N, H, L, D): in the order of q, as heads lie that are to be merged, where its rows are runs."""
+    like = q.shape[3] == D and (q.stride(3) == 1 or D == 1)
+    return torch.empty_like(q) if like else q.new_empty(*q.shape[:3], D)
+
+
 # Up to KEPT rows and keys: a group of heads is a block.
 
 
@@ -131,7 +137,7 @@ def put_product(out: Tensor, a: Tensor, b: Tensor, factor: float = 1.0) -> None:
 
 def attend_short(q, k, v, mask, drawn, c, causal, p):
     (N, H, L, _), S, D = q.shape, k.shape[2], v.shape[3]
-    o = torch.empty_like(q) if q.shape[3] == D else q.new_empty(N, H, L, D)
+    o = room_for(q, D)
     P, mask = q.new_empty(N, H, L, S, dtype=wide_type(q)), raised(mask)
     everything = slice(0, L), slice(0, S)
     for group in groups(N, H, L, S):
@@ -196,7 +202,7 @@ def block_memory(x: Tensor, rows: slice, keys: slice, memory: Tensor) -> Tensor:
 
 def attend_long(q, k, v, mask, drawn, c, causal, p):
     L, S, D = q.shape[2], k.shape[2], v.shape[3]
-    o = torch.empty_like(q) if q.shape[3] == D else q.new_empty(*q.shape[:3], D)
+    o = room_for(q, D)
     largest, sums = q.new_empty(2, *q.shape[:3], 1, dtype=wide_type(q))
     memory, mask = room_for_block(q, k), raised(mask)
     for group in long_groups(q, k):

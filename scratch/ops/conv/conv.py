@@ -17,9 +17,9 @@ Saved:      x, W.   Recomputed: X.
 Fast form:  conv_fast.py; winograd.py for kernels of 3 × 3 and many channels
 Kinks:      none.
 Errors:     RuntimeError for shapes that do not fit, and for values that make no sense.
-Reference:  torch.nn.functional.conv1d, conv2d, conv3d. Differs: in the fast form y has the channels last in
-            memory, whatever x has (so flatten it with reshape, not view); a NaN or an infinity in x also reaches the
-            neighbours computed with those whose window has it; without input channels y = b, and has O channels.
+Reference:  torch.nn.functional.conv1d, conv2d, conv3d. Differs: in the fast form a NaN or an infinity in x also
+            reaches the neighbours computed with those whose window has it; without input channels y = b, and has O
+            channels.
 Source:     LeCun et al., Gradient-based learning applied to document recognition (1998);
             Chellapilla, Puri and Simard, High performance convolutional neural networks for document
             processing (2006), for (6).
@@ -84,7 +84,8 @@ def sum_over_places(y_bar: Tensor) -> Tensor:
 class ConvFn(Function):
     """x, W, b, where the windows lie, and the number of groups -> y."""
 
-    fast_value, fast_adjoint = staticmethod(conv_fast.value), staticmethod(conv_fast.adjoint)
+    fast_if, fast_value = staticmethod(conv_fast.suits), staticmethod(conv_fast.value)
+    fast_adjoint = staticmethod(conv_fast.adjoint)
 
     @staticmethod
     def value(x, W, b, windows, groups):

@@ -40,6 +40,7 @@ from torch import Tensor
 from scratch.ops.conv import winograd
 from scratch.ops.conv.pad import constant_pad
 from scratch.ops.conv.window import FEW, Sizes, Windows, add_windows, channels_last, windows
+from scratch.ops.core import layout
 from scratch.ops.core.dtype import wide_type, widen
 from scratch.ops.core.product import add_product, product
 
@@ -366,6 +367,14 @@ def plan_transposed(weight: Sizes, places: Windows, groups: int) -> Geometry:
     return geometry(weight, places, groups, shift=shift)
 
 
+def suits(x, W, b, windows, groups):
+    """Whether this is faster than the page's own formulas. Windows of one place need no copies, and then it is not; but
+    there each image has a W̄ of its own, which is to be no larger than the image, and the channels lie first."""
+    numbers, places = W.shape[0] * W.shape[1], math.prod(windows.output)
+    single = math.prod(windows.kernel) == groups == 1 and not any(windows.padding)
+    return not single or numbers > sum(W.shape[:2]) * places or layout.channels_last(x)
+
+
 def one_window(places: Windows, groups: int) -> bool:
     """Whether a single window is all of x: a linear map."""
     return places.kernel == places.size and groups == 1 and not any(places.padding)
@@ -375,8 +384,8 @@ def value(x, W, b, windows, groups):
     if one_window(windows, groups):
         return product(x.flatten(1), W.flatten(1).t(), b).view(*x.shape[:1], W.shape[0], *windows.output)
     if winograd.pays(x, W, windows, groups):
-        return winograd.convolve(x, W, b, windows)
-    return convolve(x, W, b, plan(W.shape, windows, groups))
+        return layout.follow(winograd.convolve(x, W, b, windows), x, W)
+    return layout.follow(convolve(x, W, b, plan(W.shape, windows, groups)), x, W)
 
 
 def adjoint(needs, y_bar, x, W, windows, groups):
@@ -394,7 +403,7 @@ def adjoint(needs, y_bar, x, W, windows, groups):
 
 
 def value_transposed(x, W, b, windows, groups):
-    y = gradients(x, plan_transposed(W.shape, windows, groups), W, None)[0]
+    y = layout.follow(gradients(x, plan_transposed(W.shape, windows, groups), W, None)[0], x, W)
     return y if b is None else y + b.view(-1, *(1 for _ in windows.kernel))
 
 

@@ -284,7 +284,7 @@ def save(ctx: Any, places: Places, which: tuple[int, ...], values: list[Any]) ->
     ctx.save_for_backward(*tensors)
     ctx.save_for_forward(*tensors)
     ctx.options = [None if isinstance(x, Tensor) else x for x in found]
-    ctx.like = [(x.shape, x.dtype) if isinstance(x, Tensor) else None for x in (values[i] for i in places.varied)]
+    ctx.like = [like(values[i]) for i in places.varied]
     outputs = values[places.inputs : places.inputs + places.outputs]
     ctx.dtypes = [y.dtype for y in outputs]
     if places.dropped:
@@ -292,6 +292,11 @@ def save(ctx: Any, places: Places, which: tuple[int, ...], values: list[Any]) ->
         ctx.shapes = [y.shape for y in outputs]
     if places.constant:
         ctx.mark_non_differentiable(*[outputs[i] for i in places.constant])
+
+
+def like(x: Any) -> tuple[torch.Size, torch.dtype, bool] | None:
+    """What a gradient of x shares with it: its shape, its dtype, and whether it is contiguous."""
+    return (x.shape, x.dtype, x.layout is torch.strided and x.is_contiguous()) if isinstance(x, Tensor) else None
 
 
 def arrived(ctx: Any, places: Places, bars: tuple[Tensor | None, ...]) -> tuple[Any, ...]:
@@ -311,17 +316,19 @@ def loaded(ctx: Any) -> list[Any]:
 
 
 def fitted(ctx: Any, places: Places, found: Any, arguments: list[Any]) -> tuple[Tensor | None, ...]:
-    """The gradients as torch takes them: one for each input, in its dtype and shape, and, while they are recorded, as
-    functions of what was saved, even where they do not change with it."""
+    """The gradients as torch takes them: one for each input, in its dtype and shape, contiguous where it is (they are
+    flattened by ``view``), and, while they are recorded, as functions of what was saved, even where they do not change
+    with it."""
     recorded = torch.is_grad_enabled() and values_known()
     saved = [x for x in arguments if isinstance(x, Tensor) and x.requires_grad] if recorded else []
     grads: list[Tensor | None] = [None] * places.inputs
     for i, grad, like in zip(places.varied, found if isinstance(found, tuple) else (found,), ctx.like, strict=True):
         if grad is not None and like is not None and ctx.needs_input_grad[i]:
-            shape, dtype = like
+            shape, dtype, dense = like
             grad = conjugate(grad) if dtype.is_complex or not grad.is_complex() else grad.real
             grad = unbroadcast(grad, shape)
             grad = grad if grad.dtype is dtype else grad.to(dtype)
+            grad = grad.contiguous() if dense and not grad.is_sparse else grad
             grads[i] = ConstantFn.apply(grad, *saved) if saved and not grad.requires_grad else grad
     return tuple(grads)
 
@@ -352,7 +359,7 @@ def contiguous(x: Any) -> Any:
     return x.contiguous() if isinstance(x, Tensor) else x
 
 
-def zero(like: tuple[torch.Size, torch.dtype] | None, some: Tensor) -> Any:
+def zero(like: tuple[torch.Size, torch.dtype, bool] | None, some: Tensor) -> Any:
     return 0 if like is None else some.new_zeros(like[0], dtype=like[1])
 
 

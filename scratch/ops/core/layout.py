@@ -1,4 +1,8 @@
-"""The order of dimensions in memory: torch's kernels for images leave channels last where they find them last."""
+"""The order of dimensions in memory, which is that of torch's kernels: whoever flattens by ``view`` relies on it.
+
+Kernels for images, and some for volumes, leave channels last where they find them last. All other outputs are
+contiguous, but for those of functions that act on each number alone, which lie as their inputs lie.
+"""
 
 from collections.abc import Callable
 from functools import wraps
@@ -30,18 +34,36 @@ def in_memory(dims: int) -> tuple[int, ...]:
     return 1, *range(dims - 1, 1, -1), 0
 
 
-def keeps_channels_last(function: F) -> F:
-    """The function, with outputs in the layout of its input, the first tensor among the arguments."""
+def follow(y: Tensor, *like: Tensor) -> Tensor:
+    """y with channels last where it is a batch of images and one of `like` has them last; contiguous elsewhere."""
+    last = y.dim() == 4 and any(map(channels_last, like))
+    return y if last else y.contiguous()
 
-    @wraps(function)
-    def laid_out(*args: Any, **kwargs: Any) -> Any:
-        output = function(*args, **kwargs)
-        x = next((arg for arg in (*args, *kwargs.values()) if isinstance(arg, Tensor)), None)
-        if x is None or not channels_last(x) or torch._C._are_functorch_transforms_active():
-            return output
-        return tuple(map(moved, output)) if isinstance(output, tuple) else moved(output)
 
-    return laid_out  # type: ignore[return-value]
+def ordered(x: Tensor) -> Tensor:
+    """x itself where its channels lie last, contiguous elsewhere."""
+    return x if channels_last(x) else x.contiguous()
+
+
+def keeps_channels_last(*dims: int) -> Callable[[F], F]:
+    """A decorator: where the input, the first tensor among the arguments, is a batch with so many dimensions in space,
+    and its channels lie last, they are last in the outputs, too; elsewhere these are contiguous. A function for any
+    number of dimensions in space has that as its first argument."""
+
+    def decorated(function: F) -> F:
+        @wraps(function)
+        def laid_out(*args: Any, **kwargs: Any) -> Any:
+            output = function(*args, **kwargs)
+            x = next((arg for arg in (*args, *kwargs.values()) if isinstance(arg, Tensor)), None)
+            if x is None or torch._C._are_functorch_transforms_active():
+                return output
+            space = args[0] if args and isinstance(args[0], int) else x.dim() - 2
+            lay = moved if space in dims and x.dim() == space + 2 and channels_last(x) else Tensor.contiguous
+            return tuple(map(lay, output)) if isinstance(output, tuple) else lay(output)
+
+        return laid_out  # type: ignore[return-value]
+
+    return decorated
 
 
 def moved(y: Tensor) -> Tensor:

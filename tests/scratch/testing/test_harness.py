@@ -203,6 +203,15 @@ def looks_at_numbers(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return F.linear(x, weight, bias) if x.sum() < 1e9 else x
 
 
+def column_by_column(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return F.linear(x, weight, bias).mT.contiguous().mT
+
+
+def gradient_column_by_column(ctx: Any, g: Tensor) -> Any:
+    x, weight, bias = linear_gradients(ctx, g)
+    return x, weight.mT.contiguous().mT, bias
+
+
 def written_elsewhere(ctx: Any, g: Tensor) -> Any:
     x, weight, _ = linear_gradients(ctx, g)
     return x, weight, torch.sum(g, 0, out=g.new_empty(g.shape[1]))
@@ -234,6 +243,8 @@ LINEAR: dict[str, tuple[str, ModuleType]] = {
     "a recorded backward that differs": ("second_order", linear_with(wrong_when_recorded)),
     "a second backward that differs": ("twice", linear_with(right_once)),
     "an output that nobody may write into": ("overwritten", linear_with(linear_gradients, as_a_view)),
+    "an output in another order": ("views", linear_with(linear_gradients, column_by_column)),
+    "a gradient in another order": ("views", linear_with(gradient_column_by_column)),
     "the wrong dtype": ("outputs", linear_with(linear_gradients, half_precision)),
     "a conjugate left out": ("complex_numbers", linear_with(linear_gradients)),
     "a batch of upstream gradients refused": ("batched_gradients", linear_with(written_elsewhere)),

@@ -165,12 +165,15 @@ def test_channels_are_moved_apart_in_memory(size):
         torch.testing.assert_close(mine, native, rtol=1e-12, atol=1e-11)
 
 
-def test_any_memory_layout_goes_in_and_channels_last_comes_out():
-    x, weight, bias = tensors((2, 4, 6, 7), (5, 4, 3, 3))
-    expected = torch.conv2d(x, weight, bias)
-    for given in (x, x.contiguous(memory_format=torch.channels_last), x.transpose(2, 3).contiguous().transpose(2, 3)):
-        y = F.conv2d(given, weight, bias)
-        assert y.is_contiguous(memory_format=torch.channels_last)
+@pytest.mark.parametrize("name", ["conv2d", "conv_transpose2d"])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_any_memory_layout_goes_in_and_torchs_comes_out(name, kernel):
+    x, weight, bias = tensors((2, 4, 6, 7), (4, 4, kernel, kernel))
+    last = [t.contiguous(memory_format=torch.channels_last) for t in (x, weight)]
+    across = x.transpose(2, 3).contiguous().transpose(2, 3)
+    for given, kernels in ((x, weight), (last[0], weight), (x, last[1]), (across, weight)):
+        y, expected = (getattr(package, name)(given, kernels, bias) for package in (F, torch))
+        assert y.stride() == expected.stride()
         torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-12)
 
 
