@@ -10,6 +10,7 @@ from torch.nn import Parameter, init
 from scratch.nn import functional as F
 from scratch.nn.functional.graph import Loops
 from scratch.nn.layer import Layer
+from scratch.ops.core.dtype import autocast
 from scratch.ops.graph import SparseMatrix
 from scratch.ops.matmul import matmul
 
@@ -99,7 +100,7 @@ class RGCNConv(Layer):
             graph = self.adjacency(graph, edge_type, input.shape[0], self.num_relations, input.dtype)
         weight = self.weight
         if self.comp is not None:
-            weight = matmul(self.comp, weight.flatten(1)).unflatten(1, weight.shape[1:])
+            weight = matmul(*autocast(self.comp, weight.flatten(1))).unflatten(1, weight.shape[1:])
         return F.rgcn_conv(input, graph, weight, self.root, self.bias)
 
     def extra_repr(self) -> str:

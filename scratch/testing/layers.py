@@ -178,7 +178,7 @@ def views(case: Case, candidate: Namespace, reference: Namespace) -> float | Non
 
 
 def contiguous(layer: Layer, layout: Layout) -> dict[str, bool]:
-    """Of each output, and of each gradient, whether it is contiguous."""
+    """Whether outputs are contiguous, and the gradients of inputs and parameters, each by its name."""
     inputs, tensors = layer.draw()
     outputs = layer(*mapped(lambda t: layout(t) if continuous(t) else t.clone(), inputs))
     found = {path: t for path, t in leaves(outputs, "output") if isinstance(t, Tensor)}

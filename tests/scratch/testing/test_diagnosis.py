@@ -138,6 +138,8 @@ LAYERS: dict[str, tuple[str, Any, Any, str]] = {
             "gradient of input[1] under create_graph: 2 times",
             "in a second backward: 2 times",
             "once the output is written into",
+            "output is not contiguous, as the reference's is: view cannot flatten it",
+            "gradient of input[1] is not contiguous, as the reference's is: view cannot flatten it",
             "torch.float32, expected torch.float64",
             "gradient of input[0] of complex numbers is wrong",
             "RuntimeError for a batch of upstream gradients",
