@@ -75,7 +75,7 @@ def run(config: DictConfig, data: Any, model: Trainable, initial: InitialWeights
             metrics = tested(trainer, model, data, folder if recorded and is_first() else None)
         if recorded and is_first():
             record.end(folder, metrics)
-            report(console, f"{config.name}, after {seconds:.0f} s of training", metrics, model, folder)
+            report(console, f"{config.name}\nafter {seconds:.0f} s of training", metrics, model, folder)
     return metrics
 
 
