@@ -38,7 +38,9 @@ def keep_whole(model: LightningModule, whole: bool) -> None:
 
     Decoding needs them whole: there the processes may take different numbers of steps, and cannot gather together.
     """
-    for module in model.modules() if isinstance(model, FSDPModule) else ():
+    if not isinstance(model, FSDPModule):  # nothing is shared out, and to walk through all modules takes a millisecond
+        return
+    for module in model.modules():
         if isinstance(module, FSDPModule):
             module.set_reshard_after_forward(not whole, recurse=False)
             if not whole:

@@ -8,14 +8,16 @@ from scratch.ops.conv.window import Sizes
 from scratch.ops.core.dtype import autocast_wide
 from scratch.ops.core.layout import keeps_channels_last
 
+in_order, contiguously = keeps_channels_last(2, 3)(padded), keeps_channels_last()(padded)  # torch's, by the mode
+
 
 def pad(input: Tensor, pad: Sizes, mode: str = "constant", value: float | None = None) -> Tensor:
     """More of the last dimensions, by ``pad`` = (left, right, top, bottom, ...). See scratch/ops/conv/pad.py."""
     check(input, pad, mode, value)
     if mode == "replicate" or (mode == "reflect" and len(pad) < 6):
         (input,) = autocast_wide(input, gpu=False)
-    laid_out = keeps_channels_last(*(() if mode == "circular" else (2, 3)))
-    return laid_out(padded)(input, pad, mode, 0 if value is None else value)
+    laid_out = contiguously if mode == "circular" else in_order
+    return laid_out(input, pad, mode, 0 if value is None else value)
 
 
 def check(x: Tensor, padding: Sizes, mode: str, value: float | None) -> None:

@@ -384,8 +384,10 @@ def value(x, W, b, windows, groups):
     if one_window(windows, groups):
         return product(x.flatten(1), W.flatten(1).t(), b).view(*x.shape[:1], W.shape[0], *windows.output)
     if winograd.pays(x, W, windows, groups):
-        return layout.follow(winograd.convolve(x, W, b, windows), x, W)
-    return layout.follow(convolve(x, W, b, plan(W.shape, windows, groups)), x, W)
+        y = winograd.convolve(x, W, b, windows)
+    else:
+        y = convolve(x, W, b, plan(W.shape, windows, groups))
+    return layout.follow(y, x, W)
 
 
 def adjoint(needs, y_bar, x, W, windows, groups):

@@ -41,7 +41,7 @@ def follow(y: Tensor, *like: Tensor) -> Tensor:
 
 
 def ordered(x: Tensor) -> Tensor:
-    """x itself where its channels lie last, contiguous elsewhere."""
+    """x itself where it is a batch of images or volumes with channels last, contiguous elsewhere."""
     return x if channels_last(x) else x.contiguous()
 
 
