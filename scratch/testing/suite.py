@@ -105,7 +105,7 @@ def firsts(titled: Iterable[Titled], key: Any) -> list[Titled]:
 
 def layer_tasks(candidate: Namespace, reference: Namespace = "torch.nn") -> list[Task]:
     """All that the table asks of layers, losses and functions. The contract is asked of one case of each constructor
-    call; other numbers and transforms, of which compilation is slow, of the first case of a name."""
+    call; other numbers and transforms, of which compilation is slow, of the first case of a name; tangents of all."""
     from scratch.testing.cases import BAD_ARGUMENTS, CASES  # whose files import this package
 
     titled = list(identified(CASES))
@@ -117,7 +117,9 @@ def layer_tasks(candidate: Namespace, reference: Namespace = "torch.nn") -> list
     found += tasks(identified(BAD_ARGUMENTS), BAD_ARGUMENT_CHECKS, candidate, reference)
     once = firsts(titled, lambda case: case.name)
     found += tasks(once, NUMBER_CHECKS, candidate, reference)
-    transforms = tasks(once, TRANSFORM_CHECKS, candidate, reference)
+    found += tasks(titled, {"tangents": TRANSFORM_CHECKS["tangents"]}, candidate, reference)
+    others = {name: check for name, check in TRANSFORM_CHECKS.items() if name != "tangents"}
+    transforms = tasks(once, others, candidate, reference)
     return found + [replace(task, slow=task.check == "compiled") for task in transforms]
 
 

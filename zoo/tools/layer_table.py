@@ -23,6 +23,7 @@ from zoo.tools.measure import CLOCKS, Task, interleaved, timer_for
 COLUMNS: dict[str, tuple[Check, ...]] = {
     "exact": (CHECKS["outputs"], CHECKS["gradients"]),
     "second order": (CHECKS["second_order"],),
+    "tangent": (TRANSFORM_CHECKS["tangents"],),
     "vmap": (TRANSFORM_CHECKS["vmapped"],),
     "compile": (TRANSFORM_CHECKS["compiled"],),
     "autocast": (TRANSFORM_CHECKS["autocast"],),
@@ -131,7 +132,7 @@ def show(console: Console, config: DictConfig, lines: list[Line], missing: list[
     )
     table.add_column("layer", overflow="fold")
     for heading in (*COLUMNS, "speed"):
-        table.add_column(heading, justify="right", min_width=6 if heading in (*YES_OR_NO, "speed") else 7)  # 1.2e-16
+        table.add_column(heading, justify="right", min_width=6)  # 1e-16
     for line in lines:
         speed = "–" if line.ratio is None else f"{line.ratio:.2f}"
         table.add_row(line.name, *(cell(line, column) for column in COLUMNS), speed)
@@ -155,4 +156,4 @@ def cell(line: Line, column: str) -> str:
         return "[bold red]✗[/]"
     if error is None:
         return "–"
-    return f"[green]{'✓' if column in YES_OR_NO else f'{error:.1e}'}[/]"
+    return f"[green]{'✓' if column in YES_OR_NO else f'{error:.0e}'}[/]"

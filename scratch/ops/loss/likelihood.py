@@ -16,7 +16,8 @@ Saved:      x, t, v.   Recomputed: the derivatives.
 Kinks:      0 log 0 is 0. ℓ_v is (5) at ε also where v is smaller, as in PyTorch.
 Errors:     ValueError for an unknown reduction, a negative variance or one whose shape does not fit.
 Reference:  torch.nn.functional.poisson_nll_loss, gaussian_nll_loss, kl_div. Differs: ℓ_t of kl_div at t = 0 is −∞, its
-            limit, and that of (3) finite, where PyTorch has NaN.
+            limit, and that of (3) finite, where PyTorch has NaN; in forward mode ℓ_v is (5) where v is smaller than ε,
+            as in reverse mode, where PyTorch has 0.
 Source:     Nix and Weigend, Estimating the mean and variance of the target probability distribution (1994);
             Kullback and Leibler, On information and sufficiency (1951).
 """

@@ -27,6 +27,7 @@ Reference:  torch.nn.functional.linear_cross_entropy. Differs: chunks are not as
 Source:     Wijmans et al., Cut your losses in large-vocabulary language models (2024); Hsu et al., Liger kernel (2024).
 """
 
+import math
 from typing import Any
 
 import torch
@@ -202,7 +203,7 @@ def linear_cross_entropy(
         inputs = *given, index, a, b, w, size, rows, wanted
         loss, _ = of_classes(LinearCrossEntropyFn, inputs, t, C, ignore_index)
     if reduction == "mean":
-        loss = loss + 0 / total  # NaN where nothing counts
+        loss = torch.where(total == 0, math.nan, loss)  # no gradient, not even one that arrives as NaN
     if not autocast_on(input):
         loss = loss.to(input.dtype)
     return loss.reshape(input.shape[:-1]) if rows else loss

@@ -158,10 +158,27 @@ class FixedNormFn(Function):
         return x_bar, over_channels(y_bar * (x - mu) * r), over_channels(y_bar)  # (7)
 
 
-@torch.no_grad()
+class TrackFn(torch.autograd.Function):
+    """(8) in place. In a Function, since torch.func refuses to change statistics that it was not given elsewhere."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(running, found, momentum):
+        running.mul_(1 - momentum).add_(found, alpha=momentum)
+        return running.new_empty(0)  # a Function returns a tensor
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+
 def track(running: Tensor, found: Tensor, momentum: float) -> None:
-    """(8)"""
-    running.mul_(1 - momentum).add_(found.reshape(running.shape).to(running.dtype), alpha=momentum)
+    """Let a running statistic follow what was found, by (8)."""
+    transformed = not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
+    update = TrackFn.apply if transformed else TrackFn.forward
+    with torch.no_grad():
+        update(running, found.detach().reshape(running.shape).to(running.dtype), momentum)
 
 
 def in_one_group(x: Tensor, w: Tensor | None, b: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor | None]:

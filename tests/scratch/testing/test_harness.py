@@ -37,6 +37,7 @@ from scratch.testing import (
     normal,
     optimizer_case,
     require_equal_networks,
+    uniform,
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -813,3 +814,46 @@ def test_wrong_when_transformed(name: str, planted: type[nn.Module]) -> None:
     subject = case("Linear", 5, 3, inputs=[normal(4, 5)])
     assert ALL[name](subject, "torch.nn", "torch.nn") is not None
     rejected(name, package(Linear=planted), subject)
+
+
+def floored(rate: float) -> type[nn.Module]:
+    """torch's GaussianNLLLoss, whose gradient by a variance below ε is that at ε, with this much of it in forward mode,
+    where torch has none."""
+
+    class Floor(Function):
+        @staticmethod
+        def forward(v: Tensor, eps: float) -> Tensor:
+            return v.clamp_min(eps)
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            ctx.save_for_forward(inputs[0])
+            ctx.eps = inputs[1]
+
+        @staticmethod
+        def backward(ctx: Any, g: Tensor) -> Any:
+            return g, None
+
+        @staticmethod
+        def jvp(ctx: Any, v_dot: Tensor, _: None) -> Tensor:
+            (v,) = ctx.saved_tensors
+            return torch.where(v < ctx.eps, rate * v_dot, v_dot)
+
+        @staticmethod
+        def vmap(info: Any, in_dims: Any, v: Tensor, eps: float) -> Any:
+            return Floor.apply(v, eps), in_dims[0]
+
+    class Floored(nn.GaussianNLLLoss):
+        def forward(self, input: Tensor, target: Tensor, var: Tensor) -> Tensor:
+            v = Floor.apply(var, self.eps)
+            return 0.5 * (v.log() + (input - target) ** 2 / v).mean()
+
+    return Floored
+
+
+def test_a_tangent_where_the_references_contradicts_its_gradient() -> None:
+    """It may be torch's, or the transpose of the gradient, but nothing else."""
+    subject = case("GaussianNLLLoss", eps=1.0, inputs=[normal(7), normal(7), uniform(7)])
+    assert ALL["tangents"](subject, "torch.nn", "torch.nn") is not None
+    assert ALL["tangents"](subject, package(GaussianNLLLoss=floored(1.0)), "torch.nn") is not None
+    assert "tangent" in rejected("tangents", package(GaussianNLLLoss=floored(0.5)), subject)

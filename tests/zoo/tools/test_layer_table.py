@@ -27,8 +27,9 @@ def test_two_layers(tmp_path):
     assert linear["name"] == "Linear"
     assert linear["errors"]["exact"] == linear["errors"]["compile"] == 0.0
     assert linear["errors"]["vmap"] < 1e-14  # a product of batches may round otherwise
+    assert linear["errors"]["tangent"] < 1e-14
     assert not linear["failures"]
-    assert {"exact", "second order", "vmap", "compile"} <= tanh["failures"].keys()
+    assert {"exact", "second order", "tangent", "vmap", "compile"} <= tanh["failures"].keys()
     assert "Rerun: scratch.testing.layers." in result.stdout
 
 
