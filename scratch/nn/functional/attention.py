@@ -84,6 +84,8 @@ def check(
 def grouped(x: Tensor, heads: int) -> Tensor:
     """Every head of x (…, H, S, E) as often as it takes to have so many."""
     own = x.size(-3)
+    if own == heads:
+        return x
     if own == 0 or heads % own:
         raise RuntimeError(f"{heads} heads of query cannot share {own} heads of key or value")
     return x.unsqueeze(-3).expand(*x.shape[:-2], heads // own, *x.shape[-2:]).flatten(-4, -3)

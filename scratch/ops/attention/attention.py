@@ -40,7 +40,7 @@ from scratch.ops.core.function import Function
 def scores(q, k, M, c, causal):
     """X"""
     X = c * q @ k.mT + (0 if M is None else M)  # (1)
-    return X + torch.full_like(X[0, 0], -math.inf).triu(1) if causal else X
+    return X + X.new_full(X.shape[-2:], -math.inf).triu(1) if causal else X
 
 
 def probabilities(X):

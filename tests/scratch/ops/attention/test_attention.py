@@ -196,6 +196,19 @@ def test_autocast():
     torch.testing.assert_close(output.float(), F.scaled_dot_product_attention(x, x, x), atol=0.02, rtol=0.02)
 
 
+@pytest.mark.parametrize("options", [{"is_causal": True}, {"is_causal": True, "dropout_p": 0.4}, {"enable_gqa": True}])
+@pytest.mark.parametrize("shape", [(0, 2, 3, 4), (2, 0, 3, 4), (2, 2, 0, 4), (2, 2, 3, 0)])
+def test_attention_to_nothing(shape, options):
+    """No sequences, no heads, no rows or no features: as torch's, forward and backward."""
+    found = []
+    for package in (torch.nn.functional, F):
+        q, k, v = (draw(*shape, seed=i).requires_grad_() for i in range(3))
+        output = package.scaled_dot_product_attention(q, k, v, **options)
+        found.append((output, *torch.autograd.grad(output.sum(), (q, k, v))))
+    for theirs, ours in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
+
+
 @pytest.mark.parametrize("name", ["LearnedPositions", "SinusoidalPositions"])
 def test_positions_piece_by_piece(name):
     for package in (nn, zoo.layers):
