@@ -2,7 +2,8 @@
 
 Four proofs, of which the second needs no reference and no finite difference:
 
-    ẏ is the reference's, by ``torch.func.jvp``, or where that has none, (f(x + hẋ) − f(x − hẋ)) / 2h
+    ẏ is the reference's, by ``torch.func.jvp``, or where that has none, (f(x + hẋ) − f(x − hẋ)) / 2h; where that
+      contradicts its own gradient, either this or the second proof is enough
     ⟨ȳ, ẏ⟩ = ⟨x̄, ẋ⟩ for random ẋ and ȳ, to rounding: the tangent is the transpose of the adjoint
     dual numbers (``torch.autograd.forward_ad``) give the same ẏ
     the tangent of the gradient (forward over reverse) is the gradient of ⟨x̄, ẋ⟩ (reverse over reverse)
@@ -143,7 +144,7 @@ def tangents(case: Case, candidate: Namespace, reference: Namespace) -> float | 
         coherent = not contradicts_itself(theirs, train, dots, expected, seed)
         if expected is None:
             require_equal(y_dot, central_difference(pure, dots), where, CLOSE, floor=1.0)
-        elif coherent or contradicts_itself(ours, train, dots, y_dot, seed):
+        elif coherent or contradicts_itself(ours, train, dots, y_dot, seed):  # else ours belongs to its gradient
             error = max(error, require_equal(y_dot, expected, where, TOLERANCE))
         if coherent:
             error = max(error, require_transposed(pure, dots, y_dot, where, seed))
