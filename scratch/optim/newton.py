@@ -17,7 +17,8 @@ The closure must leave gradients that can be differentiated once more: ``loss.ba
 
 Symbols:    γ lr (1)   cutoff (None: n times the dtype's epsilon)
             maximize makes no difference to (3), which finds where the gradient is zero.
-Memory:     n² numbers for n parameters, and n differentiations a step: for small n.
+Memory:     n² numbers for n parameters, and the gradients' graph for as many directions at once as the largest
+            parameter has numbers: for small n.
 Errors:     ValueError for a negative γ or cutoff and for several parameter groups; RuntimeError where the
             gradients cannot be differentiated, and for complex parameters.
 Reference:  none in torch.
@@ -106,20 +107,23 @@ class Newton(VectorOptimizer):
         return loss
 
     def hessian(self) -> Tensor:
-        """The Hessian (1), row by row: the gradient of each number of the gradient."""
+        """The Hessian (1)."""
         if any(param.is_complex() for param in self.params):
             raise RuntimeError("Newton does not support complex parameters")
-        grads = [param.grad for param in self.params if param.grad is not None]
-        if not any(grad.requires_grad for grad in grads):
+        if not any(param.grad is not None and param.grad.requires_grad for param in self.params):
             raise RuntimeError("Newton needs a closure that calls loss.backward(create_graph=True)")
-        rows = []
-        for param in self.params:
-            for i in range(param.numel()):
-                row = None
-                if param.grad is not None and param.grad.requires_grad:
-                    row = torch.autograd.grad(
-                        param.grad.reshape(-1)[i], self.params, retain_graph=True, materialize_grads=True
-                    )
-                rows.append(torch.cat([r.reshape(-1) for r in row or map(torch.zeros_like, self.params)]))
-        H = torch.stack(rows)
+        H = torch.cat([*map(self.rows, self.params)])
         return (H + H.T) / 2  # exactly symmetric
+
+    def rows(self, param: Tensor) -> Tensor:
+        """The rows of H that belong to a parameter: the gradients of all numbers of its gradient, as one batch. Forward
+        mode would differentiate the closure anew for each of them."""
+        n = param.numel()
+        found: tuple[Tensor | None, ...] = (None,) * len(self.params)
+        if n and param.grad is not None and param.grad.requires_grad:
+            each = torch.eye(n, dtype=param.dtype, device=param.device).view(n, *param.shape)
+            found = torch.autograd.grad(
+                param.grad, self.params, each, retain_graph=True, is_grads_batched=True, allow_unused=True
+            )
+        parts = zip(self.params, found, strict=True)
+        return torch.cat([p.new_zeros(n, p.numel()) if r is None else r.reshape(n, p.numel()) for p, r in parts], 1)

@@ -9,6 +9,7 @@ import scipy.optimize
 import torch
 from torch import Tensor
 
+import scratch.nn
 import scratch.optim
 from scratch.testing import Audit
 
@@ -337,6 +338,32 @@ def test_newton_on_rosenbrock_and_several_parameters():
         p = p - 0.5 * np.linalg.solve(H, g)
         np.testing.assert_allclose([x.item(), y.item()], p, rtol=1e-10)
     assert unused.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("layers", [torch.nn, scratch.nn], ids=["native", "scratch"])
+def test_newtons_hessian_of_a_network(layers):
+    """Against torch.func.hessian, with a parameter that is not used and one without numbers."""
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        *(layers.Conv2d(1, 2, 3), layers.Tanh(), layers.AvgPool2d(2), layers.Flatten(), layers.LayerNorm(2)),
+        layers.Linear(2, 3),
+    ).double()
+    x, t, measure = (
+        torch.randn(6, 1, 4, 4, dtype=torch.float64),
+        torch.tensor([0, 1, 2, 0, 1, 2]),
+        layers.CrossEntropyLoss(),
+    )
+    names, params = zip(*network.named_parameters(), strict=True)
+    idle = [torch.zeros(shape, dtype=torch.float64, requires_grad=True) for shape in [(2,), (0, 3)]]
+    measure(network(x), t).backward(create_graph=True)
+    H = scratch.optim.Newton([*params, *idle]).hessian()
+
+    def loss(flat):
+        parts = [part.view_as(p) for part, p in zip(flat.split([p.numel() for p in params]), params, strict=True)]
+        return measure(torch.func.functional_call(network, dict(zip(names, parts, strict=True)), (x,)), t)
+
+    expected = torch.func.hessian(loss)(torch.cat([p.detach().reshape(-1) for p in params]))
+    torch.testing.assert_close(H, torch.block_diag(expected, torch.zeros(2, 2).double()), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 8, 13])
