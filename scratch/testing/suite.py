@@ -103,23 +103,27 @@ def firsts(titled: Iterable[Titled], key: Any) -> list[Titled]:
     return list(found.values())
 
 
+def without(left_out: str, checks: Mapping[str, Check]) -> dict[str, Check]:
+    return {name: check for name, check in checks.items() if name != left_out}
+
+
 def layer_tasks(candidate: Namespace, reference: Namespace = "torch.nn") -> list[Task]:
     """All that the table asks of layers, losses and functions. The contract is asked of one case of each constructor
-    call; other numbers and transforms, of which compilation is slow, of the first case of a name; tangents of all."""
+    call; second differences and tangents of the cases that differ in more than their inputs; other numbers and other
+    transforms, of which compilation is slow, of the first case of a name."""
     from scratch.testing.cases import BAD_ARGUMENTS, CASES  # whose files import this package
 
     titled = list(identified(CASES))
     calls = firsts(titled, lambda case: case.name if case.is_function else str(case))
-    contract = {name: check for name, check in CONTRACT_CHECKS.items() if name != "copies"}
-    found = tasks(calls, contract, candidate, reference)
-    found += tasks(titled, CHECKS, candidate, reference)
+    found = tasks(calls, without("copies", CONTRACT_CHECKS), candidate, reference)
+    found += tasks(titled, without("second_differences", CHECKS), candidate, reference)
     found += tasks(calls, {"copies": CONTRACT_CHECKS["copies"]}, candidate, reference)
     found += tasks(identified(BAD_ARGUMENTS), BAD_ARGUMENT_CHECKS, candidate, reference)
     once = firsts(titled, lambda case: case.name)
     found += tasks(once, NUMBER_CHECKS, candidate, reference)
-    found += tasks(titled, {"tangents": TRANSFORM_CHECKS["tangents"]}, candidate, reference)
-    others = {name: check for name, check in TRANSFORM_CHECKS.items() if name != "tangents"}
-    transforms = tasks(once, others, candidate, reference)
+    differing = {"second_differences": CHECKS["second_differences"], "tangents": TRANSFORM_CHECKS["tangents"]}
+    found += tasks(firsts(titled, str), differing, candidate, reference)
+    transforms = tasks(once, without("tangents", TRANSFORM_CHECKS), candidate, reference)
     return found + [replace(task, slow=task.check == "compiled") for task in transforms]
 
 
