@@ -55,7 +55,7 @@ def parser() -> Parser:
     add("-k", action="append", default=[], dest="words", metavar="TEXT", help="only checks with this in their names,\n"
         "such as LayerNorm, gradients, or 'Linear(5, 3)-gradients'; may be repeated")  # fmt: skip
     add("--quick", action="store_true", help="the most telling checks first, for less than a minute")
-    add("--slow", action="store_true", help="compilation, too")
+    add("--slow", action="store_true", help="compilation and all second differences, too")
     add("--numbers", action="store_true", help="only values and derivatives, for what is no drop-in: its signatures,\n"
         "initial weights, names, reprs and refusals may be its own")  # fmt: skip
     add("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one for each core)")

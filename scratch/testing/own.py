@@ -33,7 +33,7 @@ from scratch.testing.packages import Namespace, offers, resolve
 from scratch.testing.report import Report, told_of
 from scratch.testing.running import pair
 from scratch.testing.suite import Task, identified, judge
-from scratch.testing.tangents import drawn, reference_tangent, require_transposed
+from scratch.testing.tangents import drawn, forward_mode, require_transposed
 from scratch.testing.transforms import Pure
 
 OWN_CHECKS: dict[str, Check] = {}  # for what has no reference
@@ -141,11 +141,11 @@ def adjoint(case: Case, candidate: Namespace, reference: Namespace) -> float | N
     for train in modes(case):
         pure = Pure(layer, train)
         dots = drawn(pure, case.seed + 5)
-        y_dot = reference_tangent(layer, train, dots)
-        if y_dot is None:
+        found = forward_mode(layer, train, dots)
+        if found is None:
             continue
         try:
-            error = max(error or 0.0, require_transposed(pure, dots, y_dot, mode_name(train), case.seed + 6))
+            error = max(error or 0.0, require_transposed(pure, dots, found[1], mode_name(train), case.seed + 6))
         except RuntimeError as refused:
             if "functorch" not in str(refused):  # it does not go through torch.func
                 raise

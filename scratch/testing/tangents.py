@@ -41,16 +41,23 @@ def drawn(pure: Pure, seed: int) -> Point:
     return tree_map(lambda t: random(t, generator), at(pure))
 
 
-def reference_tangent(layer: Layer, train: bool, dots: Point) -> list[Tensor] | None:
-    """What the reference's forward mode gives, or None where it has none, or not finite ones, or other outputs than
-    without: torch's Transformer layers draw their dropout otherwise there."""
+def forward_mode(layer: Layer, train: bool, dots: Point) -> tuple[list[Tensor], list[Tensor]] | None:
+    """The outputs and their tangents by ``torch.func.jvp``, or None where a layer has none, or not finite ones."""
     pure = Pure(layer, train)
     try:
         outputs, y_dot = jvp(pure.outputs, at(pure), dots)[:2]
     except (RuntimeError, NotImplementedError):
         return None
-    same = all(map(torch.allclose, outputs, pure.outputs(*at(pure))))
-    return y_dot if same and all(dot.isfinite().all() for dot in y_dot) else None
+    return (outputs, y_dot) if all(dot.isfinite().all() for dot in y_dot) else None
+
+
+def reference_tangent(layer: Layer, train: bool, dots: Point) -> list[Tensor] | None:
+    """The tangent of a reference that gives the same outputs without forward mode. Torch's Transformer layers do not
+    where they drop something: they draw other numbers there."""
+    found, pure = forward_mode(layer, train, dots), Pure(layer, train)
+    if found is None or not all(map(torch.allclose, found[0], pure.outputs(*at(pure)))):
+        return None
+    return found[1]
 
 
 def central_difference(pure: Pure, dots: Point) -> list[Tensor]:
