@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scratch.ops.core.compiler import Kernel
+from scratch.ops.core.compiler import Kernel, ran
 from scratch.ops.core.forms import FORM
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -56,8 +56,11 @@ class Rule:
 
     def __call__(self, params: Tensors, grads: Tensors, state: dict[str, Tensors], hyper: dict[str, Any]) -> None:
         """Update parameters that share all numbers and options. ``state`` has lists, by the symbols of the rule."""
-        form = "plain" if torch.is_grad_enabled() else FORM.get()
-        if grads[0].is_sparse:
+        form, sparse, recorded = FORM.get(), grads[0].is_sparse, torch.is_grad_enabled()
+        if form == "compiled" and self.kernel is not None and (sparse or recorded):
+            ran[self.kernel.name, "a sparse gradient" if sparse else "a derivative is recorded"] += len(params)
+        form = "plain" if recorded else form
+        if sparse:
             (self.in_pieces if self.linear else self.where_given)(params, grads, state, hyper)
         elif form == "compiled" and self.kernel is not None:
             self.compiled(params, grads, state, hyper)

@@ -3,15 +3,20 @@
     with scratch.plain():           the textbook form of every op, as its page writes it
         loss = model(batch)
         loss.backward()
-    with scratch.compiled(): ...    the textbook form, compiled
+    with scratch.compiled() as ran: the textbook form, compiled
+        loss = model(batch)
+        print(ran)                  what ran compiled so far, and what did not and why
                                     otherwise: the fast form where an op has one, else the textbook form
 
 A backward pass runs in the form of its forward pass, wherever it is called from.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+
+from scratch.ops.core.compiler import ran
 
 FORMS = ("plain", "scratch", "compiled")
 FORM: ContextVar[str] = ContextVar("form", default="scratch")
@@ -34,6 +39,12 @@ def plain():
     return form("plain")
 
 
-def compiled():
-    """A context, or a decorator, in which ops and optimizers run compiled, where they can be."""
-    return form("compiled")
+@contextmanager
+def compiled() -> Iterator[Counter[tuple[str, str]]]:
+    """A context, or a decorator, in which ops and optimizers run compiled, where they can be.
+
+    The context is the counter `ran`: (function, "compiled" or why not) -> how often, since the process began or since
+    ``ran.clear()``. An op that has no compiled form, such as a product, is not in it.
+    """
+    with form("compiled"):
+        yield ran

@@ -49,7 +49,7 @@ from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
 
 from scratch.ops.core.broadcast import unbroadcast
-from scratch.ops.core.compiler import Kernel, read_layouts
+from scratch.ops.core.compiler import Kernel, ran, read_layouts
 from scratch.ops.core.dtype import NARROW, widen
 from scratch.ops.core.forms import FORM
 
@@ -120,6 +120,7 @@ class Function(torch.autograd.Function):
         if torch._C._get_tracing_state() is not None:
             return traced(cls, inputs)
         if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+            note_textbook_form(FORM.get(), cls, "value", TRANSFORMED)
             return super(Function, cls.dual).apply(*inputs)  # type: ignore[misc]
         return cls.direct.apply(*inputs)
 
@@ -217,7 +218,10 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
     count = len(op.outputs)
 
     def forward(ctx, *inputs):
-        form = FORM.get() if all(map(ordinary, inputs)) else "plain"
+        form = FORM.get()
+        if not all(map(ordinary, inputs)):
+            note_textbook_form(form, op, "value", "a tensor without memory of its own, or of another class")
+            form = "plain"
         ctx.compiled = form == "compiled" and value_kernel is not None and compiled_if(*inputs)
         found = value_kernel(*inputs) if ctx.compiled else None
         ctx.compiled = found is not None
@@ -235,8 +239,12 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
             return for_each(partial(backward, ctx), bars)
         if not (ctx.fast or ctx.compiled) or all(bar is None for bar in bars):
             return textbook_backward(ctx, *bars)
+        alone = in_place()
+        if not alone:
+            why = "a derivative is recorded" if torch.is_grad_enabled() else TRANSFORMED
+            note_textbook_form(ctx.form, op, "adjoint", why)
         arguments = [*map(conjugate, arrived(ctx, places, bars)), *loaded(ctx)]
-        if ctx.compiled and in_place():
+        if ctx.compiled and alone:
             wanted = tuple(like is not None for like in ctx.like)
             arguments = [*map(contiguous, arguments[:count]), *arguments[count:]]
             found = adjoint_kernel(*[arguments[i] for i in places.adjoint], wanted=wanted)
@@ -244,7 +252,7 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
                 grads = iter(found)
                 return fitted(ctx, places, tuple(next(grads) if want else None for want in wanted), arguments)
         simple = all(bars[i] is None for i in places.dropped)  # as in a first derivative
-        if ctx.fast and fast_adjoint is not None and simple and in_place():
+        if ctx.fast and fast_adjoint is not None and simple and alone:
             needs = [ctx.needs_input_grad[i] for i in places.varied]
             token = FORM.set(ctx.form)
             try:
@@ -262,14 +270,27 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
 
 def kernels(op: Any, places: Places) -> tuple[Kernel, Kernel]:
     """The compiled forms of value and adjoint."""
-    name = f"{op.__module__}.{op.__name__}".removeprefix("scratch.ops.")
     inputs, layouts = list(signature(op.value).parameters), read_layouts(op.layouts)
     layouts |= {f"{output}_bar": layouts[output] for output in op.outputs}
     returned = [layouts[output] for output in op.outputs], [layouts[inputs[i]] for i in places.varied]
     return (
-        Kernel(op.value, layouts, returned[0], name=f"{name}.value", page=op.__module__),
-        Kernel(op.adjoint, layouts, returned[1], name=f"{name}.adjoint", page=op.__module__),
+        Kernel(op.value, layouts, returned[0], name=formula(op, "value"), page=op.__module__),
+        Kernel(op.adjoint, layouts, returned[1], name=formula(op, "adjoint"), page=op.__module__),
     )
+
+
+def formula(op: Any, which: str) -> str:
+    """Its name, such as norm.layer_norm.LayerNormFn.value."""
+    return f"{op.__module__}.{op.__name__}.{which}".removeprefix("scratch.ops.")
+
+
+TRANSFORMED = "under a transform of torch.func, or in forward mode"
+
+
+def note_textbook_form(form: str, op: Any, which: str, why: str) -> None:
+    """Say in `compiler.ran` why a formula runs as it stands, where it was asked for compiled."""
+    if form == "compiled":
+        ran[formula(op, which), why] += 1
 
 
 def ordinary(x: Any) -> bool:

@@ -6,6 +6,7 @@ from multiprocessing import get_context
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 import scratch
 import scratch.optim
@@ -83,6 +84,56 @@ def test_what_does_not_fit_is_not_run_and_told(kernel, x, reason):
     ran.clear()
     assert kernel(x, torch.ones(3), 2.0, [1]) is None
     assert [why for _, why in ran if reason in why], ran
+
+
+def second_derivative(x):
+    (grad,) = torch.autograd.grad(scratch.nn.functional.gelu(x).sum(), x, create_graph=True)
+    grad.sum().backward()
+
+
+def forward_mode(x):
+    with forward_ad.dual_level():
+        scratch.nn.functional.gelu(forward_ad.make_dual(x.detach(), torch.ones_like(x)))
+
+
+def batch_of_upstream_gradients(x):
+    y = scratch.nn.functional.gelu(x)
+    torch.autograd.grad(y, x, torch.ones(3, *y.shape), is_grads_batched=True)
+
+
+def differentiable_step(x):
+    x.sum().backward()
+    theta = x.clone()
+    theta.grad = x.grad
+    scratch.optim.Adam([theta], differentiable=True).step()
+
+
+def sparse_step(x):
+    embedding = scratch.nn.Embedding(4, 3, sparse=True)
+    embedding(torch.tensor([1, 2])).sum().backward()
+    scratch.optim.SGD(embedding.parameters(), lr=0.1).step()
+
+
+@pytest.mark.parametrize(
+    ("run", "name", "why"),
+    [
+        (torch.func.vmap(scratch.nn.functional.gelu), "activation.gated.GELUFn.value", "torch.func"),
+        (torch.func.grad(lambda x: scratch.nn.functional.gelu(x).sum()), "activation.gated.GELUFn.value", "torch.func"),
+        (forward_mode, "activation.gated.GELUFn.value", "forward mode"),
+        (lambda x: scratch.nn.functional.gelu(x.to("meta")), "activation.gated.GELUFn.value", "memory of its own"),
+        (second_derivative, "activation.gated.GELUFn.adjoint", "a derivative is recorded"),
+        (batch_of_upstream_gradients, "activation.gated.GELUFn.adjoint", "torch.func"),
+        (differentiable_step, "optim.adam", "a derivative is recorded"),
+        (sparse_step, "optim.sgd", "a sparse gradient"),
+    ],
+)
+def test_what_runs_as_it_stands_is_told(monkeypatch, run, name, why):
+    for kernel in kernels_of(GELUFn):
+        monkeypatch.setattr(kernel, "load", lambda *_: lambda tensors: [tensors[-1].clone()])
+    with scratch.compiled() as told:
+        told.clear()
+        run(torch.randn(4, 3, requires_grad=True))
+    assert [reason for what, reason in told if what == name and why in reason], told
 
 
 def test_without_a_compiler_all_runs_uncompiled_with_one_warning(monkeypatch, no_compiler):
