@@ -26,7 +26,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {  # heading: the checks it sums up
     "2nd": ("second_order", "second_differences"),
     "mem": ("layouts", "views", "untouched", "twice", "overwritten"),
     "f32": ("float32", "bfloat16"),
-    "func": ("vmapped", "tangents", "batched_gradients", "shapes_alone", "checkpointed", "compiled", "autocast"),
+    "func": (
+        *("vmapped", "tangents", "second_tangents", "batched_gradients"),
+        *("shapes_alone", "checkpointed", "compiled", "autocast"),
+    ),
     "other": ("complex_numbers", "whole_numbers", "other_integers", "nothing", "at_kinks"),
     "errors": ("same_error", "warnings"),
 }

@@ -6,7 +6,7 @@ The command (``python -m scratch.testing``), the pytest plugin and `check` all g
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -103,8 +103,11 @@ def firsts(titled: Iterable[Titled], key: Any) -> list[Titled]:
     return list(found.values())
 
 
-def without(left_out: str, checks: Mapping[str, Check]) -> dict[str, Check]:
-    return {name: check for name, check in checks.items() if name != left_out}
+def without(left_out: Collection[str], checks: Mapping[str, Check]) -> dict[str, Check]:
+    return {name: check for name, check in checks.items() if name not in left_out}
+
+
+FORWARD = ("tangents", "second_tangents")
 
 
 def layer_tasks(candidate: Namespace, reference: Namespace = "torch.nn") -> list[Task]:
@@ -115,14 +118,14 @@ def layer_tasks(candidate: Namespace, reference: Namespace = "torch.nn") -> list
 
     titled = list(identified(CASES))
     calls = firsts(titled, lambda case: case.name if case.is_function else str(case))
-    found = tasks(calls, without("copies", CONTRACT_CHECKS), candidate, reference)
+    found = tasks(calls, without(["copies"], CONTRACT_CHECKS), candidate, reference)
     found += tasks(titled, CHECKS, candidate, reference)
     found += tasks(calls, {"copies": CONTRACT_CHECKS["copies"]}, candidate, reference)
     found += tasks(identified(BAD_ARGUMENTS), BAD_ARGUMENT_CHECKS, candidate, reference)
     once = firsts(titled, lambda case: case.name)
     found += tasks(once, NUMBER_CHECKS, candidate, reference)
-    found += tasks(firsts(titled, str), {"tangents": TRANSFORM_CHECKS["tangents"]}, candidate, reference)
-    transforms = tasks(once, without("tangents", TRANSFORM_CHECKS), candidate, reference)
+    found += tasks(firsts(titled, str), {name: TRANSFORM_CHECKS[name] for name in FORWARD}, candidate, reference)
+    transforms = tasks(once, without(FORWARD, TRANSFORM_CHECKS), candidate, reference)
     return found + [replace(task, slow=task.check == "compiled") for task in transforms]
 
 

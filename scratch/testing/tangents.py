@@ -1,14 +1,16 @@
 """Is a layer's forward-mode derivative its own: the tangent ẏ of its outputs, for a tangent ẋ of all it depends on?
 
-Four proofs, of which the second needs no reference and no finite difference:
+Proofs, of which the second needs no reference and no finite difference:
 
     ẏ is the reference's, by ``torch.func.jvp``, or where that has none, (f(x + hẋ) − f(x − hẋ)) / 2h; where that
       contradicts its own gradient, either this or the second proof is enough
     ⟨ȳ, ẏ⟩ = ⟨x̄, ẋ⟩ for random ẋ and ȳ, to rounding: the tangent is the transpose of the adjoint
     dual numbers (``torch.autograd.forward_ad``) give the same ẏ
     the tangent of the gradient (forward over reverse) is the gradient of ⟨x̄, ẋ⟩ (reverse over reverse)
+    and so are the tangent of the tangent and its gradient (forward and reverse over forward)
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -48,7 +50,11 @@ def forward_mode(layer: Layer, train: bool, dots: Point) -> tuple[list[Tensor], 
         outputs, y_dot = jvp(pure.outputs, at(pure), dots)[:2]
     except (RuntimeError, NotImplementedError):
         return None
-    return (outputs, y_dot) if all(dot.isfinite().all() for dot in y_dot) else None
+    return (outputs, y_dot) if finite(y_dot) else None
+
+
+def finite(tensors: Any) -> bool:
+    return all(t.isfinite().all() for t in tree_leaves(tensors))
 
 
 def reference_tangent(layer: Layer, train: bool, dots: Point) -> list[Tensor] | None:
@@ -71,16 +77,21 @@ def inner(left: Any, right: Any) -> Tensor:
     return torch.stack([(a.conj() * b).sum().real.double() for a, b in pairs]).sum()
 
 
+def require_near(found: Tensor, expected: Tensor, terms: Any, where: str, what: str, other: str) -> float:
+    """That two sums of products are the same to rounding, next to the sum of the products' absolute values."""
+    size = sum((a * b).abs().sum().item() for a, b in terms) + 1e-3
+    error = (found - expected).abs().item() / size
+    if not error <= TOLERANCE:
+        raise Mismatch(f"{where}: {what} = {found.item()!r}, but {other} = {expected.item()!r}", error)
+    return error
+
+
 def require_transposed(pure: Pure, dots: Point, y_dot: list[Tensor], where: str, seed: int) -> float:
     generator = Generator().manual_seed(seed)
     outputs, pull = vjp(pure.outputs, *at(pure))[:2]
     bars = [random(y, generator) for y in outputs]
-    moved, found = inner(bars, y_dot), inner(pull(bars), dots)
-    size = sum((a * b).abs().sum().item() for a, b in zip(bars, y_dot, strict=True)) + 1e-3
-    error = (moved - found).abs().item() / size
-    if not error <= TOLERANCE:
-        raise Mismatch(f"{where}: ⟨ȳ, ẏ⟩ = {moved.item()!r}, but ⟨x̄, ẋ⟩ = {found.item()!r}", error)
-    return error
+    terms = zip(bars, y_dot, strict=True)
+    return require_near(inner(bars, y_dot), inner(pull(bars), dots), terms, where, "⟨ȳ, ẏ⟩", "⟨x̄, ẋ⟩")
 
 
 def contradicts_itself(layer: Layer, train: bool, dots: Point, y_dot: list[Tensor] | None, seed: int) -> bool:
@@ -124,10 +135,14 @@ def dual_gradient(pure: Pure, dots: Point) -> Point:
         return tree_unflatten([forward_ad.unpack_dual(x).primal.detach() for x in found], structure)
 
 
-def two_at_once(pure: Pure, dots: Point) -> list[Tensor]:
-    """The tangents ẏ for ẋ and −2ẋ, under vmap."""
-    both = tree_map(lambda t: torch.stack([t, -2 * t]), dots)
-    return vmap(lambda dots: jvp(pure.outputs, at(pure), dots)[1], randomness="same")(both)
+def two_at_once(function: Callable[..., Any], point: Point, dots: Point) -> Any:
+    """The tangents of a function for ẋ and −2ẋ, under vmap."""
+    return vmap(lambda dots: jvp(function, point, dots)[1], randomness="same")(doubled(dots))
+
+
+def doubled(dots: Any) -> Any:
+    """ẋ and −2ẋ, stacked."""
+    return tree_map(lambda t: torch.stack([t, -2 * t]), dots)
 
 
 @named(TRANSFORM_CHECKS)
@@ -144,7 +159,7 @@ def tangents(case: Case, candidate: Namespace, reference: Namespace) -> float | 
         if expected is None and not case.finite_differences:
             continue
         outputs, y_dot = jvp(pure.outputs, at(pure), dots)[:2]
-        if not outputs or not all(y.isfinite().all() for y in (*outputs, *y_dot)):
+        if not outputs or (expected is None and not finite((outputs, y_dot))):
             continue
         where, seed = f"{mode} mode: tangent", case.seed + 6
         error = error or 0.0
@@ -156,8 +171,85 @@ def tangents(case: Case, candidate: Namespace, reference: Namespace) -> float | 
         if coherent:
             error = max(error, require_transposed(pure, dots, y_dot, where, seed))
         error = max(error, require_equal(dual_tangent(pure, dots), y_dot, f"{mode} mode: dual numbers", TOLERANCE))
-        both, doubled = two_at_once(pure, dots), [torch.stack([t, -2 * t]) for t in y_dot]
-        error = max(error, require_equal(both, doubled, f"{mode} mode: two tangents under vmap", TOLERANCE))
+        both = two_at_once(pure.outputs, at(pure), dots)
+        error = max(error, require_equal(both, doubled(y_dot), f"{mode} mode: two tangents under vmap", TOLERANCE))
         if coherent and case.second_order:
             error = max(error, require_symmetric(pure, dots, f"{mode} mode: forward over reverse"))
+    return error
+
+
+def vmaps(pure: Pure) -> bool:
+    """Whether a layer gives under vmap what it gives without: torch's Transformer layers do not where they drop
+    something."""
+    outputs = pure.outputs(*at(pure))
+    try:
+        twice = vmap(pure.outputs, randomness="same")(*tree_map(lambda t: torch.stack([t, t]), at(pure)))
+    except Exception:  # torch's own does not work like this
+        return False
+    return all(torch.allclose(both, y.expand_as(both)) for both, y in zip(twice, outputs, strict=True))
+
+
+def twice(pure: Pure, dots: Point, bars: list[Tensor]) -> tuple[list[Tensor], Point]:
+    """The tangent of the tangent, by forward over forward, and the gradient of ⟨ȳ, ẏ⟩, by reverse over forward."""
+
+    def tangent(*point: Any) -> list[Tensor]:
+        return jvp(pure.outputs, point, dots)[1]
+
+    gradient = grad(lambda *point: inner(bars, tangent(*point)), (0, 1))
+    return jvp(tangent, at(pure), dots)[1], gradient(*at(pure))
+
+
+def are_of(found: Any, layer: Pure, dots: Point, bars: list[Tensor]) -> bool:
+    """Whether these are also what another layer has."""
+    try:
+        require_equal(found, twice(layer, dots, bars), "", TOLERANCE)
+    except (Mismatch, RuntimeError, NotImplementedError):
+        return False
+    return True
+
+
+def require_second(ours: Pure, theirs: Pure, dots: Point, bars: list[Tensor], where: str) -> float | None:
+    """ÿ and the gradient of ⟨ȳ, ẏ⟩ are those by reverse over reverse, or the reference's: torch's normalisations have
+    wrong ones."""
+    gradient = grad(lambda *point: inner(bars, ours.outputs(*point)), (0, 1))
+    truth = grad(lambda *point: inner(gradient(*point), dots), (0, 1))(*at(ours))
+    if not finite(truth):
+        return None
+    y_dot_dot, found = twice(ours, dots, bars)
+    terms = zip(bars, y_dot_dot, strict=True)
+    try:
+        near = require_near(inner(bars, y_dot_dot), inner(truth, dots), terms, where, "⟨ȳ, ÿ⟩", "by the gradients")
+        error = max(near, require_equal(found, truth, f"{where}: reverse over forward", TOLERANCE))
+    except Mismatch:
+        if not are_of((y_dot_dot, found), theirs, dots, bars):
+            raise
+        error = 0.0
+    nested = two_at_once(lambda *point: two_at_once(ours.outputs, point, dots), at(ours), dots)
+    return max(error, require_equal(nested, doubled(doubled(y_dot_dot)), f"{where}, under vmap", TOLERANCE))
+
+
+@named(TRANSFORM_CHECKS)
+def second_tangents(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
+    """Forward mode in itself, as ``jacfwd(jacfwd(f))`` has it, under reverse mode, and over vmap."""
+    ours, theirs = pair(case, candidate, reference)
+    error = None
+    for train in distinct_modes(ours) if case.second_order else ():
+        pure, other, mode = Pure(ours, train), Pure(theirs, train), mode_name(train)
+        if not (pure.floating or pure.parameters):
+            continue
+        dots, seed = drawn(pure, case.seed + 5), case.seed + 6
+        expected = reference_tangent(theirs, train, dots)
+        if expected is None and not case.finite_differences:
+            continue
+        y_dot, generator = jvp(pure.outputs, at(pure), dots)[1], Generator().manual_seed(seed + 1)
+        if not y_dot or contradicts_itself(theirs, train, dots, expected, seed):
+            continue
+        bars = [random(t, generator) for t in y_dot]
+        found = require_second(pure, other, dots, bars, f"{mode} mode: tangent of the tangent")
+        error = found if error is None else max(error, found or 0.0)
+        if vmaps(other):
+            points = tree_map(lambda t: torch.stack([t, t]), at(pure))
+            batched = jvp(vmap(pure.outputs, randomness="same"), points, doubled(dots))[1]
+            where = f"{mode} mode: tangent over vmap"
+            error = max(error or 0.0, require_equal(batched, doubled(y_dot), where, TOLERANCE))
     return error

@@ -19,6 +19,7 @@ import mpmath
 import torch
 from torch import Tensor
 from torch.autograd import grad
+from torch.func import jvp
 
 SEEN = ("2.13.0", "2.14.1")
 
@@ -271,6 +272,35 @@ def nadam_in_many_digits() -> Tensor:
         return values(p)
 
 
+POINT, ALONG, WEIGHTS = drawn(2, 3, 4), drawn(2, 3, 4, seed=1), drawn(2, 3, 4, seed=2)
+
+
+def norms_twice(nn: Any) -> Tensor:
+    """The second derivative of a sum, along a line, by forward mode in forward mode."""
+    f = nn.functional
+    layer, batch = lambda x: f.layer_norm(x, (3, 4)), lambda x: f.batch_norm(x, None, None, training=True)
+
+    def tangent(function: Any) -> Any:
+        return lambda t: jvp(function, (t,), (torch.ones_like(t),))[1]
+
+    def along(norm: Any) -> Any:
+        return lambda t: (WEIGHTS * norm(POINT + t * ALONG)).sum()
+
+    return torch.stack([tangent(tangent(along(n)))(torch.zeros(()).double()) for n in (layer, batch, f.instance_norm)])
+
+
+def norms_written_out() -> Tensor:
+    def over(dims: tuple[int, ...]) -> Tensor:
+        def along(t: Tensor) -> Tensor:
+            x = POINT + t * ALONG
+            v, mu = torch.var_mean(x, dims, correction=0, keepdim=True)
+            return (WEIGHTS * (x - mu) * (v + 1e-5).rsqrt()).sum()
+
+        return slope(along, values(0.0), order=2)
+
+    return torch.cat([over((1, 2)), over((0, 2)), over((2,))])
+
+
 TORCH_ERRORS = [
     TorchError(
         "CELU's derivative has 1/α in single precision",
@@ -336,4 +366,5 @@ TORCH_ERRORS = [
         followed="the state has torch's types, so that it can be loaded either way",
     ),
     TorchError("multi_margin_loss of nothing is memory as it is found", margin_of_nothing, lambda: values(1.0)),
+    TorchError("LayerNorm, BatchNorm, InstanceNorm: the tangent of a tangent", norms_twice, norms_written_out),
 ]

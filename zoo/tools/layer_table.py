@@ -23,7 +23,7 @@ from zoo.tools.measure import CLOCKS, Task, interleaved, timer_for
 COLUMNS: dict[str, tuple[Check, ...]] = {
     "exact": (CHECKS["outputs"], CHECKS["gradients"]),
     "second order": (CHECKS["second_order"],),
-    "tangent": (TRANSFORM_CHECKS["tangents"],),
+    "tangent": (TRANSFORM_CHECKS["tangents"], TRANSFORM_CHECKS["second_tangents"]),
     "vmap": (TRANSFORM_CHECKS["vmapped"],),
     "compile": (TRANSFORM_CHECKS["compiled"],),
     "autocast": (TRANSFORM_CHECKS["autocast"],),

@@ -43,6 +43,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_batchedtensor
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
 from torch.nn import Parameter
@@ -52,6 +53,7 @@ from scratch.ops.core.broadcast import unbroadcast
 from scratch.ops.core.compiler import Kernel, ran, read_layouts
 from scratch.ops.core.dtype import NARROW, widen
 from scratch.ops.core.forms import FORM
+from scratch.ops.core.forward_mode import differentiable, dual_form, fixed, packed, primal
 
 
 def values_known() -> bool:
@@ -83,6 +85,7 @@ class Function(torch.autograd.Function):
     keeps: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     wide = True
+    termwise = False  # tangent takes 0, the number, for an input without one: its term is left out, though f_x be ∞
     fast_value: Callable[..., Any] | None = None
     fast_adjoint: Callable[..., Any] | None = None
     layouts: str = ""
@@ -95,7 +98,7 @@ class Function(torch.autograd.Function):
             places = places_of(cls)
             forward, setup_context, backward, jvp = map(staticmethod, textbook_form(cls, places))
             cls.forward, cls.setup_context, cls.backward = forward, setup_context, backward  # type: ignore[method-assign]
-            cls.dual = type(cls.__name__, (cls,), {"jvp": jvp})  # apart: torch.compile refuses a Function with a jvp
+            cls.dual = dual_form(cls, jvp)
             cls.direct = direct_form(cls, places)
 
     @staticmethod
@@ -121,7 +124,7 @@ class Function(torch.autograd.Function):
             return traced(cls, inputs)
         if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
             note_textbook_form(FORM.get(), cls, "value", TRANSFORMED)
-            return super(Function, cls.dual).apply(*inputs)  # type: ignore[misc]
+            return super(Function, cls.dual).apply(*map(packed, inputs))  # type: ignore[misc]
         return cls.direct.apply(*inputs)
 
 
@@ -168,7 +171,7 @@ def textbook_form(op: Any, places: Places) -> tuple[Callable[..., Any], ...]:
     """forward, setup_context, backward and jvp of torch.autograd.Function, which run the formulas. They are closures:
     torch.compile follows these, and refuses attributes of the class."""
     value, tangent, adjoint, wide, result_dtype = op.value, op.tangent, op.adjoint, op.wide, op.result_dtype
-    several = len(op.outputs) > 1
+    several, termwise = len(op.outputs) > 1, op.termwise
 
     def forward(*inputs):
         if not (wide and any(isinstance(x, Tensor) and x.dtype in NARROW for x in inputs)):
@@ -181,6 +184,8 @@ def textbook_form(op: Any, places: Places) -> tuple[Callable[..., Any], ...]:
 
     def setup_context(ctx, inputs, output):
         save(ctx, places, places.saved, [*inputs, *output] if several else [*inputs, output])
+        if termwise:
+            ctx.set_materialize_grads(False)
 
     def backward(ctx, *bars):
         if all(bar is None for bar in bars):
@@ -190,16 +195,22 @@ def textbook_form(op: Any, places: Places) -> tuple[Callable[..., Any], ...]:
             arguments = [*map(widened, arguments)]
         return fitted(ctx, places, adjoint(*[arguments[i] for i in places.adjoint]), arguments)
 
+    @differentiable
     def jvp(ctx, *dots):
         some = next(dot for dot in dots if dot is not None)
         known = dict(zip(places.varied, ctx.like, strict=True))
-        arguments = [zero(known.get(i), some) if dot is None else dot for i, dot in enumerate(dots)]
-        arguments += loaded(ctx)
+        arguments = [
+            dot if dot is not None else 0 if termwise else zero(known.get(i), some) for i, dot in enumerate(dots)
+        ]
+        arguments += map(primal, loaded(ctx))
         if wide:
             arguments = [*map(widened, arguments)]
         found = tangent(*[arguments[i] for i in places.tangent])
         moved = iter(found if isinstance(found, tuple) else (found,))
-        dots = [None if i in places.constant else rounded(next(moved), d) for i, d in enumerate(ctx.dtypes)]
+        dots = [
+            fixed(ctx, i, some) if i in places.constant else rounded(next(moved), dtype)
+            for i, dtype in enumerate(ctx.dtypes)
+        ]
         return tuple(dots) if several else dots[0]
 
     forward.__signature__ = signature(value)  # type: ignore[attr-defined]  # as torch.compile counts
@@ -239,12 +250,12 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
             return for_each(partial(backward, ctx), bars)
         if not (ctx.fast or ctx.compiled) or all(bar is None for bar in bars):
             return textbook_backward(ctx, *bars)
-        alone = in_place()
-        if not alone:
+        unrecorded = in_place()
+        if not unrecorded:
             why = "a derivative is recorded" if torch.is_grad_enabled() else TRANSFORMED
             note_textbook_form(ctx.form, op, "adjoint", why)
         arguments = [*map(conjugate, arrived(ctx, places, bars)), *loaded(ctx)]
-        if ctx.compiled and alone:
+        if ctx.compiled and unrecorded:
             wanted = tuple(like is not None for like in ctx.like)
             arguments = [*map(contiguous, arguments[:count]), *arguments[count:]]
             found = adjoint_kernel(*[arguments[i] for i in places.adjoint], wanted=wanted)
@@ -252,7 +263,7 @@ def direct_form(op: Any, places: Places) -> type[torch.autograd.Function]:
                 grads = iter(found)
                 return fitted(ctx, places, tuple(next(grads) if want else None for want in wanted), arguments)
         simple = all(bars[i] is None for i in places.dropped)  # as in a first derivative
-        if ctx.fast and fast_adjoint is not None and simple and alone:
+        if ctx.fast and fast_adjoint is not None and simple and unrecorded:
             needs = [ctx.needs_input_grad[i] for i in places.varied]
             token = FORM.set(ctx.form)
             try:
@@ -312,6 +323,8 @@ def save(ctx: Any, places: Places, which: tuple[int, ...], values: list[Any]) ->
         ctx.set_materialize_grads(False)
         ctx.shapes = [y.shape for y in outputs]
     if places.constant:
+        ctx.shapes = [y.shape for y in outputs]
+        ctx.batches = [*map(is_batchedtensor, outputs)]
         ctx.mark_non_differentiable(*[outputs[i] for i in places.constant])
 
 
@@ -364,6 +377,7 @@ class ConstantFn(torch.autograd.Function):
         return grad.view_as(grad)
 
     @staticmethod
+    @differentiable
     def jvp(ctx: Any, grad_dot: Tensor | None, *saved_dots: Tensor | None) -> Tensor | None:
         return None if grad_dot is None else grad_dot.view_as(grad_dot)
 

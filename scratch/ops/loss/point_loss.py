@@ -34,6 +34,7 @@ from scratch.ops.loss.reduction import WeightedReduceFn, reduce, reduce_adjoint
 
 class PointLoss(Function):
     outputs = ("L",)
+    termwise = True
     tensors = 2
     constants = 0
     of_difference = False
@@ -64,8 +65,9 @@ def state_formulas(op: Any) -> None:
 
     def tangent(*given):
         dots, (*arguments, reduction) = given[:varied], given[varied:]
-        slopes = derivatives(*like(dots[0], arguments, number))
-        ell_dot = sum(slope * dot for slope, dot in zip(slopes, dots, strict=True))  # (1)
+        some = next(dot for dot in dots if isinstance(dot, Tensor))
+        slopes = derivatives(*like(some, arguments, number))
+        ell_dot = sum(slope * dot for slope, dot in zip(slopes, dots, strict=True) if isinstance(dot, Tensor))  # (1)
         return reduce(ell_dot.real if ell_dot.is_complex() else ell_dot, reduction)
 
     def adjoint(L_bar, *inputs):

@@ -816,6 +816,54 @@ def test_wrong_when_transformed(name: str, planted: type[nn.Module]) -> None:
     rejected(name, package(Linear=planted), subject)
 
 
+class PlainTanh(nn.Module):
+    """A Function as torch's manual has it: torch switches forward mode off in its jvp, so that the tangent of the
+    tangent is 0."""
+
+    class Fn(Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x: Tensor) -> Tensor:
+            return x.tanh()
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+            ctx.save_for_backward(output)
+            ctx.save_for_forward(output)
+
+        @staticmethod
+        def backward(ctx: Any, y_bar: Tensor) -> Tensor:
+            return y_bar * (1 - ctx.saved_tensors[0] ** 2)
+
+        @staticmethod
+        def jvp(ctx: Any, x_dot: Tensor) -> Tensor:
+            return x_dot * (1 - ctx.saved_tensors[0] ** 2)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.Fn.apply(input)
+
+
+def test_a_wrong_tangent_of_the_tangent() -> None:
+    subject = case("Tanh", inputs=[normal(3)])
+    assert ALL["second_tangents"](subject, "torch.nn", "torch.nn") is not None
+    assert ALL["tangents"](subject, package(Tanh=PlainTanh), "torch.nn") is not None
+    assert "tangent of the tangent" in rejected("second_tangents", package(Tanh=PlainTanh), subject)
+
+
+def test_a_tangent_of_the_tangent_that_torch_has_wrong() -> None:
+    """It may be torch's, or right, but nothing else."""
+    assert ALL["second_tangents"](LAYER_NORM, "torch.nn", "torch.nn") is not None
+    assert ALL["second_tangents"](LAYER_NORM, "scratch.nn", "torch.nn") is not None
+
+    def layer_norm(input: Tensor, *options: Any) -> Tensor:
+        return F.layer_norm(input, *options) + PlainTanh.Fn.apply(input) - input.tanh()
+
+    assert "tangent of the tangent" in rejected(
+        "second_tangents", package(functional_layer_norm=layer_norm), LAYER_NORM
+    )
+
+
 def floored(rate: float) -> type[nn.Module]:
     """torch's GaussianNLLLoss, whose gradient by a variance below ε is that at ε, with this much of it in forward mode,
     where torch has none."""
