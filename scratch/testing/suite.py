@@ -24,6 +24,7 @@ AFTER: dict[str, tuple[str, ...]] = {  # a wrong output makes wrong gradients, a
     **dict.fromkeys([*CHECKS, *NUMBER_CHECKS, *TRANSFORM_CHECKS, "copies"], ("outputs", "gradients")),
     **dict.fromkeys(["outputs", "warnings"], ()),
     "gradients": ("outputs",),
+    "second_tangents": ("outputs", "gradients", "tangents"),
     **dict.fromkeys(["state", "state_dict"], ("steps",)),  # an optimizer's
 }
 

@@ -197,6 +197,9 @@ def textbook_form(op: Any, places: Places) -> tuple[Callable[..., Any], ...]:
 
     @differentiable
     def jvp(ctx, *dots):
+        if any(map(batched, dots)):
+            found = for_each(lambda *dots: jvp(ctx, *dots) if several else (jvp(ctx, *dots),), dots)
+            return found if several else found[0]
         some = next(dot for dot in dots if dot is not None)
         known = dict(zip(places.varied, ctx.like, strict=True))
         arguments = [
@@ -414,8 +417,9 @@ def batched(grad: Tensor | None) -> bool:
 
 
 def for_each(backward: Callable[..., Grads], grads: Grads) -> Grads:
-    """The backward of each upstream gradient of a batch. Autograd batches them by an older kind of vmap, which knows
-    few operations, and of a Function inside a recorded backward no derivative: that of today takes its place."""
+    """The backward of each upstream gradient of a batch, or the tangent of each tangent. Autograd batches them by an
+    older kind of vmap, which knows few operations, and of a Function inside a recorded backward no derivative: that of
+    today takes its place."""
     level = torch._C._vmapmode_increment_nesting() - 1
     torch._C._vmapmode_decrement_nesting()
     dims = tuple(0 if batched(grad) else None for grad in grads)
@@ -431,7 +435,12 @@ def for_each(backward: Callable[..., Grads], grads: Grads) -> Grads:
         return tuple(g for g in found if g is not None)
 
     found = iter(torch.func.vmap(tensors, dims)(*stacked))
-    return tuple(torch._add_batch_dim(next(found), 0, level) if each else None for each in given)
+    return tuple(torch._add_batch_dim(outermost(next(found)), 0, level) if each else None for each in given)
+
+
+def outermost(stacked: Tensor) -> Tensor:
+    """The same with its first dimension outermost in memory, as the older vmap wants a batch."""
+    return stacked if stacked.stride(0) == max(stacked.stride()) else stacked.contiguous()
 
 
 def unbound(output: Any, inputs: tuple[Any, ...]) -> Any:

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
-FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
+BATCHES = (4, 5)  # the dimensions of a batch of images and of one of volumes
 
 
 def channels_last(x: Tensor) -> bool:
     """Whether the channels of images or volumes lie closest to each other in memory, then the columns, then the rows
     and so on; as torch decides it, also for a part of such a tensor."""
-    if x.dim() not in FORMATS:
+    if x.dim() not in BATCHES:
         return False
     least = 0
     for dim in in_memory(x.dim()):
@@ -67,7 +67,10 @@ def keeps_channels_last(*dims: int) -> Callable[[F], F]:
 
 
 def moved(y: Tensor) -> Tensor:
+    order = in_memory(y.dim())[::-1]
     stride, expected = 1, [0] * y.dim()
-    for dim in in_memory(y.dim()):
+    for dim in reversed(order):
         expected[dim], stride = stride, stride * y.shape[dim]
-    return y if y.stride() == tuple(expected) else y.clone(memory_format=FORMATS[y.dim()])
+    if y.stride() == tuple(expected):
+        return y
+    return y.permute(order).clone(memory_format=torch.contiguous_format).permute([*map(order.index, range(y.dim()))])

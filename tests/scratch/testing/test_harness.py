@@ -848,7 +848,27 @@ def test_a_wrong_tangent_of_the_tangent() -> None:
     subject = case("Tanh", inputs=[normal(3)])
     assert ALL["second_tangents"](subject, "torch.nn", "torch.nn") is not None
     assert ALL["tangents"](subject, package(Tanh=PlainTanh), "torch.nn") is not None
-    assert "tangent of the tangent" in rejected("second_tangents", package(Tanh=PlainTanh), subject)
+    assert "the tangent is 0: torch has forward mode off" in rejected(
+        "second_tangents", package(Tanh=PlainTanh), subject
+    )
+
+
+class WrongInABatchOfDuals(nn.Module):
+    """Its tangent is another under the older vmap."""
+
+    class Fn(PlainTanh.Fn):
+        @staticmethod
+        def jvp(ctx: Any, x_dot: Tensor) -> Tensor:
+            wrong = 1.001 if torch._C._functorch.is_legacy_batchedtensor(x_dot) else 1.0
+            return wrong * x_dot * (1 - ctx.saved_tensors[0] ** 2)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.Fn.apply(input)
+
+
+def test_a_wrong_tangent_in_a_batch_of_dual_numbers() -> None:
+    planted = package(Tanh=WrongInABatchOfDuals)
+    assert "a batch of dual numbers" in rejected("tangents", planted, case("Tanh", inputs=[normal(3)]))
 
 
 def test_a_tangent_of_the_tangent_that_torch_has_wrong() -> None:
