@@ -19,7 +19,7 @@ differs, where, and how to rerun it. The checks stand in tables by name:
     networks.py    compare_networks: layer by layer, gradient by gradient, trained side by side
     other_numbers.py  NUMBER_CHECKS: complex, whole, none at all, and at kinks
     transforms.py  TRANSFORM_CHECKS: vmap, batched gradients, meta tensors, checkpoints, compile, autocast
-    tangents.py    and among these forward mode
+    tangents.py    and among these forward mode, also in itself and over vmap
     purity.py      PURITY_CHECKS: nothing but primitive operations
     own.py         check: a class or function of one's own
 

@@ -1,4 +1,4 @@
-"""Forward mode in forward mode, and over vmap, for a torch.autograd.Function, as its formulas have it.
+"""What a torch.autograd.Function needs beyond a jvp: for the tangent of a tangent, and for a tangent over vmap.
 
 Torch's own machinery goes wrong there, as seen with torch 2.11 to 2.14, and what is here makes up for it:
 
