@@ -142,7 +142,7 @@ def two_at_once(function: Callable[..., Any], point: Point, dots: Point) -> Any:
 
 
 def duals_of_two(pure: Pure, dots: Point) -> list[Tensor]:
-    """The same by dual numbers and autograd's older vmap, as ``gradcheck(check_batched_forward_grad=True)`` has it."""
+    """The tangents ẏ for ẋ and −2ẋ by dual numbers, under autograd's older vmap, as `gradcheck` asks for them."""
     leaves, structure = tree_flatten(doubled(dots))
     return [*_vmap(lambda *dots: tuple(dual_tangent(pure, tree_unflatten([*dots], structure))))(*leaves)]
 
