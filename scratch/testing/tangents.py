@@ -10,7 +10,7 @@ Proofs, of which the second needs no reference and no finite difference:
     and so are the tangent of the tangent and its gradient (forward and reverse over forward)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -55,6 +55,7 @@ def forward_mode(layer: Layer, train: bool, dots: Point) -> tuple[list[Tensor], 
 
 
 def finite(tensors: Any) -> bool:
+    """Whether all numbers of all tensors are."""
     return all(t.isfinite().all() for t in tree_leaves(tensors))
 
 
@@ -152,19 +153,30 @@ def doubled(dots: Any) -> Any:
     return tree_map(lambda t: torch.stack([t, -2 * t]), dots)
 
 
+def repeated(point: Point) -> Point:
+    """x and x, stacked."""
+    return tree_map(lambda t: torch.stack([t, t]), point)
+
+
+def asked(case: Case, ours: Layer, theirs: Layer) -> Iterator[tuple[bool, Pure, Point, list[Tensor] | None]]:
+    """In each mode in which it differs, whether that is training, a layer, ẋ, and the reference's ẏ, if it has one.
+    Not where nothing varies, nor where neither a reference nor finite differences can tell."""
+    for train in distinct_modes(ours):
+        pure = Pure(ours, train)
+        if pure.floating or pure.parameters:
+            dots = drawn(pure, case.seed + 5)
+            expected = reference_tangent(theirs, train, dots)
+            if expected is not None or case.finite_differences:
+                yield train, pure, dots, expected
+
+
 @named(TRANSFORM_CHECKS)
 def tangents(case: Case, candidate: Namespace, reference: Namespace) -> float | None:
     """Forward mode: the tangent of the outputs, alone, of two tangents at once, and over the backward pass."""
     ours, theirs = pair(case, candidate, reference)
     error = None
-    for train in distinct_modes(ours):
-        pure, mode = Pure(ours, train), mode_name(train)
-        if not (pure.floating or pure.parameters):
-            continue
-        dots = drawn(pure, case.seed + 5)
-        expected = reference_tangent(theirs, train, dots)
-        if expected is None and not case.finite_differences:
-            continue
+    for train, pure, dots, expected in asked(case, ours, theirs):
+        mode = mode_name(train)
         outputs, y_dot = jvp(pure.outputs, at(pure), dots)[:2]
         if not outputs or (expected is None and not finite((outputs, y_dot))):
             continue
@@ -193,7 +205,7 @@ def vmaps(pure: Pure) -> bool:
     something."""
     outputs = pure.outputs(*at(pure))
     try:
-        twice = vmap(pure.outputs, randomness="same")(*tree_map(lambda t: torch.stack([t, t]), at(pure)))
+        twice = vmap(pure.outputs, randomness="same")(*repeated(at(pure)))
     except Exception:  # torch's own does not work like this
         return False
     return all(torch.allclose(both, y.expand_as(both)) for both, y in zip(twice, outputs, strict=True))
@@ -258,14 +270,8 @@ def second_tangents(case: Case, candidate: Namespace, reference: Namespace) -> f
     """Forward mode in itself, as ``jacfwd(jacfwd(f))`` has it, under reverse mode, and over vmap."""
     ours, theirs = pair(case, candidate, reference)
     error = None
-    for train in distinct_modes(ours) if case.second_order else ():
-        pure, other, mode = Pure(ours, train), Pure(theirs, train), mode_name(train)
-        if not (pure.floating or pure.parameters):
-            continue
-        dots, seed = drawn(pure, case.seed + 5), case.seed + 6
-        expected = reference_tangent(theirs, train, dots)
-        if expected is None and not case.finite_differences:
-            continue
+    for train, pure, dots, expected in asked(case, ours, theirs) if case.second_order else ():
+        other, mode, seed = Pure(theirs, train), mode_name(train), case.seed + 6
         y_dot, generator = jvp(pure.outputs, at(pure), dots)[1], Generator().manual_seed(seed + 1)
         if not y_dot or contradicts_itself(theirs, train, dots, expected, seed):
             continue
@@ -273,8 +279,7 @@ def second_tangents(case: Case, candidate: Namespace, reference: Namespace) -> f
         found = require_second(pure, other, dots, bars, f"{mode} mode: tangent of the tangent")
         error = found if error is None else max(error, found or 0.0)
         if vmaps(other):
-            points = tree_map(lambda t: torch.stack([t, t]), at(pure))
-            batched = jvp(vmap(pure.outputs, randomness="same"), points, doubled(dots))[1]
+            batched = jvp(vmap(pure.outputs, randomness="same"), repeated(at(pure)), doubled(dots))[1]
             where = f"{mode} mode: tangent over vmap"
             error = max(error or 0.0, require_equal(batched, doubled(y_dot), where, TOLERANCE))
     return error

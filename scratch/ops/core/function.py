@@ -322,11 +322,11 @@ def save(ctx: Any, places: Places, which: tuple[int, ...], values: list[Any]) ->
     ctx.like = [like(values[i]) for i in places.varied]
     outputs = values[places.inputs : places.inputs + places.outputs]
     ctx.dtypes = [y.dtype for y in outputs]
+    if places.dropped or places.constant:
+        ctx.shapes = [y.shape for y in outputs]
     if places.dropped:
         ctx.set_materialize_grads(False)
-        ctx.shapes = [y.shape for y in outputs]
     if places.constant:
-        ctx.shapes = [y.shape for y in outputs]
         ctx.batches = [*map(is_batchedtensor, outputs)]
         ctx.mark_non_differentiable(*[outputs[i] for i in places.constant])
 
