@@ -371,10 +371,10 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path):
     [("gcn_cora", 0.805, "native"), ("gcn_cora", 0.805, "scratch"), ("gcn_citeseer", 0.69, "scratch")],
 )
 def test_the_published_accuracy(experiment, least, impl, call):
-    """Five seeds: the published means over 100 are 81.5 and 70.3 per cent, with deviations of about 0.6."""
+    """Three seeds: the published means over 100 are 81.5 and 70.3 per cent, with deviations of about 0.6."""
     citations({"gcn_cora": "Cora", "gcn_citeseer": "CiteSeer"}[experiment])
-    words = [f"experiment={experiment}", f"impl={impl}", "seeds=5", "paths.run=out", f"paths.data_dir={DATA}"]
+    words = [f"experiment={experiment}", f"impl={impl}", "seeds=3", "paths.run=out", f"paths.data_dir={DATA}"]
     assert call("seeds", *words) == 0
     with open("out/seeds.csv", newline="") as file:
         accuracies = [float(row["test/accuracy"]) for row in csv.DictReader(file)]
-    assert sum(accuracies) / 5 >= least
+    assert sum(accuracies) / len(accuracies) >= least

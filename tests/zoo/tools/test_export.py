@@ -50,7 +50,7 @@ assert not any(name.split(".")[0] in ("scratch", "zoo", "lightning") for name in
 """
 
 
-NATIVE = ("model=lenet", "model=gcn", "model=lstm", "model=transformer")  # one of each kind, with torch's own layers
+NATIVE = ("model=lenet", "model=gcn")  # with torch's own layers: of pictures, and of a graph
 CASES = [
     pytest.param(words, other, impl, id=f"{impl} {' '.join(words)}", marks=[pytest.mark.slow] * slow)
     for place, (words, other) in enumerate(MODELS)
@@ -59,6 +59,7 @@ CASES = [
 ]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("words", "other", "impl"), CASES)
 def test_evaluated_and_exported(words, other, impl, call, capsys):
     """The table of an evaluation is that of the training, to the bit; a process that has only PyTorch gets the model's

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from matplotlib.figure import Figure
 
 from zoo.core.distributed import joint_mean
 from zoo.data import translation
@@ -50,6 +51,9 @@ SMALL = {  # every model with data of which two processes get equal parts, and w
     "diffusion": ["data.image_size=8", "model.width=8", "model.steps=21", *UNCHANGED],
     "vit": ["data.image_size=8", "model.size=tiny", *UNCHANGED],
 }
+RUNS = [(model, "scratch") for model in SMALL] + [
+    (model, "native") for model in ("lenet", "char_lstm", "gat", "seq2seq")
+]
 TRANSFORMER = ["d_model=8", "heads=2", "encoder_layers=1", "decoder_layers=1", "feed_forward=8", "dropout=0", "beam=1"]
 SMALL["transformer"] += [f"model.{option}" for option in [*TRANSFORMER, "max_length=4", "val_sentences=4"]]
 COMMON = [
@@ -116,7 +120,7 @@ def joint() -> None:
 
 if __name__ == "__main__":
     folder, processes = Path(sys.argv[1]), int(sys.argv[2])
-    for model in SMALL:
-        for impl in ("native", "scratch"):
-            run(model, impl, folder, processes)
+    Figure.savefig = lambda figure, path, **_: None  # half of the time
+    for model, impl in RUNS:
+        run(model, impl, folder, processes)
     joint()

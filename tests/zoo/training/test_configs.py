@@ -119,11 +119,13 @@ def test_every_file_composes(group):
         OmegaConf.to_container(composed(f"{group}={choice}"), resolve=True, throw_on_missing=True)
 
 
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("model", GROUPS["model"])
 def test_every_model(model, run):
     run(f"model={model}", "debug=fdr")
 
 
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize(
     "data", [pytest.param(name, marks=[pytest.mark.slow] * (name == "multi30k")) for name in GROUPS["data"]]
 )
@@ -148,6 +150,7 @@ def test_every_scheduler(scheduler, run):
     run(f"scheduler={scheduler}", *TINY, *SHORT)
 
 
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("callbacks", ADDED)
 def test_all_callbacks(callbacks, run):
     run(f"callbacks=[default,{callbacks}]", *TINY, *SHORT, *ADDED[callbacks])
@@ -193,6 +196,7 @@ def test_every_logger(logger, run, tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", GROUPS["experiment"])
 def test_every_experiment(experiment, run):

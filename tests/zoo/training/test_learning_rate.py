@@ -7,7 +7,7 @@ from zoo.core.errors import UsageError
 from zoo.training import run
 from zoo.training.learning_rate import Trial
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("drawn")]
 
 
 @pytest.mark.parametrize(

@@ -66,11 +66,10 @@ def train(folder: Path, *words: str, **variables: str) -> subprocess.Popen:
 
 @pytest.mark.slow
 def test_two_machines_come_to_what_one_does_with_both_batches(tmp_path):
-    """Every model with both implementations: weights, and the momentum, which holds all the gradients."""
+    """Every model, some with torch's layers too: weights, and the momentum, which holds all the gradients."""
     processes = torchrun(tmp_path, str(ROOT / "tests/zoo/training/parallel_runs.py"), str(tmp_path / "two"), "2")
-    for model in parallel_runs.SMALL:
-        for impl in ("native", "scratch"):
-            parallel_runs.run(model, impl, tmp_path / "one", 1)
+    for model, impl in parallel_runs.RUNS:
+        parallel_runs.run(model, impl, tmp_path / "one", 1)
     for process in processes:
         assert process.wait() == 0, process.communicate()[0]
     for run in sorted((tmp_path / "one").iterdir()):
@@ -194,14 +193,12 @@ def test_a_taken_port_is_said(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("impl", ["native", "scratch"])
-def test_sharded_is_the_same_and_resumes(impl, tmp_path):
+def test_sharded_is_the_same_and_resumes(tmp_path):
     """FSDP2 ends with the weights of plain data parallel training, and goes on from its checkpoint. In float32,
     since Lightning's strategy takes no double, and with SGD: Adam would turn rounding errors of a 0 into steps."""
     model = ["model=transformer", *[word for word in parallel_runs.SMALL["transformer"] if not word.startswith("+")]]
     words = [
         *model,
-        f"impl={impl}",
         "optimizer=sgd",
         "optimizer.momentum=0.9",
         "logger=csv",

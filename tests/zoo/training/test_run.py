@@ -19,6 +19,7 @@ def outcome(folder: str) -> tuple[str, str]:
     return last["test/loss"], last["test/accuracy"]
 
 
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("impl", ["native", "scratch"])
 def test_the_folder_of_a_run(impl, start, capsys):
     assert start(f"impl={impl}", *SHORT) == 0

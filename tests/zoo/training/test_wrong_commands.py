@@ -1,4 +1,4 @@
-"""Five hundred wrong commands: each ends by itself, with a status that says how, and none with a traceback."""
+"""More than a hundred wrong commands: each ends by itself, with a status that says how, and none with a traceback."""
 
 from collections import Counter
 
@@ -39,9 +39,9 @@ def test_a_few(checkpoints, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10, 14))
-def test_hundreds(seed, checkpoints, tmp_path):
-    """In four parts, which may run side by side."""
+@pytest.mark.parametrize("seed", [10, 11])
+def test_many(seed, checkpoints, tmp_path):
+    """In two parts, which may run side by side."""
     ends = check(60, seed, checkpoints, tmp_path)
     assert ends.total() == 60
     assert ends[2] > 20
